@@ -1,0 +1,1 @@
+"""SqueezeFacePoseNet: the network, its preprocessing, the verification protocol and every number the demo shows."""
