@@ -1,0 +1,39 @@
+"""Builds pose-labelled face datasets.
+
+    python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
+    python -m data_tools synthesize --out DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from sfpn.errors import UserError
+
+COMMANDS = {"build": "data_tools.cli", "synthesize": "data_tools.synthetic.cli"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command: 0 when it worked, 2 for bad input (one line on stderr), 130 when interrupted."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m data_tools", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=COMMANDS, help="build: from a published layout; synthesize: drawn people")
+    name = parser.parse_args(argv[:1]).command
+    command = importlib.import_module(COMMANDS[name])
+    options = argparse.ArgumentParser(prog=f"python -m data_tools {name}", description=command.__doc__.splitlines()[0])
+    command.add_arguments(options)
+    args = options.parse_args(argv[1:])
+    try:
+        return command.run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

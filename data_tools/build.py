@@ -1,0 +1,204 @@
+"""Source -> annotate -> filter -> split -> save: one dataset folder from one source.
+
+Memory holds one shard at a time, however large the set. Shards are finished one by one, so that an interrupted build
+goes on where it stopped; the same source and options give the same bytes, with any number of workers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from data_tools import filters
+from data_tools.annotate import Annotated, Detector, annotate
+from data_tools.card import card_counts, count_folder, save_card
+from data_tools.ledger import DROPPED, FINAL, INCOMPLETE, Ledger
+from data_tools.save import (
+    LEDGER_FILE,
+    PAIRS_FILE,
+    STATE_FILE,
+    disk_errors_as_one_sentence,
+    finish,
+    open_building,
+    save_shard,
+    save_table,
+    shard_file,
+    shard_files,
+)
+from data_tools.sources.base import Problem, Source
+from data_tools.split import DEFAULT_FRACTIONS, Fractions, split_of
+from sfpn.errors import UserError
+
+ITEMS_PER_SHARD = 1000
+ITEMS_PER_TASK = 8  # sent to a worker at once
+PAIR_COLUMNS = pa.schema(
+    {"protocol": pa.string(), "fold": pa.int32(), "row_id_a": pa.string(), "row_id_b": pa.string(), "same": pa.bool_()}
+)
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """How to build; `command` is what the card shows. Only the first group changes the bytes."""
+
+    command: str
+    limit: int | None = None  # at most so many items of the source
+    fractions: Fractions = DEFAULT_FRACTIONS  # where the source gives no split
+    keep_duplicates: bool = False
+    require_face: bool = False
+    min_images: int = 1  # per identity
+
+    workers: int = 1  # 0 = in this process
+    resume: bool = False
+    overwrite: bool = False
+    progress: bool = True
+
+    def identity(self, source: Source, detector: Detector | None) -> dict[str, Any]:
+        """What must be equal for an interrupted build to go on."""
+        free = ("workers", "resume", "overwrite", "progress")
+        named = {"source": asdict(source.info), "detector": detector and detector.name, "items_per_shard": ITEMS_PER_SHARD}
+        return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
+
+
+def build(source: Source, out: Path, detector: Detector | None, config: BuildConfig) -> dict[str, Any]:
+    """Build the dataset folder `out` and return its card.
+
+    Raises UserError when `out` is in the way, the disk is full, a worker dies, or nothing is left to save.
+    """
+    with disk_errors_as_one_sentence(out):
+        settings = config.identity(source, detector)
+        building = open_building(out, settings, resume=config.resume, overwrite=config.overwrite)
+        with Ledger(building / STATE_FILE) as ledger:
+            save_shards(source, building, ledger, detector, config)
+            drop_small_identities(building, ledger, config.min_images)
+            save_pairs(source, building, ledger)
+            card = describe(source, building, ledger, detector, config)
+        finish(building, out)
+    return card
+
+
+def save_shards(source: Source, building: Path, ledger: Ledger, detector: Detector | None, config: BuildConfig) -> None:
+    """Annotate, filter, split and save the source's items, one shard at a time, after the shards that are there."""
+    done = len(shard_files(building))
+    ledger.forget_from(done)
+    items = islice(source.items(), config.limit)
+    step = partial(annotate, source=source.info.name, detector=detector)
+    bar = tqdm(total=config.limit or source.total(), unit="image", desc=source.info.name, disable=not config.progress)
+    with bar, worker_map(config.workers) as parallel_map:
+        for number, chunk in enumerate(iter(lambda: list(islice(items, ITEMS_PER_SHARD)), [])):
+            if number < done:
+                bar.update(len(chunk))
+                continue
+            rows = filter_rows(ticking(parallel_map(step, chunk), bar), ledger, number, config)
+            ledger.commit()
+            save_shard([with_split(row, config.fractions) for row in rows], shard_file(building, number))
+
+
+def filter_rows(
+    rows: Iterable[Annotated | Problem], ledger: Ledger, shard: int, config: BuildConfig
+) -> list[Annotated]:
+    """The filters that need one row at a time, in order."""
+    kept = filters.note_problems(rows, ledger, shard)
+    if config.require_face:
+        kept = filters.drop_without_face(kept, ledger, shard)
+    return filters.keep_unique(kept, ledger, shard, keep_duplicates=config.keep_duplicates)
+
+
+def with_split(row: Annotated, fractions: Fractions) -> dict[str, Any]:
+    """The row with its split: the given one, else by the hash of its identity."""
+    return row.row | {"split": row.row["split"] or split_of(row.row["identity"], fractions)}
+
+
+def drop_small_identities(building: Path, ledger: Ledger, min_images: int) -> None:
+    """Drop identities with fewer than min_images rows, and note those with a single one.
+
+    A shard is replaced after its drops are noted, and a small identity stays small: it can be interrupted and repeated.
+    """
+    counts = count_folder(building)["identity"]
+    small = {identity for identity, count in counts.items() if count < min_images}
+    for number, file in enumerate(shard_files(building) if small else []):
+        table = pq.read_table(file)
+        is_small = pc.is_in(table["identity"], pa.array(sorted(small)))
+        for row_id in table.filter(is_small)["row_id"].to_pylist():
+            ledger.note(number, "", row_id, "filter", DROPPED, f"its identity has fewer than {min_images} images")
+            ledger.drop_kept(row_id)
+        ledger.commit()
+        save_table(table.filter(pc.invert(is_small)), file)
+    for identity in sorted(name for name, count in counts.items() if count == 1 and name not in small):
+        ledger.note(FINAL, identity, "", "filter", INCOMPLETE, "this identity has one image: no genuine pair")
+
+
+def save_pairs(source: Source, building: Path, ledger: Ledger) -> None:
+    """Write the official pairs whose rows are both in; count the others in the ledger by protocol and fold."""
+    kept, absent = [], Counter()
+    for pair in source.pairs():
+        if isinstance(pair, Problem):
+            filters.note_problem(pair, ledger, FINAL)
+        elif ledger.has_row(pair.row_id_a) and ledger.has_row(pair.row_id_b):
+            kept.append(asdict(pair))
+        else:
+            absent[pair.protocol, pair.fold] += 1
+    for (protocol, fold), count in sorted(absent.items()):
+        reason = f"{count} pairs name a picture that is not in the dataset"
+        ledger.note(FINAL, f"{protocol} fold {fold}", "", "pairs", DROPPED, reason)
+    ledger.commit()
+    if kept:
+        save_table(pa.Table.from_pylist(kept, schema=PAIR_COLUMNS), building / PAIRS_FILE)
+
+
+def describe(
+    source: Source, building: Path, ledger: Ledger, detector: Detector | None, config: BuildConfig
+) -> dict[str, Any]:
+    """Write the ledger and the card. Raises UserError when no row was kept."""
+    counts = count_folder(building)
+    ledger.write_csv(building / LEDGER_FILE)
+    if not counts["identity"]:
+        raise UserError(f"no picture of the source could be kept; the reasons are in {building / LEDGER_FILE}")
+    card = asdict(source.info) | card_counts(counts) | {
+        "detector": detector.name if detector else None,
+        "command": config.command,
+        "ledger": ledger.counts(),
+        "fingerprint": ledger.fingerprint(),
+    }  # fmt: skip
+    save_card(building, card)
+    return card
+
+
+@contextmanager
+def worker_map(workers: int) -> Iterator[Any]:
+    """An ordered map over worker processes, or over this process for 0. Raises UserError when a worker is killed."""
+    if not workers:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield partial(pool.map, chunksize=ITEMS_PER_TASK)
+        except BrokenProcessPool as error:
+            raise UserError("a worker was killed (out of memory?): repeat with fewer --workers and --resume") from error
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def ticking(rows: Iterable[Any], bar: tqdm) -> Iterator[Any]:
+    """The rows, advancing the progress bar by one each."""
+    for row in rows:
+        yield row
+        bar.update()
+
+
+def _plain(value: Any) -> Any:
+    return [list(part) for part in value] if isinstance(value, tuple) else value

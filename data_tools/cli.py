@@ -1,0 +1,166 @@
+"""Options of `python -m data_tools build KIND SOURCE --out DIR`.
+
+    python -m data_tools build cfp shared/cfp-dataset --out cfp
+    python -m data_tools build hub user/faces --columns image=img identity=person --out faces
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from data_tools.annotate import Detector, mtcnn
+from data_tools.build import BuildConfig, build
+from data_tools.save import LEDGER_FILE
+from data_tools.sources.base import Source
+from data_tools.sources.cfp import CFP
+from data_tools.sources.columns import parse_columns
+from data_tools.sources.folder import open_folder
+from data_tools.sources.hub import Hub
+from data_tools.sources.lfw import LFW
+from data_tools.sources.ms1m import MS1M
+from data_tools.sources.vggface2 import VGGFace2
+from data_tools.split import parse_fractions
+from sfpn.errors import UserError
+
+KINDS = {
+    "cfp": "Celebrities in Frontal-Profile: the official folder, whole or partial",
+    "vggface2": "VGGFace2: image root with test_posetemp_imglist.txt and/or train_list.txt",
+    "ms1m": "InsightFace RecordIO: train.rec, train.idx",
+    "lfw": "Labeled Faces in the Wild: folders of persons and pairs*.txt",
+    "folder": "identity/image.jpg, or a .csv or .parquet file with columns",
+    "hub": "a Hugging Face dataset id, or local Parquet, streamed",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one sub-command per kind of source."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    for kind, text in KINDS.items():
+        sub = kinds.add_parser(kind, help=text, description=text, allow_abbrev=False)
+        sub.add_argument("source", metavar="SOURCE")
+        _add_source_arguments(kind, sub)
+        _add_build_arguments(sub)
+
+
+def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
+    if kind == "vggface2":
+        sub.add_argument("--pose-list", type=Path, help="default: SOURCE/test_posetemp_imglist.txt")
+        sub.add_argument("--train-list", type=Path, help="default: SOURCE/train_list.txt")
+    if kind == "lfw":
+        sub.add_argument("--pairs", type=Path, help="default: the first SOURCE/pairs*.txt")
+    if kind in ("folder", "hub"):
+        help_text = "names of columns, e.g. image=img identity=person pose=view yaw_degrees=yaw"
+        sub.add_argument("--columns", nargs="+", default=[], metavar="OURS=THEIRS", help=help_text)
+    if kind == "hub":
+        sub.add_argument("--hub-split", default="train", help="split of the Hub dataset to read (default: train)")
+
+
+def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the dataset folder to write")
+    sub.add_argument("--workers", type=_whole, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)")
+    sub.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures of the source")
+    sub.add_argument("--no-detect", action="store_true", help="no boxes, no estimated pose")
+    sub.add_argument("--small-faces", action="store_true", help="also look for faces below portrait size (slower)")
+    sub.add_argument("--split", metavar="NAME=FRACTION,...", help="default: train=0.8,validation=0.1,test=0.1, by identity")
+    sub.add_argument("--duplicates", choices=("keep", "drop"), help="default: keep where the source has an official protocol")
+    sub.add_argument("--require-face", action="store_true", help="drop pictures without a detected face")
+    sub.add_argument("--min-images", type=_positive, default=1, metavar="N", help="drop identities with fewer (default: 1)")
+    sub.add_argument("--resume", action="store_true", help="go on with an interrupted build")
+    sub.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build and print one summary line; 0 when the dataset is written. Raises UserError."""
+    started = time.monotonic()
+    if args.require_face and args.no_detect:
+        raise UserError("--require-face needs the detector: leave out --no-detect")
+    source = open_source(args)
+    detector = None if args.no_detect else mtcnn(small_faces=args.small_faces)
+    card = build(source, args.out, detector, make_config(args, source))
+    print(summary(card, args.out, time.monotonic() - started, detector))
+    return 0
+
+
+def open_source(args: argparse.Namespace) -> Source:
+    """The source that the arguments name. Raises UserError when it is not there or not of that kind."""
+    path = Path(args.source)
+    if args.kind != "hub" and not path.exists():
+        raise UserError(f"there is no {path}")
+    if args.kind == "folder":
+        return open_folder(path, parse_columns(args.columns))
+    if args.kind == "hub":
+        return Hub(args.source, parse_columns(args.columns), args.hub_split)
+    if args.kind == "vggface2":
+        return VGGFace2(path, args.pose_list, args.train_list)
+    if args.kind == "lfw":
+        return LFW(path, args.pairs)
+    return {"cfp": CFP, "ms1m": MS1M}[args.kind](path)
+
+
+def make_config(args: argparse.Namespace, source: Source) -> BuildConfig:
+    """The frozen configuration of a build."""
+    chosen = {"fractions": parse_fractions(args.split)} if args.split else {}
+    return BuildConfig(
+        command=shown_command(args),
+        limit=args.limit,
+        keep_duplicates=source.keeps_duplicates if args.duplicates is None else args.duplicates == "keep",
+        require_face=args.require_face,
+        min_images=args.min_images,
+        workers=args.workers,
+        resume=args.resume,
+        overwrite=args.overwrite,
+        progress=not args.quiet,
+        **chosen,
+    )
+
+
+def shown_command(args: argparse.Namespace) -> str:
+    """The command with folder names only and without what leaves the bytes as they are, so that it can be published."""
+    source = args.source if args.kind == "hub" and not Path(args.source).exists() else Path(args.source).resolve().name
+    words = ["python -m data_tools build", args.kind, source, "--out", args.out.resolve().name]
+    shown = ("pose_list", "train_list", "pairs", "columns", "hub_split", "limit", "no_detect", "small_faces", "split",
+             "duplicates", "require_face", "min_images")  # fmt: skip
+    defaults = {"hub_split": "train", "min_images": 1}
+    for name in shown:
+        value = getattr(args, name, None)
+        if value and value != defaults.get(name):
+            words += ["--" + name.replace("_", "-"), *_words(value)]
+    return " ".join(words)
+
+
+def _words(value: Any) -> list[str]:
+    if value is True:
+        return []
+    if isinstance(value, Path):
+        return [value.name]
+    return list(value) if isinstance(value, list) else [str(value)]
+
+
+def summary(card: dict[str, Any], out: Path, seconds: float, detector: Detector | None) -> str:
+    """One line: what was written, what was not, and how long it took."""
+    poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
+    faceless = f"{card['rows'] - card['rows_with_face']} without a face, " if detector else ""
+    dropped = sum(card["ledger"]["dropped"].values())
+    return (
+        f"{card['name']}: {card['rows']} rows of {card['identities']} identities in {out} ({poses}); "
+        f"{faceless}{dropped} ledger lines about what was dropped: {out / LEDGER_FILE}; {seconds:.0f} s"
+    )
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value

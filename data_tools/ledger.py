@@ -1,0 +1,96 @@
+"""The ledger of a build: every row dropped or incomplete with its reason, and which rows are in.
+
+It lives in an SQLite file while the build runs, so that memory stays bounded and an interrupted build can go on: what
+belongs to an unfinished shard is forgotten and done again.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+LEDGER_COLUMNS = ("path", "row_id", "step", "status", "reason")
+DROPPED, INCOMPLETE = "dropped", "incomplete"
+FINAL = 2**31  # the "shard" of what is noted after the last one
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS entries (
+    shard INTEGER, path TEXT, row_id TEXT, step TEXT, status TEXT, reason TEXT, UNIQUE (path, row_id, step, reason)
+);
+CREATE TABLE IF NOT EXISTS kept (shard INTEGER, row_id TEXT PRIMARY KEY, digest BLOB);
+CREATE INDEX IF NOT EXISTS kept_digest ON kept (digest);
+"""
+
+
+class Ledger:
+    """Entries and kept rows, by shard. Use as a context manager; `commit` makes a shard's entries permanent."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(file)
+        self._db.executescript(TABLES)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def forget_from(self, shard: int) -> None:
+        """Drop everything noted for shards >= `shard`: they are built again."""
+        for table in ("entries", "kept"):
+            self._db.execute(f"DELETE FROM {table} WHERE shard >= ?", (shard,))
+        self._db.commit()
+
+    def note(self, shard: int, path: str, row_id: str, step: str, status: str, reason: str) -> None:
+        """Add one line; the same line twice is one."""
+        self._db.execute("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?)", (shard, path, row_id, step, status, reason))
+
+    def keep(self, shard: int, row_id: str, digest: bytes) -> None:
+        """Record that a row is in the dataset, with the SHA-256 of its image bytes."""
+        self._db.execute("INSERT INTO kept VALUES (?, ?, ?)", (shard, row_id, digest))
+
+    def drop_kept(self, row_id: str) -> None:
+        """Take a row out again."""
+        self._db.execute("DELETE FROM kept WHERE row_id = ?", (row_id,))
+
+    def commit(self) -> None:
+        """Make what was noted permanent."""
+        self._db.commit()
+
+    def row_with(self, digest: bytes) -> str | None:
+        """The first kept row with the same image bytes, or None."""
+        found = self._db.execute("SELECT row_id FROM kept WHERE digest = ? ORDER BY rowid LIMIT 1", (digest,)).fetchone()
+        return found[0] if found else None
+
+    def has_row(self, row_id: str) -> bool:
+        """Whether the row is in the dataset."""
+        return self._db.execute("SELECT 1 FROM kept WHERE row_id = ?", (row_id,)).fetchone() is not None
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of lines by status and step."""
+        counts: dict[str, dict[str, int]] = {DROPPED: {}, INCOMPLETE: {}}
+        query = "SELECT status, step, COUNT(*) FROM entries GROUP BY status, step ORDER BY status, step"
+        for status, step, count in self._db.execute(query):
+            counts[status][step] = count
+        return counts
+
+    def entries(self) -> Iterator[tuple[str, ...]]:
+        """All lines in the order of the build, as LEDGER_COLUMNS."""
+        yield from self._db.execute(f"SELECT {', '.join(LEDGER_COLUMNS)} FROM entries ORDER BY shard, rowid")
+
+    def write_csv(self, file: Path) -> None:
+        """Write all lines as CSV."""
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(LEDGER_COLUMNS)
+            writer.writerows(self.entries())
+
+    def fingerprint(self) -> str:
+        """Hex SHA-256 over (row id in UTF-8, SHA-256 of the image bytes) of every row, by row id: the same whatever the row order."""
+        total = hashlib.sha256()
+        for row_id, digest in self._db.execute("SELECT row_id, digest FROM kept ORDER BY row_id"):
+            total.update(row_id.encode() + digest)
+        return total.hexdigest()

@@ -1,0 +1,96 @@
+"""What a source hands to the build: items, official pairs, and problems for the ledger.
+
+A source enumerates; it decodes nothing. Its order is fixed, so that a build can be resumed and repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sfpn.errors import UserError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture that the source names, before it is read."""
+
+    row_id: str  # unique and stable within the dataset
+    identity: str
+    path: str  # where it came from, for the ledger
+    read: Callable[[], bytes]  # picklable; the encoded image; raises OSError where it cannot be read
+    pose: str | None = None  # given labels only; None where the source gives none
+    yaw_degrees: float | None = None
+    template: str | None = None
+    split: str | None = None
+    note: str | None = None  # why the row is incomplete, for the ledger
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that the source names and the dataset will not hold."""
+
+    path: str
+    reason: str
+    row_id: str = ""
+    step: str = "source"
+    dropped: bool = True
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One comparison of an official protocol ('FF', 'FP' or 'LFW'); `same` is True for a genuine pair."""
+
+    protocol: str
+    fold: int  # from 1
+    row_id_a: str
+    row_id_b: str
+    same: bool
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What the data card says about where the pictures come from."""
+
+    name: str
+    title: str
+    url: str
+    licence: str
+    citation: str
+
+
+class Source(Protocol):
+    """What the build needs of a source."""
+
+    info: SourceInfo
+    keeps_duplicates: bool  # True where dropping a picture would change an official protocol
+
+    def total(self) -> int | None:
+        """Number of items for the progress bar; None where counting is not cheap."""
+
+    def items(self) -> Iterator[Item | Problem]:
+        """Every picture, in a fixed order."""
+
+    def pairs(self) -> Iterator[Pair | Problem]:
+        """The official pairs; nothing where the source has none."""
+
+
+def require_folder(path: Path, *parts: str, what: str) -> Path:
+    """The folder `path/parts...`; raises UserError that says which layout was expected when it is not there."""
+    folder = path.joinpath(*parts)
+    if not folder.is_dir():
+        raise UserError(f"{path} is not {what}: there is no folder {folder}")
+    return folder
+
+
+def read_lines(path: Path) -> list[str]:
+    """The non-empty lines of a small text file, stripped. Raises UserError when it cannot be read as text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the list {path}: {error}") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]

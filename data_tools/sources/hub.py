@@ -1,0 +1,86 @@
+"""A dataset of the Hugging Face Hub by its id, or local Parquet files, streamed: it may be larger than the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo
+from data_tools.sources.columns import Columns, item_from_row, require_columns
+from sfpn.errors import UserError
+
+
+@dataclass(frozen=True)
+class Hub:
+    """`location`: a dataset id such as 'user/faces', or a Parquet file or folder. Raises UserError when it cannot be opened."""
+
+    location: str
+    columns: Columns = field(default_factory=Columns)
+    hub_split: str = "train"
+    keeps_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        require_columns(list(self._rows.features or {}), self.columns, self.location)
+
+    @property
+    def info(self) -> SourceInfo:
+        """Licence and citation as the dataset itself states them."""
+        stated = self._rows.info
+        url = "" if self._files else f"https://huggingface.co/datasets/{self.location}"
+        name = Path(self.location).stem if self._files else self.location
+        return SourceInfo("hub", name, url, stated.license or "not stated", stated.citation or "")
+
+    def total(self) -> int | None:
+        """Number of rows where the dataset states it."""
+        split = (self._rows.info.splits or {}).get(self.hub_split)
+        return split.num_examples if split else None
+
+    def items(self) -> Iterator[Item | Problem]:
+        """Every row in the order of the dataset; class labels become their names."""
+        names = {name: feature for name, feature in self._rows.features.items() if hasattr(feature, "int2str")}
+        stem = Path(self.location).stem if self._files else self.location
+        for number, row in enumerate(self._rows):
+            named = {name: _label(row[name], feature) for name, feature in names.items()}
+            default_id = f"{stem}/{number:08d}"
+            yield item_from_row(row | named, self.columns, base=self._base, default_id=default_id)
+
+    def pairs(self) -> Iterator[Pair]:
+        """None: a Hub dataset names no official pairs."""
+        return iter(())
+
+    @property
+    def _base(self) -> Path:
+        path = Path(self.location)
+        return path.parent if path.is_file() else path
+
+    @cached_property
+    def _files(self) -> list[str]:
+        path = Path(self.location)
+        files = [path] if path.is_file() else sorted(path.glob("**/*.parquet"))
+        return [str(file) for file in files]
+
+    @cached_property
+    def _rows(self) -> Any:
+        import datasets
+
+        parquet = {"path": "parquet", "data_files": {self.hub_split: self._files}}
+        try:
+            rows = datasets.load_dataset(
+                **(parquet if self._files else {"path": self.location}), split=self.hub_split, streaming=True
+            )
+            rows = rows if rows.features else rows._resolve_features()
+        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+            raise UserError(f"cannot open the dataset {self.location!r}: {error}") from error
+        image = rows.features.get(self.columns.image)
+        return rows.cast_column(self.columns.image, datasets.Image(decode=False)) if _is_image(image) else rows
+
+
+def _is_image(feature: Any) -> bool:
+    return type(feature).__name__ == "Image"
+
+
+def _label(value: Any, feature: Any) -> str | None:
+    return None if value is None or value < 0 else feature.int2str(value)
