@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from data_tools.sources.base import Item, Problem
 from sfpn.schema import ROW_COLUMNS, pose_from_yaw
@@ -70,6 +70,8 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
         encoded, image = decode(item.read())
     except FileNotFoundError:
         return Problem(item.path, "the file is absent", item.row_id)
+    except UnidentifiedImageError:  # its text holds a memory address
+        return Problem(item.path, "cannot be read: not a picture of a known format", item.row_id, step="annotate")
     except UNREADABLE as error:
         return Problem(item.path, f"cannot be read: {_one_line(error)}", item.row_id, step="annotate")
     face = _loaded(detector)(image) if detector else None
