@@ -1,0 +1,260 @@
+"""Distillation from scratch: a SqueezeFacePoseNet learns to see like a teacher of the same layout.
+
+Two stages. *Blocks*: each Fire module gets the teacher's map and learns the next one, on small patches: shallow
+problems, which cost a seventh of a whole face and need no other layer to be right first. *Network*: the student
+runs on its own on whole faces and matches maps and centred descriptor, and, through a linear head, the
+embeddings that other teachers gave to the undisturbed face.
+
+Every step's views depend on (seed, step) alone, so a run that was stopped continues exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sfpn.augment import Augmentation, random_views
+from sfpn.errors import UserError
+from sfpn.losses import TeacherMaps, block_losses, network_losses
+from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
+from sfpn.pack import CROP_FACTOR, Pack
+from sfpn.preprocess import Preprocess
+
+DESCRIPTOR_WEIGHT = 4.0
+EMBEDDING_WEIGHT = 4.0
+CHANGEABLE = ("network_images", "save_every_seconds", "validate_every_images")  # when a run is continued
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """One run; saved with its checkpoints. Sizes are in image passes, so that the batch can change without them."""
+
+    depthwise: bool
+    seed: int = 0
+    block_images: int = 60_000
+    network_images: int = 60_000
+    block_batch: int = 32
+    network_batch: int = 32
+    micro_batch: int = 8  # whole faces at once; small, because the maps then stay in the processor's cache
+    patch_size: int = 57  # px, in the block stage
+    block_rate: float = 4e-3
+    network_rate: float = 1.5e-3
+    weight_decay: float = 1e-4
+    save_every_seconds: float = 120.0
+    validate_every_images: int = 8_000
+
+    @property
+    def block_steps(self) -> int:
+        return self.block_images // self.block_batch
+
+    @property
+    def steps(self) -> int:
+        return self.block_steps + self.network_images // self.network_batch
+
+
+class Distiller:
+    """Holds a run's state: the student, the heads towards other teachers' embeddings, the optimizer and the step."""
+
+    def __init__(
+        self, config: DistillConfig, pack: Pack, teacher: SFPN, embeddings: list[np.ndarray], preprocess: Preprocess
+    ) -> None:
+        """embeddings: one (N, D) array of unit vectors per further teacher, in the pack's order; may be empty."""
+        torch.manual_seed(config.seed)
+        self.config, self.pack, self.preprocess = config, pack, preprocess
+        self.mean = torch.tensor(preprocess.mean).view(1, 3, 1, 1)
+        self.student = SFPN(SFPNConfig(depthwise=config.depthwise, batch_norm=True, dropout=0.0))
+        self.student.to(memory_format=torch.channels_last)
+        self.embeddings = [torch.from_numpy(values).float() for values in embeddings]
+        self.heads = nn.ModuleList(nn.Linear(self.student.config.descriptor_size, e.shape[1]) for e in self.embeddings)
+        self.optimizer = torch.optim.AdamW(
+            [*self.student.parameters(), *self.heads.parameters()], weight_decay=config.weight_decay
+        )
+        sample, _ = self._views(np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none())
+        self.teacher = TeacherMaps(teacher.to(memory_format=torch.channels_last), sample)
+        self.step = 0
+
+    def _views(
+        self, rows: np.ndarray, step: int, size: int, augmentation: Augmentation
+    ) -> tuple[torch.Tensor, torch.Generator]:
+        generator = torch.Generator().manual_seed((self.config.seed << 32) + step)
+        crops = torch.from_numpy(self.pack.crops[np.sort(rows)]).permute(0, 3, 1, 2)
+        views = random_views(crops, size, self.preprocess.crop_factor / CROP_FACTOR, augmentation, generator)
+        return (views - self.mean).to(memory_format=torch.channels_last), generator
+
+    def rows_of_step(self, step: int, batch: int) -> np.ndarray:
+        """The pack rows of a step: shuffled passes over the pack, from (seed, pass) alone."""
+        per_pass = len(self.pack) // batch
+        if not per_pass:
+            raise UserError(f"the pack has {len(self.pack)} crops, fewer than one batch of {batch}; lower the batch")
+        shuffled = np.random.default_rng((self.config.seed, step // per_pass)).permutation(len(self.pack))
+        start = step % per_pass * batch
+        return np.sort(shuffled[start : start + batch])
+
+    def train_step(self) -> dict[str, float]:
+        """One optimizer step; returns its losses by name. Raises FloatingPointError on a non-finite loss."""
+        blocks = self.step < self.config.block_steps
+        self._set_rate(blocks)
+        self.student.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self._block_gradients() if blocks else self._network_gradients()
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        if bad:
+            raise FloatingPointError(f"step {self.step}: loss of {', '.join(bad)} is not finite; lower the learning rate")
+        nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
+        self.optimizer.step()
+        self.step += 1
+        return losses
+
+    def _set_rate(self, blocks: bool) -> None:
+        config = self.config
+        start, end = (0, config.block_steps) if blocks else (config.block_steps, config.steps)
+        progress = (self.step - start) / max(1, end - start)
+        peak = config.block_rate if blocks else config.network_rate
+        warm = min(1.0, (self.step - start + 1) / 50)
+        for group in self.optimizer.param_groups:
+            group["lr"] = peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def _block_gradients(self) -> dict[str, float]:
+        config = self.config
+        rows = self.rows_of_step(self.step, config.block_batch)
+        views, generator = self._views(rows, self.step, INPUT_SIZE, Augmentation())
+        spare = INPUT_SIZE - config.patch_size + 1
+        top, left = (int(torch.randint(spare, (1,), generator=generator)) for _ in range(2))
+        patches = views[:, :, top : top + config.patch_size, left : left + config.patch_size]
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = block_losses(self.student, patches, self.teacher(patches))
+        sum(losses.values()).backward()
+        return {name: value.item() for name, value in losses.items()}
+
+    def _network_gradients(self) -> dict[str, float]:
+        config = self.config
+        rows = self.rows_of_step(self.step - config.block_steps, config.network_batch)
+        views, _ = self._views(rows, self.step, INPUT_SIZE, Augmentation())
+        parts = max(1, config.network_batch // config.micro_batch)
+        sums: dict[str, float] = {}
+        for part_rows, part in zip(np.array_split(rows, parts), views.tensor_split(parts), strict=True):
+            with torch.autocast("cpu", torch.bfloat16):
+                losses, descriptors = network_losses(
+                    self.student, part, self.teacher(part), self.teacher.mean_descriptor
+                )
+            losses |= self._embedding_losses(descriptors, part_rows)
+            total = sum(self._weight(name) * value for name, value in losses.items()) / parts
+            total.backward()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / parts
+        return sums
+
+    def _embedding_losses(self, descriptors: torch.Tensor, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        centred = descriptors - self.teacher.mean_descriptor
+        return {
+            f"embedding{i}": (1 - F.cosine_similarity(head(centred), values[rows])).mean()
+            for i, (head, values) in enumerate(zip(self.heads, self.embeddings, strict=True))
+        }
+
+    @staticmethod
+    def _weight(name: str) -> float:
+        return DESCRIPTOR_WEIGHT if name == "descriptor" else EMBEDDING_WEIGHT if name.startswith("embedding") else 1.0
+
+    def state(self) -> dict:
+        return {
+            "config": asdict(self.config),
+            "step": self.step,
+            "student": self.student.state_dict(),
+            "heads": self.heads.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Continue from `state()`. Raises UserError if it belongs to a run with other settings."""
+        current = asdict(self.config)
+        different = [k for k, v in state["config"].items() if k not in CHANGEABLE and current.get(k) != v]
+        if different:
+            raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use a new --out folder")
+        self.student.load_state_dict(state["student"])
+        self.heads.load_state_dict(state["heads"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """Write a checkpoint under a temporary name, then rename: an interrupted run never leaves half a file."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def run_distillation(distiller: Distiller, folder: Path, validate) -> None:
+    """Train to the end or until SIGTERM/SIGINT, with checkpoints and one JSON line per validation in log.jsonl.
+
+    validate: student -> dict of numbers for the log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists():
+        distiller.restore(torch.load(checkpoint, weights_only=True))
+        print(f"continuing {folder} at step {distiller.step} of {distiller.config.steps}", flush=True)
+    stop = _StopSignal()
+    log = _Log(folder / "log.jsonl", distiller, validate)
+    saved = time.monotonic()
+    while distiller.step < distiller.config.steps and not stop.asked:
+        log.add(distiller.train_step())
+        if time.monotonic() - saved > distiller.config.save_every_seconds:
+            save_atomically(distiller.state(), checkpoint)
+            saved = time.monotonic()
+    save_atomically(distiller.state(), checkpoint)
+    if stop.asked:
+        print(f"stopped at step {distiller.step}; the same command continues", flush=True)
+
+
+class _StopSignal:
+    """Turns SIGTERM and SIGINT into a flag that the loop reads between two steps."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_) -> None:
+        self.asked = True
+
+
+class _Log:
+    """Averages the losses between two validations and writes them as one JSON line."""
+
+    def __init__(self, path: Path, distiller: Distiller, validate) -> None:
+        self.path, self.distiller, self.validate = path, distiller, validate
+        self._clear()
+
+    def _clear(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.count, self.images, self.started = 0, 0, time.monotonic()
+
+    def add(self, losses: dict[str, float]) -> None:
+        config, step = self.distiller.config, self.distiller.step
+        blocks = step <= config.block_steps
+        self.images += config.block_batch if blocks else config.network_batch
+        self.count += 1
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        if self.images >= config.validate_every_images or step in (config.block_steps, config.steps):
+            self._write("blocks" if blocks else "network", step)
+            self._clear()
+
+    def _write(self, stage: str, step: int) -> None:
+        seconds = time.monotonic() - self.started
+        record = {"step": step, "stage": stage, "images_per_second": round(self.images / seconds, 1)}
+        record |= {name: round(value / self.count, 4) for name, value in self.sums.items()}
+        record |= self.validate(self.distiller.student)
+        with self.path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        print(json.dumps(record), flush=True)
