@@ -94,12 +94,17 @@ def operating_point(genuine: ScoreInput, impostor: ScoreInput, target_fmr: float
     genuine, impostor = Scores.of(genuine), Scores.of(impostor)
     if not is_supported(target_fmr, impostor.total) or not genuine.total:
         return OperatingPoint(target_fmr, False, genuine.total, impostor.total)
+    return rates_at(genuine, impostor, lowest_threshold(genuine, impostor, target_fmr), target_fmr)
+
+
+def lowest_threshold(genuine: ScoreInput, impostor: ScoreInput, target_fmr: float) -> float:
+    """The lowest observed score with FMR <= target_fmr, whatever the counts; just above all scores if none has it."""
+    genuine, impostor = Scores.of(genuine), Scores.of(impostor)
 
     def met(threshold: float) -> bool:
         return bool(fmr(impostor, threshold) <= target_fmr)
 
-    threshold = min(genuine.first(met), impostor.first(met))
-    return rates_at(genuine, impostor, min(threshold, _just_above(genuine, impostor)), target_fmr)
+    return min(genuine.first(met), impostor.first(met), _just_above(genuine, impostor))
 
 
 def is_supported(target_fmr: float, impostor: int) -> bool:
@@ -183,15 +188,18 @@ def _rate(errors: np.ndarray | int, total: int) -> np.ndarray:
 
 
 def _just_above(genuine: Scores, impostor: Scores) -> float:
-    highest = max(scores.values[-1] for scores in (genuine, impostor) if scores.total)
+    highest = max((scores.values[-1] for scores in (genuine, impostor) if scores.total), default=np.float64(1.0))
     return float(np.nextafter(highest, highest.dtype.type(np.inf)))
 
 
 def _moments(scores: Scores) -> tuple[float, float]:
-    finite = np.isfinite(scores.values)
-    values, counts = scores.values[finite].astype(np.float64), scores.counts[finite]
-    if not counts.sum():
+    start = np.searchsorted(scores.values, -np.inf, side="right")
+    values = scores.values[start:]
+    if not values.size:
         return math.nan, math.nan
+    if scores.cumulative is None:
+        return float(values.mean(dtype=np.float64)), float(values.var(dtype=np.float64))
+    counts, values = scores.counts[start:], values.astype(np.float64)
     mean = np.average(values, weights=counts)
     return float(mean), float(np.average((values - mean) ** 2, weights=counts))
 

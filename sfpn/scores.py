@@ -63,6 +63,14 @@ class Scores:
         values = np.concatenate([np.array([-np.inf], self.values.dtype), self.values])
         return Scores(values, np.concatenate([[0], count + self._cumulative()]))
 
+    def merged(self, other: Scores) -> Scores:
+        """Both sets of comparisons together."""
+        values = np.concatenate([self.values, other.values])
+        if self.cumulative is None and other.cumulative is None:
+            return Scores(np.sort(values))
+        order = np.argsort(values, kind="stable")
+        return Scores(values[order], np.concatenate([[0], np.cumsum(np.concatenate([self.counts, other.counts])[order])]))
+
     def first(self, condition: Callable[[float], bool]) -> float:
         """The lowest observed score that satisfies a condition that stays true once true; +inf if none does."""
         low, high = 0, len(self.values)
