@@ -1,0 +1,47 @@
+"""python -m sfpn COMMAND ...: verify, evaluate, embed, compare, train, import-published, ...; --help lists them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from sfpn.errors import UserError
+
+# command -> (module with add_arguments(parser) and run(args) -> exit status, one line of help)
+COMMANDS = {
+    "verify": ("sfpn.verify", "compare two photos"),
+    "evaluate": ("sfpn.evaluate", "pose-wise error rates of models on a dataset folder"),
+    "embed": ("sfpn.embed", "embeddings of a dataset folder"),
+    "compare": ("sfpn.compare", "two reports, pair by pair, with the interval of the difference"),
+    "train": ("sfpn.train", "train or distil a network"),
+    "import-published": ("sfpn.published", "turn a published MATLAB file into weights with a card"),
+    "calibrate": ("sfpn.calibrate", "write operating points and histograms into a card"),
+}
+BAD_INPUT = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit status: 0 done, 2 bad input (one line on stderr)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser("python -m sfpn", description=__doc__.partition("\n")[0])
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    wanted = arguments[0] if arguments else ""
+    for command, (module_name, help_line) in COMMANDS.items():
+        subparser = subparsers.add_parser(command, help=help_line)
+        if command == wanted:  # only the command that runs is imported
+            module = importlib.import_module(module_name)
+            subparser.description = module.__doc__
+            subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except UserError as error:
+        print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
