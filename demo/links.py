@@ -1,0 +1,102 @@
+"""What is clicked in one tab opens in another: the selected tab, pair, sample and cell, and their address in the browser.
+
+    links = make_links()                     # once, inside gr.Blocks
+    with links.tabs: ...                     # gr.Tab(..., id=VERIFY) and so on
+    chart.select(show, None, [links.tabs, links.pair])      # show returns goto(VERIFY), opened((row_id_a, row_id_b))
+    links.pair.change(load_pair, links.pair, [...])         # the tab that shows pairs; load_pair gets the Opened
+    links.listen(demo)                       # last: the page's address opens a state, and a state writes the address
+
+A pair, a sample and a cell have the addresses ?pair=a,b  ?sample=a  ?cell=frontal,profile&model=NAME.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+
+VERIFY, EXPLORE, EMBEDDINGS, POSE_ERRORS, MODEL = "verify", "explore", "embeddings", "pose_errors", "model"
+
+_counter = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A value that was opened; `number` differs each time, so that opening the same value again is a change too."""
+
+    value: Any
+    number: int
+
+
+@dataclass(frozen=True)
+class Links:
+    """Components that the tabs share. States hold an Opened or None: pair (row_id_a, row_id_b), sample row_id,
+    cell (pose_pair key, model or '')."""
+
+    tabs: gr.Tabs
+    pair: gr.State
+    sample: gr.State
+    cell: gr.State
+    address: gr.Textbox
+
+    def listen(self, demo: gr.Blocks) -> None:
+        """Open what the page's address names, and keep the address up to date."""
+        outputs = [self.tabs, self.pair, self.sample, self.cell]
+        demo.load(open_address, None, outputs, show_progress="hidden", api_visibility="private")
+        for state, address_of in ((self.pair, pair_address), (self.sample, sample_address), (self.cell, cell_address)):
+            state.change(address_of, state, self.address, show_progress="hidden", api_visibility="private")
+        self.address.change(None, self.address, None, js=_SHOW_ADDRESS, api_visibility="private")
+
+
+_SHOW_ADDRESS = "query => { if (query) history.replaceState(null, '', query); return []; }"
+
+
+def make_links() -> Links:
+    """Make the shared components; call it inside gr.Blocks. The tabs are filled by the caller."""
+    states = (gr.State(None) for _ in range(3))
+    address = gr.Textbox(visible="hidden", elem_id="address", show_label=False)
+    return Links(gr.Tabs(elem_id="tabs"), *states, address)
+
+
+def opened(value: Any) -> Opened:
+    """Wrap a value for one of the states."""
+    return Opened(value, next(_counter))
+
+
+def goto(tab: str) -> gr.Tabs:
+    """The update that selects a tab."""
+    return gr.Tabs(selected=tab)
+
+
+def pair_address(pair: Opened | None) -> str:
+    """The query of a pair, '' for None."""
+    return f"?pair={','.join(quote(row_id, safe='/') for row_id in pair.value)}" if pair else ""
+
+
+def sample_address(sample: Opened | None) -> str:
+    """The query of a sample, '' for None."""
+    return f"?sample={quote(sample.value, safe='/')}" if sample else ""
+
+
+def cell_address(cell: Opened | None) -> str:
+    """The query of a cell of the pose matrix, '' for None."""
+    if not cell:
+        return ""
+    key, model = cell.value
+    return f"?cell={key.replace('-', ',')}" + (f"&model={quote(model, safe='/')}" if model else "")
+
+
+def open_address(request: gr.Request) -> tuple:
+    """(tab, pair, sample, cell) named by the page's address; whoever shows them checks that they exist."""
+    query = request.query_params
+    pair = tuple(query.get("pair", "").split(","))
+    if len(pair) == 2 and all(pair):
+        return goto(VERIFY), opened(pair), None, None
+    if query.get("sample"):
+        return goto(EXPLORE), None, opened(query["sample"]), None
+    if query.get("cell"):
+        return goto(POSE_ERRORS), None, None, opened((query["cell"].replace(",", "-"), query.get("model", "")))
+    return gr.skip(), None, None, None

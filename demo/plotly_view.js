@@ -1,0 +1,96 @@
+// Draws props.value (a Plotly figure as JSON) in the colours of the page's theme and reports what is done with it.
+const host = element.querySelector('.plotly-view-host');
+const thumbnail = element.querySelector('.plotly-view-thumbnail');
+const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '');
+const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'] };
+let plotly = null, bound = false, queue = Promise.resolve();
+
+function loadPlotly() { // one shared load per page, whatever the number of charts
+  window.__plotlyView ??= new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = `${ROOT}/gradio_api/file=${props.plotly_js}`;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error(`cannot load ${script.src}`));
+    document.head.appendChild(script);
+  });
+  return window.__plotlyView;
+}
+
+function themed(layout) { // the theme's colours, over which the figure's own win
+  const style = getComputedStyle(document.body);
+  const colour = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const text = colour('--body-text-color', '#222'), line = colour('--border-color-primary', '#ddd');
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickcolor: line };
+  const font = { color: text, family: colour('--font', 'sans-serif') };
+  const template = {
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font, xaxis: axis, yaxis: axis,
+    hoverlabel: { bgcolor: colour('--background-fill-secondary', '#fff'), bordercolor: line, font },
+    modebar: { color: line, activecolor: text, bgcolor: 'rgba(0,0,0,0)' },
+    newselection: { line: { color: text } },
+  };
+  return { ...layout, autosize: true, template: { ...layout.template, layout: { ...template, ...layout.template?.layout } } };
+}
+
+const draw = () => queue = queue.then(drawNow).catch(error => console.error('PlotlyView', error));
+
+async function drawNow() {
+  plotly ??= await loadPlotly();
+  if (!props.value) {
+    if (bound) { plotly.purge(host); bound = false; }
+    return;
+  }
+  const figure = JSON.parse(props.value), layout = themed(figure.layout || {});
+  if (props.line_x != null && layout.shapes?.length) Object.assign(layout.shapes[0], { x0: props.line_x, x1: props.line_x });
+  if (props.highlight) figure.data.forEach((trace, curve) => {
+    trace.selectedpoints = props.highlight.filter(([c]) => c === curve).map(([, index]) => index);
+  });
+  await plotly.react(host, figure.data, layout, CONFIG);
+  if (!bound) { bound = true; bind(); }
+}
+
+const point = p => ({ curve: p.curveNumber, index: p.pointNumber ?? p.pointIndex ?? null, x: p.x ?? null, y: p.y ?? null,
+  z: p.z ?? null, value: p.customdata ?? p.id ?? null, name: p.data?.name ?? null });
+
+function bind() {
+  host.on('plotly_click', event => { if (event?.points?.length) trigger('select', point(event.points[0])); });
+  host.on('plotly_hover', event => showThumbnail(event));
+  host.on('plotly_unhover', () => { thumbnail.style.display = 'none'; });
+  host.on('plotly_selected', event => {
+    if (!event?.points || !(event.range || event.lassoPoints)) return;
+    trigger('lasso', { points: event.points.map(point) });
+    setTimeout(() => plotly.relayout(host, { selections: [] }), 0); // an outline that stays would swallow clicks inside it
+  });
+  host.on('plotly_relayout', change => {
+    const x = change?.['shapes[0].x0'];
+    if (x !== undefined) trigger('drag', { x });
+  });
+}
+
+function showThumbnail(event) { // no round trip to Python
+  const hovered = event.points[0], url = hovered.data?.meta?.thumbnail;
+  if (!url || hovered.id == null) return;
+  const frame = host.getBoundingClientRect();
+  thumbnail.src = ROOT + url.replace('{}', hovered.id);
+  thumbnail.style.left = `${Math.min(Math.max(event.event.clientX - frame.left + 14, 0), frame.width - 120)}px`;
+  thumbnail.style.top = `${Math.max(event.event.clientY - frame.top - 126, 0)}px`;
+  thumbnail.style.display = 'block';
+}
+
+function save(content, name) {
+  const link = document.createElement('a');
+  link.href = content; link.download = name; link.click();
+}
+
+const name = () => host.layout?.meta?.name || 'figure';
+for (const format of ['png', 'svg']) element.querySelector(`.plotly-view-${format}`).onclick = async () => {
+  if (bound) save(await plotly.toImage(host, { format, scale: format === 'png' ? 2 : 1 }), `${name()}.${format}`);
+};
+element.querySelector('.plotly-view-csv').onclick = () => {
+  const csv = host.layout?.meta?.csv;
+  if (csv) save(URL.createObjectURL(new Blob([csv], { type: 'text/csv' })), `${name()}.csv`);
+};
+
+watch(['value', 'highlight', 'line_x'], draw);
+new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ['class'] }); // light and dark
+new ResizeObserver(() => { if (bound && host.offsetWidth) plotly.Plots.resize(host); }).observe(host); // tabs, sidebar
+draw();

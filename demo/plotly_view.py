@@ -1,0 +1,55 @@
+"""A Plotly figure whose clicks, lassos and drags reach Python; gr.Plot has no such events.
+
+    chart = PlotlyView(figure, height=420)
+    chart.select(show, None, [...])     # a click: evt.value is the point's customdata; also evt.index, evt.x, evt.y
+    chart.lasso(choose, None, [...])    # box or lasso selection: evt.points, each as above
+    chart.drag(move, None, [...])       # the figure's first shape, a vertical line, was dragged: evt.x
+
+`gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[[curve, index], ...])` dims all other points without
+sending the figure again. A trace with `ids` and `meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture
+of the hovered point's id. Buttons save PNG, SVG, and the CSV in `layout.meta = {"name": ..., "csv": ...}`.
+plotly.js is the file inside the installed plotly package, served by the app itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+import plotly.graph_objects as go
+
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+JAVASCRIPT = Path(__file__).with_suffix(".js")
+
+TEMPLATE = """<div style="position:relative">
+<div class="plotly-view-host" style="height:{height}px;width:100%"></div>
+<img class="plotly-view-thumbnail" alt="" style="display:none;position:absolute;width:112px;height:112px;object-fit:cover;pointer-events:none;z-index:5;border-radius:6px">
+<div class="plotly-view-save" style="text-align:right;font-size:12px;opacity:.75;display:{save}">
+<button class="plotly-view-png" title="Save this figure as PNG">PNG</button> ·
+<button class="plotly-view-svg" title="Save this figure as SVG">SVG</button> ·
+<button class="plotly-view-csv" title="Save the numbers of this figure as CSV">CSV</button></div></div>"""
+
+
+class PlotlyView(gr.HTML):
+    """`value` is a plotly Figure, its JSON, or None. See the module docstring for the events."""
+
+    def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
+        gr.set_static_paths([PLOTLY_JS])
+        properties = {"highlight": None, "line_x": None, "plotly_js": str(PLOTLY_JS)} | kwargs
+        super().__init__(
+            value=value,
+            html_template=TEMPLATE.format(height=height, save="block" if save else "none"),
+            js_on_load=JAVASCRIPT.read_text(encoding="utf-8"),
+            apply_default_css=False,
+            **properties,
+        )
+
+    def postprocess(self, value: go.Figure | str | None) -> str | None:
+        """The figure as JSON."""
+        return value if value is None or isinstance(value, str) else value.to_json()
+
+    def api_info(self) -> dict[str, str]:
+        """How the value looks to API clients."""
+        return {"type": "string", "description": "Plotly figure as JSON"}
