@@ -97,6 +97,7 @@ def save(model: SFPN, card: Card, path: Path) -> Card:
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
     temporary = path.with_suffix(".safetensors.tmp")
     safetensors.torch.save_file(tensors, temporary)
+    temporary.chmod(0o644)  # the library writes files that only the owner can read
     os.replace(temporary, path)
     card = replace(
         card,

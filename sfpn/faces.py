@@ -21,6 +21,7 @@ WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
 PYRAMID_FACTOR = 0.709  # MTCNN's own
 SMALL_FACE_STEPS = 4  # pyramid steps below a portrait: 0.3 * 0.709**4 = 7.6 % of the shorter side
+TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
 
 # Half the distance between the eyes over the protrusion of the nose tip, see estimate_yaw. Anatomy gives about 1;
@@ -110,7 +111,7 @@ class FaceDetector:
         larger ones at the same scales."""
         large = max(LARGE_FACE_FRACTION * shorter_side, SMALLEST_FACE_PIXELS)
         small = max(large * PYRAMID_FACTOR**SMALL_FACE_STEPS, SMALLEST_FACE_PIXELS)
-        tiny = max(small * PYRAMID_FACTOR**SMALL_FACE_STEPS, SMALLEST_FACE_PIXELS)
+        tiny = max(large * PYRAMID_FACTOR**TINY_FACE_STEPS, SMALLEST_FACE_PIXELS)
         return sorted({small, tiny} if self._small_faces else {large, small}, reverse=True)
 
     def _search(self, padded: np.ndarray, smallest: float, pad: int, scale_xy: np.ndarray) -> list[Face]:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
+import json
+import os
+import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,10 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sfpn import checkpoint
+from sfpn.card import Card
 from sfpn.errors import UserError
 from sfpn.model import SFPN, SFPNConfig
+from sfpn.preprocess import Preprocess
 
 REPOSITORY = "HalmstadUniversityBiometrics/SqueezeFacePoseNet-Lightweight-Face-Recognition"
+MEANS_FILE = checkpoint.WEIGHTS_FOLDER / "published_means.json"  # written from `calibrate --mean-from`
 FILES = {  # name -> (file in the repository, SHA-256 where known)
     "base": ("SqueezeFacePoseNet_base_model.mat", None),
     "depthwise": (
@@ -83,3 +89,63 @@ def _to_torch(weight: np.ndarray) -> np.ndarray:
     if weight.ndim == 2:  # MATLAB drops trailing dimensions of size one
         weight = weight[..., None, None]
     return np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+
+
+def published_card(name: str, source: str) -> Card:
+    """The card of a published network: the paper's preprocessing, and the descriptor mean where it was measured."""
+    mean = json.loads(MEANS_FILE.read_text()).get(name) if MEANS_FILE.is_file() else None
+    return Card(
+        name=f"published-{name}",
+        title=f"SqueezeFacePoseNet as published ({name})",
+        architecture={},
+        preprocess=Preprocess(),
+        licence="MIT (Halmstad University Biometrics)",
+        descriptor_mean=tuple(mean["mean"]) if mean else None,
+        training={"data": "MS1M-RetinaFace, then VGGFace2 (the authors' training)", "source": source},
+        limits="Poses beyond the data it was trained on, children and low resolution are untested here.",
+        extra={"descriptor_mean_from": mean["measured_on"]} if mean else {},
+    )
+
+
+def fetch(name: str, cache: Path) -> Path:
+    """The authors' file from their repository, kept in `cache`. Raises UserError without a network or for a wrong hash."""
+    file_name, sha256 = FILES[name]
+    target = cache / file_name
+    if not target.is_file():
+        url = f"https://raw.githubusercontent.com/{REPOSITORY}/main/{file_name}"
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".part")
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response, partial.open("wb") as file:
+                shutil.copyfileobj(response, file)
+        except (urllib.error.URLError, TimeoutError, OSError) as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f"{file_name} could not be fetched from {REPOSITORY} ({error}); connect to a network or give the file's path"
+            ) from error
+        os.replace(partial, target)
+    if sha256 and checkpoint.file_sha256(target) != sha256:
+        raise UserError(f"{target}: SHA-256 is not {sha256}; the file is damaged or was replaced: delete it and try again")
+    return target
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, help="a published .mat file")
+    parser.add_argument("--download", choices=FILES, help="fetch the authors' file instead of giving one")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "sfpn", help="where downloads are kept")
+    parser.add_argument("--out", type=Path, required=True, metavar="X.safetensors", help="weights to write; the card goes beside them")
+
+
+def run(args: argparse.Namespace) -> int:
+    if (args.file is None) == (args.download is None):
+        raise UserError("give either the path of a published .mat file or --download base|depthwise")
+    if args.out.suffix != ".safetensors":
+        raise UserError(f"--out {args.out}: the name must end in .safetensors")
+    path = fetch(args.download, args.cache) if args.download else args.file
+    model = read_published(path)
+    name = "depthwise" if model.config.depthwise else "base"
+    card = checkpoint.save(model, published_card(name, f"{REPOSITORY}: {path.name}"), args.out)
+    print(f"{args.out}: {card.parameters} parameters, card beside it")
+    if card.descriptor_mean is None:
+        print("no descriptor mean is known for it; measure one with: python -m sfpn calibrate ... --mean-from DATASET")
+    return 0
