@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from data_tools import filters
 from data_tools.annotate import Annotated, Detector, annotate
 from data_tools.card import card_counts, count_folder, save_card
-from data_tools.ledger import DROPPED, FINAL, INCOMPLETE, Ledger
+from data_tools.filters import admit, note_problem
+from data_tools.ledger import DROPPED, FINAL, INCOMPLETE, LAST, Ledger
 from data_tools.save import (
     LEDGER_FILE,
     PAIRS_FILE,
@@ -38,13 +35,15 @@ from data_tools.save import (
     save_table,
     shard_file,
     shard_files,
+    shard_number,
 )
 from data_tools.sources.base import Problem, Source
 from data_tools.split import DEFAULT_FRACTIONS, Fractions, split_of
+from data_tools.workers import ordered_map
 from sfpn.errors import UserError
 
-ITEMS_PER_SHARD = 1000
-ITEMS_PER_TASK = 8  # sent to a worker at once
+ROWS_PER_SHARD = 1000
+BYTES_PER_SHARD = 64 * 2**20  # of images: what bounds the memory when pictures are large
 PAIR_COLUMNS = pa.schema(
     {"protocol": pa.string(), "fold": pa.int32(), "row_id_a": pa.string(), "row_id_b": pa.string(), "same": pa.bool_()}
 )
@@ -69,7 +68,7 @@ class BuildConfig:
     def identity(self, source: Source, detector: Detector | None) -> dict[str, Any]:
         """What must be equal for an interrupted build to go on."""
         free = ("workers", "resume", "overwrite", "progress")
-        named = {"source": asdict(source.info), "detector": detector and detector.name, "items_per_shard": ITEMS_PER_SHARD}
+        named = {"source": asdict(source.info), "detector": detector and detector.name, "rows_per_shard": ROWS_PER_SHARD}
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
 
 
@@ -82,7 +81,9 @@ def build(source: Source, out: Path, detector: Detector | None, config: BuildCon
         settings = config.identity(source, detector)
         building = open_building(out, settings, resume=config.resume, overwrite=config.overwrite)
         with Ledger(building / STATE_FILE) as ledger:
-            save_shards(source, building, ledger, detector, config)
+            if not ledger.source_is_done():
+                save_shards(source, building, ledger, detector, config)
+            ledger.forget_from(FINAL)
             drop_small_identities(building, ledger, config.min_images)
             save_pairs(source, building, ledger)
             card = describe(source, building, ledger, detector, config)
@@ -91,30 +92,33 @@ def build(source: Source, out: Path, detector: Detector | None, config: BuildCon
 
 
 def save_shards(source: Source, building: Path, ledger: Ledger, detector: Detector | None, config: BuildConfig) -> None:
-    """Annotate, filter, split and save the source's items, one shard at a time, after the shards that are there."""
+    """Annotate, filter, split and save the source's items, after the shards that an interrupted build left."""
     done = len(shard_files(building))
     ledger.forget_from(done)
     items = islice(source.items(), config.limit)
-    step = partial(annotate, source=source.info.name, detector=detector)
     bar = tqdm(total=config.limit or source.total(), unit="image", desc=source.info.name, disable=not config.progress)
-    with bar, worker_map(config.workers) as parallel_map:
-        for number, chunk in enumerate(iter(lambda: list(islice(items, ITEMS_PER_SHARD)), [])):
-            if number < done:
-                bar.update(len(chunk))
-                continue
-            rows = filter_rows(ticking(parallel_map(step, chunk), bar), ledger, number, config)
-            ledger.commit()
-            save_shard([with_split(row, config.fractions) for row in rows], shard_file(building, number))
+    bar.update(sum(1 for _ in islice(items, ledger.items_done())))
+    step = partial(annotate, source=source.info.name, detector=detector)
+    with bar, closing(ordered_map(step, items, config.workers)) as results:
+        while rows := next_shard(ticking(results, bar), ledger, done, config):
+            save_shard(rows, shard_file(building, done))
+            done += 1
 
 
-def filter_rows(
-    rows: Iterable[Annotated | Problem], ledger: Ledger, shard: int, config: BuildConfig
-) -> list[Annotated]:
-    """The filters that need one row at a time, in order."""
-    kept = filters.note_problems(rows, ledger, shard)
-    if config.require_face:
-        kept = filters.drop_without_face(kept, ledger, shard)
-    return filters.keep_unique(kept, ledger, shard, keep_duplicates=config.keep_duplicates)
+def next_shard(
+    results: Iterator[Annotated | Problem], ledger: Ledger, number: int, config: BuildConfig
+) -> list[dict[str, Any]]:
+    """The rows of one shard: as many as fit, none at the end of the results. Closes the shard in the ledger."""
+    rows, items, size = [], 0, 0
+    for result in results:
+        items += 1
+        if admit(result, ledger, number, require_face=config.require_face, keep_duplicates=config.keep_duplicates):
+            rows.append(with_split(result, config.fractions))
+            size += len(result.row["image"]["bytes"])
+        if len(rows) >= ROWS_PER_SHARD or size >= BYTES_PER_SHARD:
+            break
+    ledger.close_shard(number if rows else LAST, items)
+    return rows
 
 
 def with_split(row: Annotated, fractions: Fractions) -> dict[str, Any]:
@@ -129,16 +133,24 @@ def drop_small_identities(building: Path, ledger: Ledger, min_images: int) -> No
     """
     counts = count_folder(building)["identity"]
     small = {identity for identity, count in counts.items() if count < min_images}
-    for number, file in enumerate(shard_files(building) if small else []):
-        table = pq.read_table(file)
+    for file in shard_files(building) if small else []:
+        table, number = pq.read_table(file), shard_number(file)
         is_small = pc.is_in(table["identity"], pa.array(sorted(small)))
         for row_id in table.filter(is_small)["row_id"].to_pylist():
             ledger.note(number, "", row_id, "filter", DROPPED, f"its identity has fewer than {min_images} images")
             ledger.drop_kept(row_id)
         ledger.commit()
-        save_table(table.filter(pc.invert(is_small)), file)
+        replace_shard(table.filter(pc.invert(is_small)), file)
     for identity in sorted(name for name, count in counts.items() if count == 1 and name not in small):
         ledger.note(FINAL, identity, "", "filter", INCOMPLETE, "this identity has one image: no genuine pair")
+
+
+def replace_shard(table: pa.Table, file: Path) -> None:
+    """Write the shard anew; without a row it goes, because `datasets` cannot read an empty Parquet file."""
+    if table.num_rows:
+        save_table(table, file)
+    else:
+        file.unlink()
 
 
 def save_pairs(source: Source, building: Path, ledger: Ledger) -> None:
@@ -146,7 +158,7 @@ def save_pairs(source: Source, building: Path, ledger: Ledger) -> None:
     kept, absent = [], Counter()
     for pair in source.pairs():
         if isinstance(pair, Problem):
-            filters.note_problem(pair, ledger, FINAL)
+            note_problem(pair, ledger, FINAL)
         elif ledger.has_row(pair.row_id_a) and ledger.has_row(pair.row_id_b):
             kept.append(asdict(pair))
         else:
@@ -177,27 +189,11 @@ def describe(
     return card
 
 
-@contextmanager
-def worker_map(workers: int) -> Iterator[Any]:
-    """An ordered map over worker processes, or over this process for 0. Raises UserError when a worker is killed."""
-    if not workers:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            yield partial(pool.map, chunksize=ITEMS_PER_TASK)
-        except BrokenProcessPool as error:
-            raise UserError("a worker was killed (out of memory?): repeat with fewer --workers and --resume") from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
 def ticking(rows: Iterable[Any], bar: tqdm) -> Iterator[Any]:
     """The rows, advancing the progress bar by one each."""
     for row in rows:
-        yield row
         bar.update()
+        yield row
 
 
 def _plain(value: Any) -> Any:

@@ -145,10 +145,10 @@ def summary(card: dict[str, Any], out: Path, seconds: float, detector: Detector 
     """One line: what was written, what was not, and how long it took."""
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
     faceless = f"{card['rows'] - card['rows_with_face']} without a face, " if detector else ""
-    dropped = sum(card["ledger"]["dropped"].values())
+    steps = ", ".join(f"{count} by {step}" for step, count in card["ledger"]["dropped"].items())
     return (
         f"{card['name']}: {card['rows']} rows of {card['identities']} identities in {out} ({poses}); "
-        f"{faceless}{dropped} ledger lines about what was dropped: {out / LEDGER_FILE}; {seconds:.0f} s"
+        f"{faceless}ledger lines of what was dropped: {steps or 'none'}, see {out / LEDGER_FILE}; {seconds:.0f} s"
     )
 
 

@@ -1,54 +1,45 @@
-"""Named filters: each takes the annotated rows of a shard, notes in the ledger what it drops, and returns the rest."""
+"""Filters: which annotated pictures enter the dataset. Whatever is left out or incomplete goes to the ledger with its reason."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from data_tools.annotate import Annotated
 from data_tools.ledger import DROPPED, INCOMPLETE, Ledger
 from data_tools.sources.base import Problem
 
 
-def note_problems(rows: Iterable[Annotated | Problem], ledger: Ledger, shard: int) -> list[Annotated]:
-    """Move problems to the ledger, and what is incomplete about the rows that stay."""
-    kept = []
-    for row in rows:
-        if isinstance(row, Problem):
-            note_problem(row, ledger, shard)
-            continue
-        for step, reason in row.notes:
-            ledger.note(shard, row.path, row.row["row_id"], step, INCOMPLETE, reason)
-        kept.append(row)
-    return kept
+def admit(found: Annotated | Problem, ledger: Ledger, shard: int, *, require_face: bool, keep_duplicates: bool) -> bool:
+    """Whether the picture enters the dataset; notes why not, and what is incomplete about it."""
+    if isinstance(found, Problem):
+        note_problem(found, ledger, shard)
+        return False
+    row_id = found.row["row_id"]
+    duplicate = duplicate_reason(found, ledger)
+    reason = used_id_reason(found, ledger) or (not keep_duplicates and duplicate) or (require_face and faceless_reason(found))
+    if reason:
+        ledger.note(shard, found.path, row_id, "filter", DROPPED, reason)
+        return False
+    for step, note in [*found.notes, *([("filter", duplicate)] if duplicate else [])]:
+        ledger.note(shard, found.path, row_id, step, INCOMPLETE, note)
+    ledger.keep(shard, row_id, found.digest)
+    return True
+
+
+def used_id_reason(found: Annotated, ledger: Ledger) -> str | None:
+    """Its row id names another picture already."""
+    return "its row id is in use already" if ledger.has_row(found.row["row_id"]) else None
+
+
+def duplicate_reason(found: Annotated, ledger: Ledger) -> str | None:
+    """The same image bytes are in the dataset already."""
+    twin = ledger.row_with(found.digest)
+    return twin and f"same image bytes as {twin}"
+
+
+def faceless_reason(found: Annotated) -> str | None:
+    """No face was found in it."""
+    return "no face found" if found.row["box_xyxy"] is None else None
 
 
 def note_problem(problem: Problem, ledger: Ledger, shard: int) -> None:
     """One ledger line for a problem."""
-    status = DROPPED if problem.dropped else INCOMPLETE
-    ledger.note(shard, problem.path, problem.row_id, problem.step, status, problem.reason)
-
-
-def drop_without_face(rows: list[Annotated], ledger: Ledger, shard: int) -> list[Annotated]:
-    """Drop rows in which no face was found."""
-    for row in rows:
-        if row.row["box_xyxy"] is None:
-            ledger.note(shard, row.path, row.row["row_id"], "filter", DROPPED, "no face found")
-    return [row for row in rows if row.row["box_xyxy"] is not None]
-
-
-def keep_unique(rows: list[Annotated], ledger: Ledger, shard: int, *, keep_duplicates: bool) -> list[Annotated]:
-    """Record the rows as kept; drop second uses of a row id, and (unless keep_duplicates) of the same image bytes."""
-    kept = []
-    for row in rows:
-        row_id = row.row["row_id"]
-        if ledger.has_row(row_id):
-            ledger.note(shard, row.path, row_id, "filter", DROPPED, "its row id is in use already")
-            continue
-        twin = ledger.row_with(row.digest)
-        if twin is not None:
-            status = INCOMPLETE if keep_duplicates else DROPPED
-            ledger.note(shard, row.path, row_id, "filter", status, f"same image bytes as {twin}")
-        if twin is None or keep_duplicates:
-            ledger.keep(shard, row_id, row.digest)
-            kept.append(row)
-    return kept
+    ledger.note(shard, problem.path, problem.row_id, problem.step, DROPPED, problem.reason)

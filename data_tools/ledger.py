@@ -14,12 +14,13 @@ from pathlib import Path
 
 LEDGER_COLUMNS = ("path", "row_id", "step", "status", "reason")
 DROPPED, INCOMPLETE = "dropped", "incomplete"
-FINAL = 2**31  # the "shard" of what is noted after the last one
+LAST, FINAL = 2**31, 2**31 + 1  # "shards" after the last one: of what the source names at its end, and of the whole set
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS entries (
     shard INTEGER, path TEXT, row_id TEXT, step TEXT, status TEXT, reason TEXT, UNIQUE (path, row_id, step, reason)
 );
+CREATE TABLE IF NOT EXISTS shards (shard INTEGER, items INTEGER);
 CREATE TABLE IF NOT EXISTS kept (shard INTEGER, row_id TEXT PRIMARY KEY, digest BLOB);
 CREATE INDEX IF NOT EXISTS kept_digest ON kept (digest);
 """
@@ -40,9 +41,22 @@ class Ledger:
 
     def forget_from(self, shard: int) -> None:
         """Drop everything noted for shards >= `shard`: they are built again."""
-        for table in ("entries", "kept"):
+        for table in ("entries", "kept", "shards"):
             self._db.execute(f"DELETE FROM {table} WHERE shard >= ?", (shard,))
         self._db.commit()
+
+    def close_shard(self, shard: int, items: int) -> None:
+        """Make the entries of a shard permanent, with the number of source items that went into it."""
+        self._db.execute("INSERT INTO shards VALUES (?, ?)", (shard, items))
+        self._db.commit()
+
+    def items_done(self) -> int:
+        """Number of source items that went into closed shards."""
+        return self._db.execute("SELECT COALESCE(SUM(items), 0) FROM shards").fetchone()[0]
+
+    def source_is_done(self) -> bool:
+        """Whether every item of the source went into a shard."""
+        return self._db.execute("SELECT 1 FROM shards WHERE shard = ?", (LAST,)).fetchone() is not None
 
     def note(self, shard: int, path: str, row_id: str, step: str, status: str, reason: str) -> None:
         """Add one line; the same line twice is one."""

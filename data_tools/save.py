@@ -27,6 +27,11 @@ def shard_file(folder: Path, number: int) -> Path:
     return folder / f"data-{number:05d}.parquet"
 
 
+def shard_number(file: Path) -> int:
+    """Inverse of shard_file."""
+    return int(file.stem.removeprefix("data-"))
+
+
 def shard_files(folder: Path) -> list[Path]:
     """All finished shards in order."""
     return sorted(folder.glob("data-*.parquet"))

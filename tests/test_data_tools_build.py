@@ -132,14 +132,25 @@ def test_official_protocols_keep_duplicates_and_note_them(tmp_path):
     assert card["rows"] == 42 and card["ledger"]["incomplete"] == {"filter": 1}
 
 
-def test_identities_that_are_too_small_are_dropped_and_single_images_noted(tmp_path):
+def test_identities_that_are_too_small_are_dropped_and_single_images_noted(tmp_path, monkeypatch):
     source = MS1M(make_ms1m(tmp_path / "rec"))
     card = build(source, tmp_path / "all", FAKE, CONFIG)
     assert card["images_per_identity"] == {"1": 1, "2": 1, "3": 1}
     assert [line["path"] for line in ledger_of(tmp_path / "all")] == ["1"]
-    build(source, tmp_path / "two", FAKE, replace(CONFIG, min_images=3))
-    assert {row["identity"] for row in rows_of(tmp_path / "two")} == {"0"}
+    monkeypatch.setattr(build_module, "ROWS_PER_SHARD", 2)
+    card = build(source, tmp_path / "two", FAKE, replace(CONFIG, min_images=3))
+    assert card["rows"] == 3 and {row["identity"] for row in rows_of(tmp_path / "two")} == {"0"}
     assert sum(line["status"] == "dropped" for line in ledger_of(tmp_path / "two")) == 3
+    assert [file.name for file in save.shard_files(tmp_path / "two")] == ["data-00000.parquet", "data-00001.parquet"]
+
+
+def test_a_shard_ends_at_its_size_in_bytes_and_none_is_empty(tmp_path, monkeypatch):
+    make_cfp(tmp_path / "cfp", subjects=1, listed=3)
+    monkeypatch.setattr(build_module, "BYTES_PER_SHARD", 4 * len(encoded(1)))
+    build(CFP(tmp_path / "cfp"), tmp_path / "out", FAKE, KEEP)
+    sizes = [pq.read_metadata(file).num_rows for file in save.shard_files(tmp_path / "out")]
+    assert sum(sizes) == 14 and len(sizes) > 2 and min(sizes) > 0
+    assert datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache")).num_rows == 14
 
 
 def test_templates_reach_the_rows(tmp_path):
@@ -150,7 +161,7 @@ def test_templates_reach_the_rows(tmp_path):
 
 
 def test_workers_and_repetition_give_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(build_module, "ITEMS_PER_SHARD", 16)
+    monkeypatch.setattr(build_module, "ROWS_PER_SHARD", 16)
     source = CFP(make_cfp(tmp_path / "cfp"))
     build(source, tmp_path / "one", FAKE, KEEP)
     build(source, tmp_path / "two", FAKE, replace(KEEP, workers=2))
@@ -158,19 +169,21 @@ def test_workers_and_repetition_give_the_same_bytes(tmp_path, monkeypatch):
     assert len(list((tmp_path / "one").glob("data-*.parquet"))) == 3
 
 
-@pytest.mark.parametrize("stop_after", [0, 1, 2])
-def test_an_interrupted_build_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch, stop_after):
-    monkeypatch.setattr(build_module, "ITEMS_PER_SHARD", 16)
+@pytest.mark.parametrize("stop_at", ["data-00000.parquet", "data-00001.parquet", "data-00002.parquet", "pairs.parquet"])
+def test_an_interrupted_build_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch, stop_at):
+    monkeypatch.setattr(build_module, "ROWS_PER_SHARD", 12)
     source = CFP(make_cfp(tmp_path / "cfp", subjects=2, listed=3))
     build(source, tmp_path / "whole", FAKE, CONFIG)
 
-    def stopping(rows, file):
-        if file.name == f"data-{stop_after:05d}.parquet":
+    write_table = save.pq.write_table
+
+    def stopping(table, file, **options):
+        if file.stem == Path(stop_at).stem:
             raise KeyboardInterrupt
-        save.save_shard(rows, file)
+        write_table(table, file, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(build_module, "save_shard", stopping)
+        patched.setattr(save.pq, "write_table", stopping)
         with pytest.raises(KeyboardInterrupt):
             build(source, tmp_path / "out", FAKE, CONFIG)
     assert not (tmp_path / "out").exists()

@@ -38,7 +38,6 @@ class Problem:
     reason: str
     row_id: str = ""
     step: str = "source"
-    dropped: bool = True
 
 
 @dataclass(frozen=True)

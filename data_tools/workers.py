@@ -1,0 +1,46 @@
+"""An ordered map over worker processes that holds only a few items at a time, however long the stream is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+from typing import Any
+
+from sfpn.errors import UserError
+
+ITEMS_PER_TASK = 4  # sent to a worker at once
+TASKS_PER_WORKER = 4  # in flight, so that workers are busy while a shard is written
+
+
+def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+    """`map(step, items)` in `workers` processes, in the order of the items; 0 = in this process.
+
+    Raises UserError when a worker is killed, and what `step` raises.
+    """
+    if not workers:
+        yield from map(step, items)
+        return
+    # spawn: torch does not survive a fork once it has started threads
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from _in_flight(pool, step, iter(items), workers * TASKS_PER_WORKER)
+        except BrokenProcessPool as error:
+            raise UserError("a worker was killed (out of memory?): repeat with fewer --workers and --resume") from error
+
+
+def _in_flight(pool: ProcessPoolExecutor, step: Callable[[Any], Any], items: Iterator[Any], tasks: int) -> Iterator[Any]:
+    waiting: deque = deque()
+    while batch := list(islice(items, ITEMS_PER_TASK)):
+        waiting.append(pool.submit(_run, step, batch))
+        if len(waiting) == tasks:
+            yield from waiting.popleft().result()
+    while waiting:
+        yield from waiting.popleft().result()
+
+
+def _run(step: Callable[[Any], Any], batch: list[Any]) -> list[Any]:
+    return [step(item) for item in batch]
