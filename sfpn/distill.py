@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from sfpn.augment import Augmentation, random_views
 from sfpn.errors import UserError
-from sfpn.losses import TeacherMaps, block_losses, network_losses
+from sfpn.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
 from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
 from sfpn.pack import CROP_FACTOR, Pack
 from sfpn.preprocess import Preprocess
@@ -46,6 +46,7 @@ class DistillConfig:
     block_batch: int = 32
     network_batch: int = 32
     micro_batch: int = 8  # whole faces at once; small, because the maps then stay in the processor's cache
+    early_every: int = 4  # in the network stage the layers before pool4 are trained on every so many steps
     patch_size: int = 57  # px, in the block stage
     block_rate: float = 4e-3
     network_rate: float = 1.5e-3
@@ -105,6 +106,8 @@ class Distiller:
         blocks = self.step < self.config.block_steps
         self._set_rate(blocks)
         self.student.train()
+        if not blocks:
+            self._hold_early_statistics()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._block_gradients() if blocks else self._network_gradients()
         bad = [name for name, value in losses.items() if not math.isfinite(value)]
@@ -140,12 +143,13 @@ class Distiller:
         config = self.config
         rows = self.rows_of_step(self.step - config.block_steps, config.network_batch)
         views, _ = self._views(rows, self.step, INPUT_SIZE, Augmentation())
+        train_early = self.step % config.early_every == 0
         parts = max(1, config.network_batch // config.micro_batch)
         sums: dict[str, float] = {}
         for part_rows, part in zip(np.array_split(rows, parts), views.tensor_split(parts), strict=True):
             with torch.autocast("cpu", torch.bfloat16):
                 losses, descriptors = network_losses(
-                    self.student, part, self.teacher(part), self.teacher.mean_descriptor
+                    self.student, part, self.teacher(part), self.teacher.mean_descriptor, train_early
                 )
             losses |= self._embedding_losses(descriptors, part_rows)
             total = sum(self._weight(name) * value for name, value in losses.items()) / parts
@@ -153,6 +157,13 @@ class Distiller:
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / parts
         return sums
+
+    def _hold_early_statistics(self) -> None:
+        """Early batch normalisation keeps the statistics of the block stage: its inputs no longer change by much."""
+        for name, layer in self.student.layers.named_children():
+            layer.eval()
+            if name == LAST_EARLY_LAYER:
+                return
 
     def _embedding_losses(self, descriptors: torch.Tensor, rows: np.ndarray) -> dict[str, torch.Tensor]:
         centred = descriptors - self.teacher.mean_descriptor

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from sfpn.model import SFPN
 
+LAST_EARLY_LAYER = "pool4"
+
 
 class TeacherMaps:
     """The teacher's maps and descriptors in units in which every channel matters alike.
@@ -51,14 +53,19 @@ def block_losses(student: SFPN, faces: torch.Tensor, targets: dict[str, torch.Te
 
 
 def network_losses(
-    student: SFPN, faces: torch.Tensor, targets: dict[str, torch.Tensor], mean_descriptor: torch.Tensor
+    student: SFPN, faces: torch.Tensor, targets: dict[str, torch.Tensor], mean_descriptor: torch.Tensor, train_early: bool
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Losses of the student run on its own, per map and for the centred descriptor; and its descriptors (B, D)."""
-    losses, values = {}, faces
+    """Losses of the student run on its own, per map and for the centred descriptor; and its descriptors (B, D).
+
+    Without `train_early` the layers before pool4, whose large maps are most of a step's time, get no gradient.
+    """
+    losses, values, early = {}, faces, True
     for name, layer in student.layers.named_children():
-        values = layer(values)
-        if name in targets and not name.startswith("pool"):
-            losses[name] = F.mse_loss(values.float(), targets[name].float())
+        with torch.set_grad_enabled(train_early or not early):
+            values = layer(values)
+            if name in targets and not name.startswith("pool"):
+                losses[name] = F.mse_loss(values.float(), targets[name].float())
+        early = early and name != LAST_EARLY_LAYER
     descriptors = values.float().mean(dim=(2, 3))
     wanted = targets["conv10"].float().mean(dim=(2, 3))
     cosine = F.cosine_similarity(descriptors - mean_descriptor, wanted - mean_descriptor)
