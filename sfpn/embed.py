@@ -1,0 +1,222 @@
+"""Dataset -> embeddings keyed by row_id: batched, cached by weights and dataset, shardable over processes.
+
+    python -m sfpn embed DIR --model base --out base.parquet
+    accelerate launch --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
+
+A face that was not found is embedded from the whole image and marked `acquired = False`. Batches are the same however
+many processes share the work, so the numbers are too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from sfpn.dataset import FaceDataset, Picture
+from sfpn.errors import UserError
+
+BATCH = 64
+CACHE_FOLDER = "embeddings"  # inside the dataset folder
+Progress = Callable[[int, int], None]  # images done, images in all; may raise to cancel
+
+
+class Embedder(Protocol):
+    """What embeds: see sfpn.embedders. `preprocess.crop(photo, face or None)` makes the crops that `embed` takes."""
+
+    name: str
+    card: Any
+    preprocess: Any
+
+    def embed(self, crops: list[Image.Image]) -> np.ndarray:
+        """(B, D) float32, mean-centred, not normalised."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """`values` (N, D) float32 for `row_ids` (N,), whether each face was found (N,), and what made them."""
+
+    row_ids: np.ndarray
+    values: np.ndarray
+    acquired: np.ndarray
+    made_by: dict[str, str] = field(default_factory=dict)  # model, weights_sha256, dataset_fingerprint
+
+    def of(self, row_ids: Sequence[str]) -> Embeddings:
+        """These rows in this order. Raises KeyError for a row that is not there."""
+        position = pd.Series(np.arange(len(self.row_ids)), index=self.row_ids)
+        chosen = position.loc[list(row_ids)].to_numpy()
+        return Embeddings(self.row_ids[chosen], self.values[chosen], self.acquired[chosen], self.made_by)
+
+    def save(self, file: Path) -> None:
+        """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Temporary name, then rename."""
+        values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.ravel(), pa.float32()), self.values.shape[1])
+        table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
+        temporary.replace(file)
+
+    @classmethod
+    def load(cls, file: Path) -> Embeddings:
+        """Raises UserError when the file is not one that `save` wrote."""
+        try:
+            table = pq.read_table(file)
+            values = table.column("embedding").combine_chunks()
+            made_by = json.loads(table.schema.metadata[b"made_by"])
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+            raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
+        flat = values.flatten().to_numpy().reshape(len(table), values.type.list_size)
+        return cls(table.column("row_id").to_numpy(), flat, table.column("acquired").to_numpy(), made_by)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which share of the batches this process does, and how to get everybody's results."""
+
+    index: int = 0
+    count: int = 1
+    gather: Callable[[list], list] = list
+
+    @classmethod
+    def of_launch(cls) -> Shard:
+        """The share of this process under `accelerate launch` (torch.distributed); everything without it."""
+        if "WORLD_SIZE" not in os.environ:
+            return cls()
+        from accelerate import PartialState
+        from accelerate.utils import gather_object
+
+        state = PartialState(cpu=True)
+        return cls(state.process_index, state.num_processes, gather_object)
+
+
+def embed_dataset(
+    dataset: FaceDataset,
+    embedder: Embedder,
+    row_ids: Sequence[str] | None = None,
+    cache: Path | None = None,
+    shard: Shard | None = None,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """Embeddings of the given rows (None: all) in the given order; only rows that `cache` lacks are computed."""
+    shard, made_by = shard or Shard(), provenance(dataset, embedder)
+    wanted = dataset.rows()["row_id"].tolist() if row_ids is None else list(row_ids)
+    known = _cached(cache, made_by)
+    missing = set(wanted).difference(known.row_ids if known else ())
+    if missing:
+        parts = shard.gather(list(_embed_rows(dataset, embedder, missing, shard, progress)))
+        known = _joined(parts, known, made_by)
+        if cache and shard.index == 0:
+            known.save(cache)
+    return known.of(wanted)
+
+
+def provenance(dataset: FaceDataset, embedder: Embedder) -> dict[str, str]:
+    """What embeddings depend on."""
+    return {
+        "model": embedder.name, "weights_sha256": embedder.card.weights_sha256, "dataset_fingerprint": dataset.fingerprint,
+    }
+
+
+def cache_file(dataset: FaceDataset, embedder: Embedder, folder: Path | None = None) -> Path:
+    """Where the embeddings of these weights on this dataset are kept."""
+    made_by = provenance(dataset, embedder)
+    name = f"{made_by['weights_sha256'][:16]}-{made_by['dataset_fingerprint'][:16]}.parquet"
+    return (folder or dataset.folder / CACHE_FOLDER) / name
+
+
+def _cached(cache: Path | None, made_by: dict[str, str]) -> Embeddings | None:
+    if cache is None or not cache.is_file():
+        return None
+    known = Embeddings.load(cache)
+    same = all(known.made_by.get(name) == made_by[name] for name in ("weights_sha256", "dataset_fingerprint"))
+    return known if same else None
+
+
+def _embed_rows(
+    dataset: FaceDataset, embedder: Embedder, missing: set[str], shard: Shard, progress: Progress | None
+) -> Iterator[Embeddings]:
+    """One part per batch of this shard; the next batch is decoded while the network works."""
+    batches = _batches(dataset.pictures(missing), shard)
+    done = 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        coming = _start(pool, embedder, next(batches, []))
+        while coming:
+            batch, crops = coming
+            coming = _start(pool, embedder, next(batches, []))
+            values = np.asarray(embedder.embed([crop.result() for crop in crops]), np.float32)
+            found = np.array([picture.face is not None for picture in batch])
+            yield Embeddings(np.array([picture.row_id for picture in batch], object), values, found)
+            done += len(batch)
+            if progress:
+                progress(min(done * shard.count, len(missing)), len(missing))
+
+
+def _start(pool: ThreadPoolExecutor, embedder: Embedder, batch: list[Picture]) -> tuple[list, list] | None:
+    return (batch, [pool.submit(_crop, embedder, picture) for picture in batch]) if batch else None
+
+
+def _crop(embedder: Embedder, picture: Picture) -> Image.Image:
+    return embedder.preprocess.crop(picture.decode(), picture.face)
+
+
+def _batches(pictures: Iterator[Picture], shard: Shard) -> Iterator[list[Picture]]:
+    number = 0
+    while batch := list(islice(pictures, BATCH)):
+        if number % shard.count == shard.index:
+            yield batch
+        number += 1
+
+
+def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str, str]) -> Embeddings:
+    parts = [*parts, *([known] if known else [])]
+    order = np.argsort(np.concatenate([part.row_ids for part in parts]))
+    columns = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired"))
+    return Embeddings(*columns, made_by)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn embed`."""
+    parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder (python -m data_tools build)")
+    parser.add_argument("--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Embed every row and write the file; 0 when it is there. Raises UserError."""
+    from sfpn.embedders import load_embedder
+
+    dataset, embedder, shard = FaceDataset.open(args.dataset), load_embedder(args.model), Shard.of_launch()
+    cache = cache_file(dataset, embedder, args.cache)
+    found = embed_dataset(dataset, embedder, cache=cache, shard=shard, progress=progress_bar(embedder.name, shard))
+    if shard.index == 0:
+        found.save(args.out)
+        print(f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image")
+    return 0
+
+
+def progress_bar(title: str, shard: Shard) -> Progress | None:
+    """A progress bar on stderr, shown by the first process."""
+    if shard.index:
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(desc=title, unit="image", disable=None)
+
+    def update(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return update
