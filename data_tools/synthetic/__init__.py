@@ -1,0 +1,1 @@
+"""Heads that our own code draws: people who do not exist, with exactly known pose and landmarks."""
