@@ -11,7 +11,7 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -28,10 +28,14 @@ FindFace = Callable[[Image.Image], Any]  # RGB picture -> sfpn.faces.Face, or No
 
 @dataclass(frozen=True)
 class Detector:
-    """A face detector that every worker loads for itself: `name` goes into the rows, `load` must be picklable."""
+    """A face detector that every worker loads once for itself.
 
-    name: str
-    load: Callable[[], FindFace]
+    Equal after pickling, so that it is loaded once and not per task: `load` is a module's function, not a closure.
+    """
+
+    name: str  # name and version, as the rows carry it
+    load: Callable[..., FindFace]
+    options: tuple = ()  # arguments of `load`
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def mtcnn(*, small_faces: bool = False) -> Detector:
     """The project's detector. small_faces: search below portrait size as well (slower)."""
     from sfpn import faces
 
-    return Detector(faces.detector_name(), partial(load_mtcnn, small_faces))
+    return Detector(faces.detector_name(), load_mtcnn, (small_faces,))
 
 
 def load_mtcnn(small_faces: bool) -> FindFace:
@@ -92,7 +96,7 @@ def decode(encoded: bytes) -> tuple[bytes, Image.Image]:
 
 @cache
 def _loaded(detector: Detector) -> FindFace:
-    return detector.load()
+    return detector.load(*detector.options)
 
 
 def _given(item: Item, source: str, encoded: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 from functools import partial
 
 import datasets
@@ -12,7 +13,7 @@ import pytest
 from data_tools_layouts import FAKE, encoded, picture
 from PIL import Image
 
-from data_tools.annotate import Annotated, annotate, decode, roll_degrees
+from data_tools.annotate import Annotated, annotate, decode, mtcnn, roll_degrees
 from data_tools.sources.base import Item, Problem
 from data_tools.workers import ordered_map
 from sfpn.errors import UserError
@@ -62,6 +63,12 @@ def test_a_row_has_exactly_the_contract_columns():
         found = annotate(item(encoded(1), pose="profile", yaw_degrees=-70.0, template="t"), "test", detector)
         assert list(found.row) == list(ROW_COLUMNS)
     assert found.row["yaw_source"] == "given" and found.row["quality"] is None
+
+
+def test_a_detector_is_equal_after_pickling_so_that_a_worker_loads_it_once():
+    for detector in (FAKE, mtcnn()):
+        again = pickle.loads(pickle.dumps(detector))
+        assert again == detector and hash(again) == hash(detector)
 
 
 @pytest.mark.parametrize(("right_eye", "degrees"), [((20, 10), 0.0), ((20, 20), 45.0), ((20, 0), -45.0)])
