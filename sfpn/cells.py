@@ -191,7 +191,7 @@ def _with_interval(point: metrics.OperatingPoint, values: dict[str, np.ndarray],
 
 def _det(scores: tuple[Scores, Scores]) -> pd.DataFrame:
     curve = metrics.det_curve(*scores)
-    return pd.DataFrame({"threshold": curve.thresholds, "fmr": curve.fmr, "fnmr": curve.fnmr})
+    return pd.DataFrame({"threshold": curve.thresholds.astype(np.float64), "fmr": curve.fmr, "fnmr": curve.fnmr})
 
 
 def _histogram(counted: Tally) -> pd.DataFrame:

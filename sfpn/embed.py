@@ -10,6 +10,7 @@ many processes share the work, so the numbers are too.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ class Embeddings:
     row_ids: np.ndarray
     values: np.ndarray
     acquired: np.ndarray
-    made_by: dict[str, str] = field(default_factory=dict)  # model, weights_sha256, dataset_fingerprint
+    made_by: dict[str, str] = field(default_factory=dict)  # see provenance()
 
     def of(self, row_ids: Sequence[str]) -> Embeddings:
         """These rows in this order. Raises KeyError for a row that is not there."""
@@ -123,16 +124,23 @@ def embed_dataset(
 
 
 def provenance(dataset: FaceDataset, embedder: Embedder) -> dict[str, str]:
-    """What embeddings depend on."""
+    """What embeddings depend on: the dataset, the weights, and what the card does before and after them."""
+    card, precision = embedder.card, getattr(embedder, "precision", "float32")
+    mean = None if card.descriptor_mean is None else list(card.descriptor_mean)
+    recipe = json.dumps([card.weights_sha256, card.preprocess.to_json(), card.mirror_sum, mean, precision], sort_keys=True)
     return {
-        "model": embedder.name, "weights_sha256": embedder.card.weights_sha256, "dataset_fingerprint": dataset.fingerprint,
+        "model": embedder.name,
+        "weights_sha256": card.weights_sha256,
+        "precision": precision,
+        "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest(),
+        "dataset_fingerprint": dataset.fingerprint,
     }
 
 
 def cache_file(dataset: FaceDataset, embedder: Embedder, folder: Path | None = None) -> Path:
-    """Where the embeddings of these weights on this dataset are kept."""
+    """Where the embeddings of these weights, used as their card says, on this dataset are kept."""
     made_by = provenance(dataset, embedder)
-    name = f"{made_by['weights_sha256'][:16]}-{made_by['dataset_fingerprint'][:16]}.parquet"
+    name = f"{made_by['recipe_sha256'][:16]}-{made_by['dataset_fingerprint'][:16]}.parquet"
     return (folder or dataset.folder / CACHE_FOLDER) / name
 
 
@@ -140,7 +148,7 @@ def _cached(cache: Path | None, made_by: dict[str, str]) -> Embeddings | None:
     if cache is None or not cache.is_file():
         return None
     known = Embeddings.load(cache)
-    same = all(known.made_by.get(name) == made_by[name] for name in ("weights_sha256", "dataset_fingerprint"))
+    same = all(known.made_by.get(name) == made_by[name] for name in ("recipe_sha256", "dataset_fingerprint"))
     return known if same else None
 
 
