@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +26,7 @@ def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) 
         yield from map(step, items)
         return
     # spawn: torch does not survive a fork once it has started threads
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts) as pool:
         try:
             yield from _in_flight(pool, step, iter(items), workers * TASKS_PER_WORKER)
         except BrokenProcessPool as error:
@@ -40,6 +41,11 @@ def _in_flight(pool: ProcessPoolExecutor, step: Callable[[Any], Any], items: Ite
             yield from waiting.popleft().result()
     while waiting:
         yield from waiting.popleft().result()
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of the terminal; only the parent answers it, the workers end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run(step: Callable[[Any], Any], batch: list[Any]) -> list[Any]:

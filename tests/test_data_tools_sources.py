@@ -139,6 +139,14 @@ def test_csv_columns_give_labels_and_bad_labels_become_notes(tmp_path):
     assert third == Problem("bo/1.webp", "no identity in this row", "faces/00000002")
 
 
+def test_csv_cells_are_text(tmp_path):
+    make_folder(tmp_path)
+    csv = write(tmp_path / "faces.csv", "image,identity,row_id\nann/1.jpg,007,1e3\nann/2.png,,\n,ann,\n")
+    item, no_identity, no_image = open_folder(csv).items()
+    assert (item.identity, item.row_id) == ("007", "1e3")
+    assert (no_identity.reason, no_image.reason) == ("no identity in this row", "no image in this row")
+
+
 @pytest.mark.parametrize("opened", [open_folder, lambda file, columns: Hub(str(file), columns)])
 def test_parquet_bytes_are_read_through_a_column_mapping(tmp_path, opened):
     rows = [{"img": {"bytes": encoded(n), "path": f"{n}.jpg"}, "person": f"p{n}", "yaw": float(n)} for n in range(3)]

@@ -60,12 +60,14 @@ def item_from_row(row: dict[str, Any], columns: Columns, *, base: Path, default_
     row_id = cell["row_id"] or default_id
     image = row.get(columns.image)
     path, content = (image.get("path"), image.get("bytes")) if isinstance(image, dict) else (None, image)
-    path = path or (content if isinstance(content, str) else default_id)
-    if not content and path == default_id or cell["identity"] is None:
-        return Problem(path, f"no {'identity' if cell['identity'] is None else 'image'} in this row", row_id)
+    path = path or (content if isinstance(content, str) else None)
+    if cell["identity"] is None:
+        return Problem(path or default_id, "no identity in this row", row_id)
+    if not (path or isinstance(content, bytes)):
+        return Problem(default_id, "no image in this row", row_id)
     read = partial(bytes, content) if isinstance(content, bytes) else partial(Path.read_bytes, base / path)
     pose, yaw, note = _labels(cell["pose"], cell["yaw_degrees"])
-    return Item(row_id, cell["identity"], path, read, pose, yaw, cell["template"], cell["split"], note)
+    return Item(row_id, cell["identity"], path or default_id, read, pose, yaw, cell["template"], cell["split"], note)
 
 
 def _text(value: Any) -> str | None:

@@ -86,12 +86,15 @@ class Table:
         return iter(())
 
     def _dataset(self):
-        import pyarrow
-        import pyarrow.dataset
+        import pyarrow as pa
+        from pyarrow import csv, dataset
 
+        # every CSV column as text: identity 007 must not become 7
+        as_text = csv.ConvertOptions(column_types=dict.fromkeys(vars(self.columns).values(), pa.string()))
+        is_csv = self.file.suffix.lower() == ".csv"
         try:
-            return pyarrow.dataset.dataset(self.file, format=self.file.suffix.lower().lstrip("."))
-        except (OSError, pyarrow.ArrowInvalid) as error:
+            return dataset.dataset(self.file, format=dataset.CsvFileFormat(convert_options=as_text) if is_csv else "parquet")
+        except (OSError, pa.ArrowInvalid) as error:
             raise UserError(f"{self.file} cannot be read as {self.file.suffix}: {error}") from error
 
 

@@ -42,10 +42,16 @@ class Hub:
         """Every row in the order of the dataset; class labels become their names."""
         names = {name: feature for name, feature in self._rows.features.items() if hasattr(feature, "int2str")}
         stem = Path(self.location).stem if self._files else self.location
-        for number, row in enumerate(self._rows):
+        for number, row in enumerate(self._stream()):
             named = {name: _label(row[name], feature) for name, feature in names.items()}
             default_id = f"{stem}/{number:08d}"
             yield item_from_row(row | named, self.columns, base=self._base, default_id=default_id)
+
+    def _stream(self) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._rows
+        except (OSError, ValueError) as error:
+            raise UserError(f"reading {self.location!r} broke off, repeat with --resume: {error}") from error
 
     def pairs(self) -> Iterator[Pair]:
         """None: a Hub dataset names no official pairs."""
@@ -65,7 +71,9 @@ class Hub:
     @cached_property
     def _rows(self) -> Any:
         import datasets
+        from huggingface_hub.utils import logging
 
+        logging.set_verbosity_error()  # what goes wrong is raised, in one sentence
         parquet = {"path": "parquet", "data_files": {self.hub_split: self._files}}
         try:
             rows = datasets.load_dataset(
