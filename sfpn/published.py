@@ -61,6 +61,7 @@ def _read_layers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """MATLAB layer name -> (weight as PyTorch orders it: out, in per group, H, W; bias)."""
     try:
         import matio
+        from matio.utils.matclass import MatReadError
     except ModuleNotFoundError as error:
         raise UserError("reading MATLAB files needs the package mat-io; run: pip install mat-io") from error
     if not path.is_file():
@@ -68,7 +69,7 @@ def _read_layers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     try:
         graph = matio.load_from_mat(str(path))["lgraph_1"].properties["any"][0, 0]
         layers = [layer.properties["any"][0, 0] for layer in graph["Layers"].ravel()]
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError) as error:
+    except (MatReadError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError) as error:
         raise UserError(f"{path}: not a published SqueezeFacePoseNet layer graph ({error}); download it again") from error
     return {
         str(layer["Name"][0]): (_to_torch(_value(layer, "Weights")), _value(layer, "Bias").reshape(-1))
