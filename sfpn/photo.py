@@ -6,6 +6,7 @@ pixel is decoded.
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ MAX_BYTES = 40_000_000
 MIN_SIDE = 20  # px; no face can be larger than its photo
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")  # MPO: what many phones call JPEG
 NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
-HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # the fourth to twelfth byte: "ftyp" + brand
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # after four bytes of length and "ftyp"
 
 # What Pillow raises on damaged files, from its own decoders and from the libraries below them.
 DECODING_ERRORS = (
@@ -42,20 +43,25 @@ class Photo:
         return self.image.size
 
 
-def load_photo(path: str | Path, name: str | None = None) -> Photo:
-    """Read one picture: first frame, EXIF rotation applied, transparency on white, 16 bits reduced to 8.
-
-    Args:
-        name: what to call it in messages; the file's own name by default.
-    Raises:
-        UserError: missing, empty, not a picture, damaged, too large, or too small; it names the photo and the remedy.
-    """
+def load_photo(path: str | Path) -> Photo:
+    """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large."""
     path = Path(path)
-    name = name or path.name
-    _check_file(path, name)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; check the path")
+    check_bytes(path.stat().st_size, str(path))
+    return decode_photo(path.read_bytes(), str(path))
+
+
+def decode_photo(encoded: bytes, name: str) -> Photo:
+    """Decode one picture: first frame, EXIF rotation applied, transparency on white, 16 bits reduced to 8.
+
+    Raises UserError, which calls it by `name` and says the remedy, if it is empty, not a picture, damaged, too large
+    or too small.
+    """
+    check_bytes(len(encoded), name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and its pixel warning: our bound is lower
-        with _open(path, name) as opened:
+        with _open(encoded, name) as opened:
             _check_size(opened, name)
             try:
                 return Photo(name, _upright_rgb(opened))
@@ -63,13 +69,21 @@ def load_photo(path: str | Path, name: str | None = None) -> Photo:
                 raise UserError(f"{name}: is damaged or cut off ({error}); copy or export it again") from error
 
 
-def _open(path: Path, name: str) -> Image.Image:
+def check_bytes(size: int, name: str) -> None:
+    """Raise UserError for an empty file or one above MAX_BYTES."""
+    if size == 0:
+        raise UserError(f"{name}: is an empty file; choose another photo")
+    if size > MAX_BYTES:
+        raise UserError(f"{name}: is larger than {MAX_BYTES / 1e6:.0f} MB; save it smaller or as JPEG")
+
+
+def _open(encoded: bytes, name: str) -> Image.Image:
     try:
-        return Image.open(path, formats=_formats())
+        return Image.open(io.BytesIO(encoded), formats=_formats())
     except Image.DecompressionBombError as error:
         raise UserError(f"{name}: has far more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller") from error
     except DECODING_ERRORS as error:
-        raise UserError(_not_a_picture(path, name)) from error
+        raise UserError(_not_a_picture(encoded, name)) from error
 
 
 def _formats() -> list[str]:
@@ -84,20 +98,8 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _check_file(path: Path, name: str) -> None:
-    if not path.is_file():
-        raise UserError(f"{name}: no such file; check the path")
-    size = path.stat().st_size
-    if size == 0:
-        raise UserError(f"{name}: is an empty file; choose another photo")
-    if size > MAX_BYTES:
-        raise UserError(f"{name}: is larger than {MAX_BYTES / 1e6:.0f} MB; save it smaller or as JPEG")
-
-
-def _not_a_picture(path: Path, name: str) -> str:
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
+def _not_a_picture(encoded: bytes, name: str) -> str:
+    if encoded[4:8] == b"ftyp" and encoded[8:12] in HEIC_BRANDS:
         return f"{name}: HEIC photos cannot be read here; save it as JPEG, or run: pip install pillow-heif"
     return f"{name}: is not a picture that can be read; give a {NAMES}"
 

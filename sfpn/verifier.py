@@ -143,20 +143,19 @@ def look(detector: FaceDetector, photo: Photo, chosen: int | None = None) -> Sho
     if default is None:
         raise UserError(f"{photo.name}: no face was found; give a photo with a larger, well-lit face")
     index = faces.index(default) if chosen is None else chosen
-    return choose(Shot(photo, faces, faces.index(default)), index)
+    check_choice(photo.name, faces, index)
+    return Shot(photo, faces, index)
 
 
-def choose(shot: Shot, index: int) -> Shot:
-    """The same photo with another face chosen. Raises UserError if there is no such face or it is under 20 px."""
-    name, count = shot.photo.name, len(shot.faces)
-    if not 0 <= index < count:
-        raise UserError(f"{name}: there is no face {index + 1}; it has {count}, choose 1 to {count}")
-    side = shot.faces[index].shorter_side
+def check_choice(name: str, faces: Sequence[Face], index: int) -> None:
+    """Raise UserError unless the photo called `name` has a face of this index and it is large enough."""
+    if not 0 <= index < len(faces):
+        raise UserError(f"{name}: there is no face {index + 1}; it has {len(faces)}, choose 1 to {len(faces)}")
+    side = faces[index].shorter_side
     if side < SMALLEST_FACE:
         raise UserError(
             f"{name}: the face is only {side:.0f} px wide, under the {SMALLEST_FACE:.0f} px needed; give a larger photo"
         )
-    return Shot(shot.photo, shot.faces, index)
 
 
 def check_counts(*counts: int) -> None:

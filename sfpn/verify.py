@@ -55,7 +55,7 @@ def verify(config: VerifyConfig) -> Comparison:
     """Load everything named in the config and compare. Raises UserError."""
     files = [photo_files(side) for side in config.sides]
     check_counts(*map(len, files))
-    photos = [[load_photo(file, str(file)) for file in side] for side in files]
+    photos = [[load_photo(file) for file in side] for side in files]
     verifier = Verifier(load_embedder(config.model), FaceDetector())
     first, second = (
         [verifier.look(photo, None if face is None else face - 1) for photo in side]

@@ -1,0 +1,119 @@
+"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT].
+
+Without options it shows the bundled models, the synthetic dataset and the reports that ship with the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# Read by Gradio and the Hugging Face libraries when they are imported: no telemetry, no look-ups.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import gradio as gr  # noqa: E402
+
+from demo import verify  # noqa: E402
+from demo.examples import ASSETS, load_examples  # noqa: E402
+from demo.links import VERIFY, make_links  # noqa: E402
+from demo.loaded import Loaded  # noqa: E402
+from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
+from sfpn.checkpoint import bundled_names  # noqa: E402
+from sfpn.dataset import FaceDataset  # noqa: E402
+from sfpn.embedders import load_embedder  # noqa: E402
+from sfpn.errors import UserError  # noqa: E402
+from sfpn.faces import FaceDetector  # noqa: E402
+from sfpn.photo import MAX_BYTES  # noqa: E402
+from sfpn.report import Report  # noqa: E402
+
+TITLE = "SqueezeFacePoseNet"
+HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1><p>Are two portraits of the same person, even when one is seen from
+the front and the other in profile? A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
+UPLOAD_LIFETIME = 600  # seconds; uploads are deleted as soon as they are read, this catches what was never read
+BAD_INPUT = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to load, and where to listen."""
+
+    models: tuple[str, ...]
+    dataset: Path | None
+    reports: tuple[Path, ...]
+    host: str | None
+    port: int | None
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", nargs="+", metavar="NAME_OR_PATH", help="models to offer (default: all that are bundled)")
+    parser.add_argument("--dataset", type=Path, help="dataset folder (default: the synthetic people that ship with the project)")
+    parser.add_argument("--report", nargs="+", type=Path, metavar="DIR", help="evaluation reports (default: those that ship)")
+    parser.add_argument("--host", help="address to listen on (default: this computer only)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    args = parser.parse_args(arguments)
+    synthetic = ASSETS / "synthetic"
+    return Options(
+        models=tuple(args.model or bundled_names()),
+        dataset=args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None),
+        reports=tuple(args.report or sorted(file.parent for file in (ASSETS / "reports").glob("*/report.json"))),
+        host=args.host,
+        port=args.port,
+    )
+
+
+def load(options: Options) -> Loaded:
+    """Load everything named in the options. Raises UserError."""
+    if not options.models:
+        raise UserError("no model is bundled; give one with --model PATH")
+    embedders = [load_embedder(name) for name in options.models]
+    return Loaded(
+        models={embedder.name: embedder for embedder in embedders},
+        detector=FaceDetector(),
+        dataset=FaceDataset.open(options.dataset) if options.dataset else None,
+        reports=tuple(Report.load(folder) for folder in options.reports),
+        examples=load_examples(),
+    )
+
+
+def build(loaded: Loaded) -> gr.Blocks:
+    """The page with its tabs."""
+    with gr.Blocks(title=TITLE, delete_cache=(UPLOAD_LIFETIME, UPLOAD_LIFETIME)) as page:
+        gr.HTML(HEADER)
+        links = make_links()
+        with links.tabs:
+            with gr.Tab("Verify", id=VERIFY):
+                verify.build(loaded, links)
+        links.listen(page)
+    return page
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Load, build and serve until interrupted; 2 for bad input (one line on stderr)."""
+    options = parse(arguments)
+    try:
+        page = build(load(options))
+    except UserError as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        return BAD_INPUT
+    page.queue(default_concurrency_limit=4, max_size=64)
+    page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+    return 0
+
+
+def launch_settings() -> dict:
+    """How the page is served: bounded uploads, nothing recorded, nothing shared."""
+    return {
+        "theme": make_theme(), "css_paths": STYLE_SHEET, "max_file_size": MAX_BYTES, "run_history": False,
+        "enable_monitoring": False, "share": False, "pwa": False, "footer_links": ["api", "settings"],
+        "state_session_capacity": 200,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""What the app loaded, handed to every tab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from demo.examples import Example
+from sfpn.dataset import FaceDataset
+from sfpn.embedders import Embedder
+from sfpn.faces import FaceDetector
+from sfpn.report import Report
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Models by the name shown in the app, the first being the default; the rest may be missing (None or empty)."""
+
+    models: dict[str, Embedder]
+    detector: FaceDetector
+    dataset: FaceDataset | None
+    reports: tuple[Report, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def default_model(self) -> str:
+        return next(iter(self.models))
