@@ -17,9 +17,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr  # noqa: E402
 
-from demo import verify  # noqa: E402
+from demo import pose_errors, verify  # noqa: E402
+from demo.dataset_view import DatasetView  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
-from demo.links import VERIFY, make_links  # noqa: E402
+from demo.links import POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
@@ -83,12 +84,17 @@ def load(options: Options) -> Loaded:
 
 def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
+    view = DatasetView.open(loaded.dataset) if loaded.dataset else None
+    if view:
+        gr.set_static_paths([view.thumbnails])
     with gr.Blocks(title=TITLE, delete_cache=(UPLOAD_LIFETIME, UPLOAD_LIFETIME)) as page:
         gr.HTML(HEADER)
         links = make_links()
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links)
+            with gr.Tab("Pose errors", id=POSE_ERRORS):
+                pose_errors.build(loaded.reports, view, links)
         links.listen(page)
     return page
 

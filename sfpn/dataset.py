@@ -25,6 +25,7 @@ from sfpn.schema import ROW_COLUMNS
 CARD_FILE, PAIRS_FILE = "dataset.json", "pairs.parquet"
 PAIR_COLUMNS = ("protocol", "fold", "row_id_a", "row_id_b", "same")
 ROWS_AT_ONCE = 64
+PICTURE_COLUMNS = ("row_id", "image", "box_xyxy", "landmarks_xy", "quality")
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,14 @@ class FaceDataset:
             ids = stream.read(columns=["row_id"]).column("row_id").to_pylist()
             if wanted.isdisjoint(ids):
                 continue
-            columns = ["row_id", "image", "box_xyxy", "landmarks_xy", "quality"]
+            columns = list(PICTURE_COLUMNS)
             for batch in stream.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
                 chosen = [row_id in wanted for row_id in batch.column("row_id").to_pylist()]
-                yield from map(_picture, batch.filter(pa.array(chosen)).to_pylist())
+                yield from map(picture_of, batch.filter(pa.array(chosen)).to_pylist())
 
 
-def _picture(row: dict[str, Any]) -> Picture:
+def picture_of(row: dict[str, Any]) -> Picture:
+    """From the columns row_id, image, box_xyxy, landmarks_xy and quality of a row."""
     face = None
     if row["box_xyxy"] is not None and row["landmarks_xy"] is not None:
         landmarks = np.array(row["landmarks_xy"], np.float32).reshape(5, 2)
