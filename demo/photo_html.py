@@ -32,8 +32,13 @@ def _figure(number: int, photo: SeenPhoto) -> str:
     )
 
 
+def signed(degrees: float) -> str:
+    """An angle with its sign, e.g. '+12°', '−75°'."""
+    return f"{degrees:+.0f}°".replace("-", "−")
+
+
 def _caption(photo: SeenPhoto) -> str:
-    words = f"{POSE_LABELS[photo.face.pose].capitalize()}, yaw {photo.face.yaw_degrees:+.0f}°"
+    words = f"{POSE_LABELS[photo.face.pose].capitalize()}, yaw {signed(photo.face.yaw_degrees)}"
     if len(photo.faces) > 1:
         words += f" · face {photo.chosen + 1} of {len(photo.faces)}; click another to use it"
     return words

@@ -1,4 +1,4 @@
-"""Colours, fonts and style sheet of the app; light and dark, and told apart by the colour-blind (Okabe and Ito)."""
+"""Fonts, surfaces and style sheet of the app, light and dark. The colours of figures are in demo/figures_base.py."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
-GENUINE = "#0072B2"  # pairs of one person
-IMPOSTOR = "#D55E00"  # pairs of strangers
-UNSURE = "#8C6BB1"
 STYLE_SHEET = Path(__file__).with_name("style.css")
 
 
 def make_theme() -> gr.themes.Base:
     """A quiet theme whose fonts ship with Gradio: nothing is fetched from elsewhere."""
-    sans = (gr.themes.LocalFont("IBM Plex Sans"), "ui-sans-serif", "system-ui", "sans-serif")
-    mono = (gr.themes.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace")
+    # Gradio's semi-bold file lacks letters; the regular and the bold one are whole
+    sans = (gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif")
+    mono = (gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace")
     return gr.themes.Base(
         primary_hue=gr.themes.colors.sky,
         neutral_hue=gr.themes.colors.slate,
@@ -23,6 +21,8 @@ def make_theme() -> gr.themes.Base:
         font=sans,
         font_mono=mono,
     ).set(
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
         block_background_fill="white",

@@ -9,7 +9,7 @@ from functools import partial
 import gradio as gr
 
 from demo.clickable import Clickable
-from demo.examples import Example, examples_html
+from demo.examples import examples_html
 from demo.links import Links, Opened
 from demo.loaded import Loaded
 from demo.plotly_view import PlotlyView
@@ -70,6 +70,7 @@ def build(loaded: Loaded, links: Links) -> None:
     model, fmr = _build_controls(loaded)
     view = _build_result(loaded)
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
+    add_endpoint(loaded)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
     run = {
@@ -81,9 +82,13 @@ def build(loaded: Loaded, links: Links) -> None:
     model.input(**run)
     _wire_threshold(loaded.models, view, fmr)
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
-    examples.select(partial(open_example, loaded.detector, loaded.examples), None, **both).then(**run)
+
+    def open_example(event: gr.EventData) -> tuple:
+        example = loaded.examples[event.index]
+        return _show_both(loaded.detector, example.first, example.second)
+
+    examples.select(open_example, None, **both).then(**run)
     links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both).then(**run)
-    add_endpoint(loaded)
 
 
 def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
@@ -116,9 +121,8 @@ def _build_result(loaded: Loaded) -> ResultView:
 def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
     judged = [view.notice, view.verdict, view.chart, view.threshold]
     fmr.input(partial(judge, models), [view.result, fmr], judged, **QUIET)
-    moved = {"outputs": [fmr, view.verdict, view.chart], "trigger_mode": "always_last", **QUIET}
-    view.threshold.input(partial(move_threshold, models), [view.result, view.threshold], **moved)
-    view.chart.drag(partial(drag_threshold, models), view.result, [*moved["outputs"], view.threshold], **QUIET)
+    moved = {"trigger_mode": "always_last", **QUIET}
+    view.threshold.input(partial(move_threshold, models), [view.result, view.threshold], [fmr, view.verdict, view.chart], **moved)
 
 
 def compare(
@@ -154,19 +158,6 @@ def move_threshold(models: Mapping[str, Embedder], result: Result | None, thresh
     """(target FMR: none, verdict, figure) at a threshold set by hand."""
     _, verdict, figure, _ = judge(models, result, None, threshold)
     return None, verdict, figure
-
-
-def drag_threshold(models: Mapping[str, Embedder], result: Result | None, event: gr.EventData) -> tuple:
-    """The same, and the slider, when the line in the figure was dragged to event.x."""
-    low, _, step = threshold_range(models[result.model].card, result.pose_pair)
-    threshold = round(low + step * round((float(event.x) - low) / step), 6)
-    return *move_threshold(models, result, threshold), threshold
-
-
-def open_example(detector: FaceDetector, examples: tuple[Example, ...], event: gr.EventData) -> tuple:
-    """Both sides of the example number event.index."""
-    example = examples[event.index]
-    return _show_both(detector, example.first, example.second)
 
 
 def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> tuple:

@@ -81,7 +81,8 @@ def threshold_range(card: Card, pair: PosePair) -> tuple[float, float, float]:
     _, histogram = histogram_for(card, pair)
     edges = histogram.edges
     filled = [i for i, counts in enumerate(zip(histogram.genuine, histogram.impostor, strict=True)) if any(counts)]
-    return float(edges[filled[0]]), float(edges[filled[-1] + 1]), float(edges[1] - edges[0])
+    low, high, step = edges[filled[0]], edges[filled[-1] + 1], edges[1] - edges[0]
+    return round(float(low), 6), round(float(high), 6), round(float(step), 6)
 
 
 def model_markdown(card: Card, seconds: float | None = None) -> str:

@@ -60,9 +60,9 @@ def build_side(title: str, hint: str, name: str) -> SideView:
         placeholder="Drop a photo here\nor click to choose one",
     )  # fmt: skip
     with gr.Row(visible=False, elem_classes="side-buttons") as buttons:
-        more = gr.UploadButton("Add photos", file_count="multiple", file_types=["image"], size="sm", elem_id=f"more-{name}")
-        camera = gr.Button("Camera or paste", size="sm")
-        clear = gr.Button("Clear", size="sm", elem_id=f"clear-{name}")
+        more = gr.UploadButton("Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}")
+        camera = gr.Button("Camera, paste", size="sm", min_width=80)
+        clear = gr.Button("Clear", size="sm", min_width=80, elem_id=f"clear-{name}")
     notice = gr.HTML(elem_id=f"notice-{name}")
     return SideView(photos, view, notice, image, buttons, more, camera, clear)
 

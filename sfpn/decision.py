@@ -18,6 +18,7 @@ from sfpn.scores import Scores
 
 MATCH, UNCERTAIN, NO_MATCH = "match", "uncertain", "no match"
 DEFAULT_FMR = 0.001
+BY_HAND = "by hand"  # OperatingPointRecord.set_on of a threshold that a visitor chose
 UNCERTAIN_FACTOR = 10.0  # how many times as many false matches mark the lower end of the uncertain zone
 
 
@@ -75,7 +76,7 @@ def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionR
     key, histogram = histogram_for(card, pair)
     found = metrics.rates_at(*_scores(histogram), threshold)
     point = OperatingPointRecord(
-        target_fmr=found.fmr, threshold=threshold, set_on="by hand", measured_on=histogram.measured_on, fmr=found.fmr,
+        target_fmr=found.fmr, threshold=threshold, set_on=BY_HAND, measured_on=histogram.measured_on, fmr=found.fmr,
         fnmr=found.fnmr, impostor=found.impostor, genuine=found.genuine, false_matches=found.false_matches,
         false_non_matches=found.false_non_matches,
     )  # fmt: skip

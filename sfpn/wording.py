@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfpn.card import OperatingPointRecord
-from sfpn.decision import MATCH, UNCERTAIN, DecisionRule
+from sfpn.decision import BY_HAND, MATCH, UNCERTAIN, DecisionRule
 from sfpn.schema import POSE_LABELS, PosePair
 from sfpn.verifier import Comparison, Shot, Side
 
@@ -49,12 +49,16 @@ def error_rates(point: OperatingPointRecord) -> str:
 
 def provenance(rule: DecisionRule) -> str:
     """Which scores the rates come from, and whether they are of this pose pair at all."""
-    words = [f"Measured on {rule.point.measured_on}; threshold set on {rule.point.set_on}."]
+    words = [f"Measured on {rule.point.measured_on}; threshold set {_where(rule.point.set_on)}."]
     if rule.is_fallback:
         words.insert(0, f"There are no scores of {pair_words(rule.pose_pair)} faces: those of all pose pairs together stand in.")
     if rule.point.pose_estimated:
         words.append("The poses of these photos are estimates, not labels.")
     return " ".join(words)
+
+
+def _where(set_on: str) -> str:
+    return set_on if set_on == BY_HAND else f"on {set_on}"
 
 
 def record(comparison: Comparison) -> dict:
