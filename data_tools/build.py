@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from data_tools.annotate import Annotated, Detector, annotate
-from data_tools.card import card_counts, count_folder, save_card
+from data_tools.card import card_counts, count_folder, files_sha256, save_card
 from data_tools.filters import admit, note_problem
 from data_tools.ledger import DROPPED, FINAL, INCOMPLETE, LAST, Ledger
 from data_tools.save import (
@@ -184,6 +184,7 @@ def describe(
         "command": config.command,
         "ledger": ledger.counts(),
         "fingerprint": ledger.fingerprint(),
+        "files_sha256": files_sha256(building),
     }  # fmt: skip
     save_card(building, card)
     return card

@@ -5,6 +5,7 @@ Counts are read back from the shards, so that they say what is on disk.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -18,12 +19,15 @@ from sfpn.schema import POSES
 
 COUNTED = ("identity", "pose", "split", "quality", "yaw_source", "template")
 
+HASH_BLOCK = 2**20
+
 README = """---
 pretty_name: "{title}"
 tags: [face-verification, pose]
 configs:
 - config_name: default
   data_files: "data*.parquet"
+  description: "{files_sha256}"
 {pairs_config}---
 # {title}
 
@@ -36,7 +40,10 @@ Source: {citation} {url}
 What was dropped or is incomplete, with the reason: `ledger.csv`. All counts: `dataset.json`.
 Fingerprint: `{fingerprint}`
 """
-PAIRS_CONFIG = f'- config_name: pairs\n  data_files: "{PAIRS_FILE}"\n'
+PAIRS_CONFIG = f"""- config_name: pairs
+  data_files: "{PAIRS_FILE}"
+  description: "{{files_sha256}}"
+"""
 
 
 def count_rows(files: Iterable[Path]) -> dict[str, Counter]:
@@ -67,9 +74,22 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
     """Write dataset.json and README.md."""
     save_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
-    pairs_config = PAIRS_CONFIG if (folder / PAIRS_FILE).is_file() else ""
+    pairs_config = PAIRS_CONFIG.format_map(card) if (folder / PAIRS_FILE).is_file() else ""
     shown = card | {"detector": card["detector"] or "none", "poses": poses, "pairs_config": pairs_config}
     save_text(README.format_map(shown), folder / README_FILE)
+
+
+def files_sha256(folder: Path) -> str:
+    """Hex SHA-256 over all Parquet files in order: it changes with boxes and labels too, not only with pictures.
+
+    README.md repeats it as a description, because the cache of `datasets` tells folders of one name apart by README.md alone.
+    """
+    total = hashlib.sha256()
+    for file in sorted(folder.glob("*.parquet")):
+        with file.open("rb") as stream:
+            while block := stream.read(HASH_BLOCK):
+                total.update(block)
+    return total.hexdigest()
 
 
 def count_folder(folder: Path) -> dict[str, Counter]:

@@ -12,9 +12,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from sfpn.errors import UserError
+
 LEDGER_COLUMNS = ("path", "row_id", "step", "status", "reason")
 DROPPED, INCOMPLETE = "dropped", "incomplete"
 LAST, FINAL = 2**31, 2**31 + 1  # "shards" after the last one: of what the source names at its end, and of the whole set
+
+LOCK_SECONDS = 1
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -30,8 +34,17 @@ class Ledger:
     """Entries and kept rows, by shard. Use as a context manager; `commit` makes a shard's entries permanent."""
 
     def __init__(self, file: Path) -> None:
-        self._db = sqlite3.connect(file)
-        self._db.executescript(TABLES)
+        """Open or create. Raises UserError when another build has it open."""
+        self._db = sqlite3.connect(file, timeout=LOCK_SECONDS)
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")  # held until closed, or until the process dies
+            self._db.executescript(TABLES)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            if "locked" not in str(error):
+                raise
+            raise UserError(f"another build is at work in {file.parent}: wait for it, or stop it") from error
 
     def __enter__(self) -> Ledger:
         return self

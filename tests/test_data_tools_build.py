@@ -18,6 +18,7 @@ from data_tools_layouts import FAKE, encoded, make_cfp, make_folder, make_lfw, m
 from data_tools import build as build_module
 from data_tools import save
 from data_tools.build import BuildConfig, build
+from data_tools.ledger import Ledger
 from data_tools.sources.cfp import CFP
 from data_tools.sources.folder import open_folder
 from data_tools.sources.lfw import LFW
@@ -229,6 +230,21 @@ def test_the_fingerprint_is_that_of_the_definition_and_ignores_row_order(tmp_pat
     slow = hashlib.sha256(b"".join(key.encode() + hashlib.sha256(pictures[key]).digest() for key in sorted(pictures)))
     assert card["fingerprint"] == slow.hexdigest()
     assert json.loads((tmp_path / "out" / "dataset.json").read_text()) == card
+
+
+def test_a_rebuilt_folder_is_not_taken_from_the_cache_of_datasets(tmp_path):
+    source, cache = LFW(make_lfw(tmp_path / "lfw")), str(tmp_path / "cache")
+    for limit in (2, 5):
+        build(source, tmp_path / "out", FAKE, replace(KEEP, limit=limit, overwrite=True))
+        assert datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=cache).num_rows == limit
+    assert datasets.load_dataset(str(tmp_path / "out"), "pairs", split="train", cache_dir=cache).num_rows == 4
+
+
+def test_two_builds_do_not_work_in_one_folder(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite"), pytest.raises(UserError, match="another build is at work"):
+        Ledger(tmp_path / "ledger.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite"):  # free again
+        pass
 
 
 def test_nothing_to_save_is_an_error(tmp_path):
