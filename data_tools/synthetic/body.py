@@ -26,7 +26,7 @@ def ear(person: Identity, head: np.ndarray, side: int) -> Patch:
     points = _ear_anchor(head, side) + size * local
     blood = 0.25 + 0.3 * person.redness + 0.2 * bump(r - 0.9, 0.12)
     tone = base_tone(person) * np.exp(-blood[..., None] * BLOOD) * (1 - 0.55 * bump(np.hypot(back + 0.35, up + 0.1), 0.22))[..., None]
-    return patch(points, tone, 0.3, "skin")
+    return patch(points[:, ::side], tone[:, ::side], 0.3, "skin")
 
 
 def _ear_relief(r: np.ndarray, back: np.ndarray, up: np.ndarray) -> np.ndarray:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from data_tools.card import card_counts, count_folder, save_card
 from data_tools.ledger import Ledger
+from sfpn.schema import POSES
+
+if TYPE_CHECKING:
+    from data_tools.synthetic.dataset import Drawn
+
+YAW_STEP = 5
 
 DESCRIPTION = (
     "People who do not exist, drawn by this project's own renderer (data_tools/synthetic): 3-D heads of random shape, "
@@ -17,7 +24,7 @@ DESCRIPTION = (
 
 
 def save_synthetic_card(
-    folder: Path, rows: list[dict[str, Any]], command: str, detector: str | None, ledger: Ledger
+    folder: Path, drawn: list[Drawn], command: str, detector: str | None, ledger: Ledger
 ) -> dict[str, Any]:
     """Write dataset.json and README.md for the shards in `folder` and return the card."""
     card = {
@@ -34,17 +41,29 @@ def save_synthetic_card(
         "command": command,
         "ledger": ledger.counts(),
         "fingerprint": ledger.fingerprint(),
-        "detected_per_pose": detection_table(rows),
+        "detection": detection_table(drawn),
+        "yaw_curve": yaw_curve(drawn),
     }
     save_card(folder, card)
     return card
 
 
-def detection_table(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Pictures, and pictures whose face was found, by drawn pose."""
-    table: dict[str, dict[str, int]] = {}
-    for row in rows:
-        counts = table.setdefault(row["pose"], {"images": 0, "found": 0})
-        counts["images"] += 1
-        counts["found"] += row["box_xyxy"] is not None
-    return table
+def detection_table(drawn: list[Drawn]) -> dict[str, dict[str, float | None]]:
+    """By drawn pose: pictures, faces found, and the median |estimated - true yaw| in degrees over the found ones."""
+    return {pose: _summary([d for d in drawn if d.row["pose"] == pose]) for pose in POSES}
+
+
+def yaw_curve(drawn: list[Drawn]) -> list[dict[str, float | None]]:
+    """The same by |yaw| in steps of YAW_STEP degrees, with the median of the estimated |yaw|."""
+    curve = []
+    for low in range(0, 90, YAW_STEP):
+        within = [d for d in drawn if low <= abs(d.row["yaw_degrees"]) < low + YAW_STEP]
+        estimated = [abs(d.yaw_estimated) for d in within if d.yaw_estimated is not None]
+        middle = round(median(estimated), 1) if estimated else None
+        curve.append({"yaw_from": low, "yaw_to": low + YAW_STEP, **_summary(within), "median_estimated_yaw": middle})
+    return [point for point in curve if point["images"]]
+
+
+def _summary(drawn: list[Drawn]) -> dict[str, float | None]:
+    errors = [abs(d.yaw_estimated - d.row["yaw_degrees"]) for d in drawn if d.yaw_estimated is not None]
+    return {"images": len(drawn), "found": len(errors), "median_yaw_error": round(median(errors), 1) if errors else None}

@@ -10,7 +10,6 @@ import os
 import time
 from pathlib import Path
 
-from data_tools.annotate import mtcnn
 from data_tools.synthetic.dataset import SyntheticConfig, synthesize
 from data_tools.synthetic.variation import IMAGE_SIZE
 from sfpn.errors import UserError
@@ -25,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=IMAGE_SIZE, metavar="PX", help=f"side of a picture (default: {IMAGE_SIZE})")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)")
     parser.add_argument("--no-detect", action="store_true", help="do not look for the faces: no boxes, no estimated pose")
+    parser.add_argument("--examples", type=Path, metavar="FILE", help="also write example pairs for the demo (JSON)")
     parser.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw the dataset and print one summary line; 0 when it is written. Raises UserError."""
     started = time.monotonic()
     config = make_config(args)
-    card = synthesize(config, args.out, None if args.no_detect else mtcnn())
+    card = synthesize(config, args.out, args.examples)
     found = "" if args.no_detect else f", {card['rows_with_face']} with a face found"
     seconds = time.monotonic() - started
     print(f"{card['rows']} images of {card['identities']} people in {args.out}{found}; {seconds:.0f} s")
@@ -46,5 +46,5 @@ def make_config(args: argparse.Namespace) -> SyntheticConfig:
         if getattr(args, name) < least:
             raise UserError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(args, name)}")
     return SyntheticConfig(
-        args.identities, args.seed, args.images_per_pose, args.size, args.workers, args.overwrite, not args.quiet
+        args.identities, args.seed, args.images_per_pose, args.size, not args.no_detect, args.workers, args.overwrite, not args.quiet
     )

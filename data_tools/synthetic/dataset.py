@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -20,18 +21,22 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data_tools.annotate import Detector
+from data_tools.annotate import load_mtcnn
 from data_tools.ledger import INCOMPLETE, Ledger
 from data_tools.save import LEDGER_FILE, STATE_FILE, finish, open_building, save_shard, shard_file
 from data_tools.synthetic.card import save_synthetic_card
+from data_tools.synthetic.examples import save_examples
 from data_tools.synthetic.identity import Identity, sample_identity
 from data_tools.synthetic.scene import Model, Picture, View, build_model, render
+from data_tools.synthetic.sheets import save_sheets
 from data_tools.synthetic.variation import IMAGE_SIZE, YAW_RANGES, sample_view
+from sfpn.faces import Face, detector_name
 from sfpn.schema import pose_from_yaw
 
 IMAGES_PER_TEMPLATE = 5
 WEBP_QUALITY = 80
 SOURCE = "synthetic"
+SHOWN_PERSON = 24  # on the sheets of one person
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class SyntheticConfig:
     seed: int = 7
     images_per_pose: int = 10
     size: int = IMAGE_SIZE  # px
+    detect: bool = True  # look for the faces with the project's detector
     workers: int = 1  # 0 = in this process
     overwrite: bool = False
     progress: bool = True
@@ -51,7 +57,16 @@ class SyntheticConfig:
         """The command that draws the same pictures."""
         words = f"python -m data_tools synthesize --identities {self.identities} --seed {self.seed}"
         words += "" if self.images_per_pose == 10 else f" --images-per-pose {self.images_per_pose}"
-        return words + ("" if self.size == IMAGE_SIZE else f" --size {self.size}") + " --out DIR"
+        words += "" if self.size == IMAGE_SIZE else f" --size {self.size}"
+        return words + ("" if self.detect else " --no-detect") + " --out DIR"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture's dataset row, and the yaw in degrees that the detector's landmarks give (None without a face)."""
+
+    row: dict[str, Any]
+    yaw_estimated: float | None
 
 
 @dataclass(frozen=True)
@@ -63,28 +78,35 @@ class Task:
     index: int  # among the pictures of that pose
 
 
-def synthesize(config: SyntheticConfig, out: Path, detector: Detector | None) -> dict[str, Any]:
-    """Draw the dataset folder `out` and return its card. Raises UserError when `out` is in the way."""
-    settings = {"command": config.command, "detector": detector and detector.name}
-    building = open_building(out, settings, resume=False, overwrite=config.overwrite)
+def synthesize(config: SyntheticConfig, out: Path, examples: Path | None = None) -> dict[str, Any]:
+    """Draw the dataset folder `out` and return its card; `examples`: file for example pairs of the demo.
+
+    Raises UserError when `out` is in the way.
+    """
+    detector = detector_name() if config.detect else None
+    building = open_building(out, {"command": config.command, "detector": detector}, resume=False, overwrite=config.overwrite)
     with Ledger(building / STATE_FILE) as ledger:
-        rows = draw(config, detector)
+        drawn = draw(config)
+        rows = [picture.row for picture in drawn]
         for row in rows:
             ledger.keep(0, row["row_id"], hashlib.sha256(row["image"]["bytes"]).digest())
-            if detector and row["box_xyxy"] is None:
+            if config.detect and row["box_xyxy"] is None:
                 ledger.note(0, row["row_id"], row["row_id"], "annotate", INCOMPLETE, "no face found")
         ledger.commit()
         save_shard(rows, shard_file(building, 0))
         ledger.write_csv(building / LEDGER_FILE)
-        card = save_synthetic_card(building, rows, config.command, detector and detector.name, ledger)
+        save_sheets(building, rows, model_of(config.seed, min(SHOWN_PERSON, config.identities - 1)))
+        card = save_synthetic_card(building, drawn, config.command, detector, ledger)
     finish(building, out)
+    if examples:
+        save_examples(rows, examples)
     return card
 
 
-def draw(config: SyntheticConfig, detector: Detector | None) -> list[dict[str, Any]]:
-    """All rows in the order of `tasks`, drawn by `config.workers` processes."""
+def draw(config: SyntheticConfig) -> list[Drawn]:
+    """All pictures in the order of `tasks`, drawn by `config.workers` processes."""
     plan = tasks(config)
-    step = partial(draw_row, config=config, detector=detector)
+    step = partial(draw_one, config=config)
     show = partial(tqdm, total=len(plan), unit="image", desc=SOURCE, disable=not config.progress)
     if not config.workers:
         return list(show(map(step, plan)))
@@ -115,8 +137,8 @@ def view_of(person: Identity, task: Task, config: SyntheticConfig) -> View:
     return sample_view(person, task.pose, np.random.default_rng([config.seed, task.number, pose, task.index]), config.size)
 
 
-def draw_row(task: Task, config: SyntheticConfig, detector: Detector | None) -> dict[str, Any]:
-    """Draw one picture, look for its face, and return its dataset row."""
+def draw_one(task: Task, config: SyntheticConfig) -> Drawn:
+    """Draw one picture and look for its face."""
     model = model_of(config.seed, task.number)
     view = view_of(model.person, task, config)
     picture = render(model, view)
@@ -135,9 +157,10 @@ def draw_row(task: Task, config: SyntheticConfig, detector: Detector | None) -> 
         "source": SOURCE,
         "split": "test",
         "landmarks_xy": [round(float(v), 2) for v in picture.landmarks.ravel()],
-        "detector": detector and detector.name,
+        "detector": detector_name() if config.detect else None,
     }
-    return given | _found(encoded, picture, detector)
+    found, yaw_estimated = _found(encoded, picture, config.detect)
+    return Drawn(given | found, yaw_estimated)
 
 
 def encode(image: Image.Image) -> bytes:
@@ -147,18 +170,21 @@ def encode(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def _found(encoded: bytes, picture: Picture, detector: Detector | None) -> dict[str, Any]:
-    """What the detector says of the picture as it is stored; a face elsewhere than the drawn one counts as none."""
+def _found(encoded: bytes, picture: Picture, detect: bool) -> tuple[dict[str, Any], float | None]:
+    """The detector's columns for the picture as it is stored, and the yaw it makes of it.
+
+    A face elsewhere than the drawn one counts as none.
+    """
     face = None
-    if detector:
+    if detect:
         with Image.open(io.BytesIO(encoded)) as stored:
-            face = _loaded(detector)(stored.convert("RGB"))
+            face = _find_face()(stored.convert("RGB"))
     if face is not None and not _holds(face.box_xyxy, picture.landmarks.mean(0)):
         face = None
     if face is None:
-        return {"box_xyxy": None, "pose_estimated": None, "quality": None}
+        return {"box_xyxy": None, "pose_estimated": None, "quality": None}, None
     box = [round(float(v), 2) for v in face.box_xyxy]
-    return {"box_xyxy": box, "pose_estimated": face.pose, "quality": round(face.confidence, 5)}
+    return {"box_xyxy": box, "pose_estimated": face.pose, "quality": round(face.confidence, 5)}, face.yaw_degrees
 
 
 def _holds(box: tuple[float, ...], point: np.ndarray) -> bool:
@@ -166,9 +192,9 @@ def _holds(box: tuple[float, ...], point: np.ndarray) -> bool:
 
 
 @cache
-def _loaded(detector: Detector):
+def _find_face() -> Callable[[Image.Image], Face | None]:
     """A worker's detector, loaded once."""
-    return detector.load()
+    return load_mtcnn(small_faces=False)
 
 
 @lru_cache(maxsize=2)

@@ -59,7 +59,7 @@ def head_hair(person: Identity, head: np.ndarray, scalp: np.ndarray, disorder: f
     tousle = np.stack([noise3(roots + 7, seed + i, 5.0) for i in range(3)], -1) * 0.5 * disorder
     start = flow * (1 - style.rise) + normals * style.rise + wild * 0.5 + tousle
     length = _lengths(rng, style, roots)
-    points = _grow(style, HeadRadius(head), roots, start, length, -0.6 if person.tucked else 3.4, rng)
+    points = _grow(style, HeadRadius(head), roots, start, length, -0.6 if person.tucked else 2.6, rng)
     points = points + _curls(style, person, points, length)
     colour = _colours(rng, person, roots)
     strands = [Strands(points.astype(np.float32), colour, 0.45 + 0.3 * (style.curl < 0.5))]

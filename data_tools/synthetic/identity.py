@@ -25,7 +25,7 @@ SHAPE: dict[str, tuple[float, float, float]] = {
     "cheekbone_size": (1.0, 0.13, 0.0),  # factor
     "cheek_fat": (1.0, 0.16, -0.05),  # factor
     "nose_length": (4.1, 0.36, 0.1),
-    "nose_depth": (11.05, 0.36, 0.14),
+    "nose_depth": (10.9, 0.36, 0.14),
     "nose_bridge": (8.75, 0.26, 0.14),
     "nose_hump": (0.0, 0.22, 0.05),
     "nose_tip": (0.78, 0.1, 0.04),
@@ -128,7 +128,7 @@ def sample_identity(seed: int, number: int, spread: float = 1.0) -> Identity:
         hairline=recession,
         parting=int(rng.choice([-1, 1])),
         curl=float(rng.beta(1.2, 2.5) if melanin < 0.6 else rng.beta(2.5, 1.5)),
-        tucked=bool(rng.random() < 0.45),
+        tucked=bool(rng.random() < 0.55),
         brow_density=float(rng.uniform(0.55, 1.0) + 0.25 * max(masculine, 0)),
         brow_shape=(float(rng.normal(0.28 - 0.1 * masculine, 0.13)), float(rng.normal(0.0, 0.12))),
         lip_redness=float(np.clip(rng.normal(0.5 - 0.2 * masculine, 0.2), 0.05, 1)),

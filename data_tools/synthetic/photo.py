@@ -42,7 +42,7 @@ def background(rng: np.random.Generator, size: int, light: Light) -> np.ndarray:
 
 def _muted(rng: np.random.Generator) -> np.ndarray:
     grey = np.exp(rng.uniform(np.log(0.06), np.log(0.9)))
-    tint = rng.normal(0, 0.28, 3)
+    tint = rng.normal(0, 0.2, 3)
     return grey * np.exp(tint - tint.mean())
 
 

@@ -25,10 +25,11 @@ class Hits:
 
 def fragments(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cover triangles with pixels: corners (T, 3, 2) in pixels -> triangle number, pixel number, weights (F, 3)."""
-    low = np.ceil(corners.min(1) - 0.5).clip(0, size).astype(np.int32)
-    high = np.floor(corners.max(1) - 0.5).clip(-1, size - 1).astype(np.int32) + 1
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    low = np.ceil(np.minimum(np.minimum(a, b), c) - np.float32(0.5)).clip(0, size).astype(np.int32)
+    high = np.floor(np.maximum(np.maximum(a, b), c) - np.float32(0.5)).clip(-1, size - 1).astype(np.int32) + 1
     extent = np.maximum(high - low, 0)
-    triangle = np.flatnonzero((extent > 0).all(1))
+    triangle = np.flatnonzero((extent[:, 0] > 0) & (extent[:, 1] > 0))
     low, extent, corners = low[triangle], extent[triangle], corners[triangle]
     count = extent[:, 0] * extent[:, 1]
     owner = np.repeat(np.arange(len(triangle)), count)
@@ -36,7 +37,7 @@ def fragments(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, n
     down, across = np.divmod(step.astype(np.int32), extent[owner, 0])
     x, y = low[owner, 0] + across, low[owner, 1] + down
     weights = barycentric(corners, owner, x + np.float32(0.5), y + np.float32(0.5))
-    inside = weights.min(0) >= -1e-4
+    inside = np.minimum(np.minimum(weights[0], weights[1]), weights[2]) >= -1e-4
     return triangle[owner[inside]], (y * size + x)[inside], weights[:, inside].T
 
 
@@ -52,16 +53,22 @@ def barycentric(corners: np.ndarray, owner: np.ndarray, x: np.ndarray, y: np.nda
     return np.stack([1 - second - third, second, third])
 
 
-def rasterise(projected: np.ndarray, triangles: np.ndarray, size: int, cut: np.ndarray | None = None) -> Hits:
-    """Draw triangles (T, 3) of vertices (V, 3: x, y pixels, depth cm); where `cut` (V,) interpolates below 0 there is a hole."""
+def rasterise(projected: np.ndarray, triangles: np.ndarray, size: int, cut: np.ndarray, closed: np.ndarray) -> Hits:
+    """Draw triangles (T, 3) of vertices (V, 3: x, y pixels, depth cm).
+
+    Where `cut` (V,) interpolates below 0 there is a hole. Triangles of `closed` surfaces (T,) seen from behind are left
+    out before they cost anything; their corners run clockwise as seen from the front.
+    """
+    number = np.flatnonzero(~closed | faces_camera(projected, triangles))
+    triangles = triangles[number]
     corners = projected[triangles].astype(np.float32)
     owner, pixel, weights = fragments(corners[..., :2], size)
-    if cut is not None:
-        torn = (cut < 0)[triangles].any(1)
-        suspect = np.flatnonzero(torn[owner])
-        solid = np.ones(len(owner), bool)
-        solid[suspect] = np.einsum("fk,fk->f", weights[suspect], cut[triangles[owner[suspect]]]) >= 0
-        owner, pixel, weights = owner[solid], pixel[solid], weights[solid]
+    open_corner = cut < 0
+    torn = open_corner[triangles[:, 0]] | open_corner[triangles[:, 1]] | open_corner[triangles[:, 2]]
+    suspect = np.flatnonzero(torn[owner])
+    solid = np.ones(len(owner), bool)
+    solid[suspect] = np.einsum("fk,fk->f", weights[suspect], cut[triangles[owner[suspect]]]) >= 0
+    owner, pixel, weights = owner[solid], pixel[solid], weights[solid]
     depth = np.einsum("fk,fk->f", weights, corners[owner, :, 2])
     key = (depth * DEPTH_STEPS).astype(np.uint64) << np.uint64(32) | np.arange(len(owner), dtype=np.uint64)
     buffer = np.full(size * size, EMPTY, np.uint64)
@@ -70,7 +77,15 @@ def rasterise(projected: np.ndarray, triangles: np.ndarray, size: int, cut: np.n
     winner = (buffer[seen] & np.uint64(0xFFFFFFFF)).astype(np.int64)
     depth_map = np.full(size * size, np.inf, np.float32)
     depth_map[seen] = depth[winner]
-    return Hits(seen, owner[winner], weights[winner].astype(np.float32), depth_map.reshape(size, size))
+    return Hits(seen, number[owner[winner]], weights[winner].astype(np.float32), depth_map.reshape(size, size))
+
+
+def faces_camera(projected: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Whether each triangle (T,) shows its front, by the sign of its area in the picture."""
+    x, y = projected[:, 0], projected[:, 1]
+    a, b, c = triangles.T
+    xa, ya = x[a], y[a]
+    return (x[b] - xa) * (y[c] - ya) - (x[c] - xa) * (y[b] - ya) > 0
 
 
 def splat(points: np.ndarray, depth_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

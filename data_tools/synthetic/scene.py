@@ -24,6 +24,7 @@ from .shape import EYE_RADIUS, head_points
 from .skin import gloss, skin_albedo
 from .surface import join, see
 
+HAIRDOS = 4
 PIVOT = np.array([0.0, -7.0, -1.5], np.float32)  # the head turns on its neck about here, cm
 
 
@@ -37,6 +38,7 @@ class Model:
     fixed: tuple[Patch, ...]  # ears
     neck: Patch
     brows: Strands
+    hairdos: tuple[tuple[Strands, ...], ...]  # the same hair on different days
     beard: tuple[Strands, ...]
     lips_z: float
     landmarks: np.ndarray  # (5, 3): eyes -x and +x, tip of the nose, corners of the mouth -x and +x
@@ -56,7 +58,7 @@ class View:
     body_yaw: float
     shirt: tuple[float, float, float]
     collar: float
-    hair_disorder: float
+    hairdo: int  # below HAIRDOS, the tidiest first
     glasses: bool
     hat: int | None
     hat_colour: tuple[float, float, float]
@@ -83,6 +85,7 @@ def build_model(person: Identity) -> Model:
         tuple(body.ear(person, points, side) for side in (-1, 1)) if ears_shown(person) else (),
         body.neck(person),
         facial_hair.brows(person, face),
+        tuple(tuple(head_hair(person, points, scalp, 0.15 + 0.25 * day, day)) for day in range(HAIRDOS)),
         tuple(facial_hair.beard(person, points)),
         float(face.at(np.zeros(1), np.array([person.shape["mouth_height"]]))[0][0, 2]),
         marks,
@@ -100,7 +103,7 @@ def _landmarks(person: Identity, face: facial_hair.FaceSurface) -> np.ndarray:
 
 def render(model: Model, view: View) -> Picture:
     """Draw one picture; the same model and view give the same pixels."""
-    patches, strands = _posed(model, view)
+    patches, strands = posed_geometry(model, view)
     scene = join(patches, strands)
     wide = Camera(view.camera.size * 2, view.camera.distance, view.camera.field, view.camera.centre)
     surface = see(scene, wide)
@@ -125,7 +128,8 @@ def project_landmarks(model: Model, view: View) -> np.ndarray:
     return view.camera.project(to_room(moved, view))[:, :2]
 
 
-def _posed(model: Model, view: View) -> tuple[list[Patch], list[Strands]]:
+def posed_geometry(model: Model, view: View) -> tuple[list[Patch], list[Strands]]:
+    """All patches and strands of a picture, in room coordinates."""
     s, e = model.person.shape, view.expression
     head = model.head.points
     cut = lid_gap(head, s, e.eye_opening)
@@ -139,7 +143,7 @@ def _posed(model: Model, view: View) -> tuple[list[Patch], list[Strands]]:
         patches += accessories.glasses(head, s, model.person.glasses)
     if view.hat is not None:
         patches += accessories.hat(head, view.hat, view.hat_colour, view.seed)
-    hair = head_hair(model.person, head, model.scalp, view.hair_disorder, view.seed)
+    hair = list(model.hairdos[view.hairdo])
     if view.hat is not None:
         hair = [accessories.under_hat(strands, view.hat) for strands in hair]
     strands = [model.brows.moved(move(model.brows.points, s, e)), *(b.moved(move(b.points, s, e)) for b in model.beard)]
@@ -148,4 +152,11 @@ def _posed(model: Model, view: View) -> tuple[list[Patch], list[Strands]]:
     below = [model.neck, body.torso(model.person, view.shirt, view.collar, view.seed)]
     twist = head_rotation(view.body_yaw, 0, 0)
     turned += [p.moved(((p.points - PIVOT) @ twist.T + PIVOT).astype(np.float32)) for p in below]
-    return turned, [h.moved(to_room(h.points, view)) for h in strands]
+    return turned, [_near_side(h.moved(to_room(h.points, view))) for h in strands]
+
+
+def _near_side(hair: Strands) -> Strands:
+    """Short hair without the strands that the head hides from the camera."""
+    reach = np.abs(hair.points[:, -1] - hair.points[:, 0]).max()
+    keep = (hair.points[:, 0, 2] > -4.5) | (reach > 9.0)
+    return Strands(hair.points[keep], hair.albedo[keep], hair.shine)

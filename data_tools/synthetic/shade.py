@@ -7,7 +7,7 @@ Luft, Colditz and Deussen, "Image enhancement by unsharp masking the depth buffe
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 
 from .light import Light, unit
 from .mesh import MATERIALS
@@ -25,7 +25,7 @@ def shadow_map(scene: Scene, toward: np.ndarray) -> tuple[np.ndarray, np.ndarray
     right = unit(np.cross([0.0, 1.0, 0.01], toward))
     axes = np.stack([right, np.cross(toward, right), toward]).astype(np.float32)
     depth = np.full((SHADOW_SIZE, SHADOW_SIZE), np.inf, np.float32)
-    points = _light_pixels(np.concatenate([scene.vertices[scene.cut >= 0], scene.hair_points[::2]]), axes)
+    points = _light_pixels(np.concatenate([scene.vertices[scene.cut >= 0], scene.hair_points[::3]]), axes)
     pixel, seen = splat(points, depth)  # vertices lie closer together than the pixels of this picture
     depth.ravel()[pixel] = points[seen, 2]
     return np.where(np.isinf(depth), 200.0, depth), axes
@@ -52,14 +52,16 @@ def lit_share(scene: Scene, surface: Surface, toward: np.ndarray) -> np.ndarray:
 
 def occlusion(surface: Surface, pixels_per_cm: float) -> np.ndarray:
     """Ambient light 0-1 (P,): less where a pixel lies behind its surroundings."""
-    there = np.isfinite(surface.depth)
-    depth = np.where(there, surface.depth, 0)
-    open_share = np.ones(surface.depth.shape)
+    coarse = surface.depth[::2, ::2]
+    there = np.isfinite(coarse)
+    coarse = np.where(there, coarse, 0)
+    nearest = np.minimum(surface.depth, 1e3)
+    open_share = np.ones(surface.depth.shape, np.float32)
     for reach, strength in ((0.25, 1.6), (0.8, 0.8), (2.2, 0.28)):
-        sigma = reach * pixels_per_cm
+        sigma = reach * pixels_per_cm / 2
         weight = gaussian_filter(there.astype(np.float32), sigma) + 1e-3
-        behind = np.maximum(depth - gaussian_filter(depth, sigma) / weight, 0)
-        open_share *= np.exp(-strength * np.minimum(behind, 2.0))
+        around = zoom(gaussian_filter(coarse, sigma) / weight, 2, order=1, grid_mode=True, mode="nearest")
+        open_share *= np.exp(-strength * np.clip(nearest - around, 0, 2))
     return open_share.ravel()[surface.pixel].clip(0.12, 1)
 
 
@@ -133,11 +135,21 @@ def _gloss(surface, normal, view, light, key, fill, share, open_share) -> np.nda
 
 
 def _lobe(surface: Surface, aligned: np.ndarray, facing: np.ndarray) -> np.ndarray:
-    fresnel = 0.35 + 4.0 * (1 - facing) ** 4
+    """Strength (P,) of the mirrored light by material, for the cosine `aligned` between normal (or tangent) and half way."""
+    strength = np.zeros(len(aligned))
+    for material in np.unique(surface.material):
+        here = surface.material == material
+        strength[here] = _lobe_of(material, aligned[here], facing[here])
+    return strength * surface.gloss
+
+
+def _lobe_of(material: int, aligned: np.ndarray, facing: np.ndarray) -> np.ndarray:
     up = np.maximum(aligned, 0)
-    skin = 0.11 * up**14 + 0.10 * up**48
-    sharp = 0.05 * up**20 + 3.0 * up**350
-    hair = 0.35 * np.maximum(1 - aligned**2, 0) ** 30 * 0.5 + 0.10 * np.maximum(1 - aligned**2, 0) ** 6
-    material = surface.material
-    lobe = np.select([material == SKIN, material == EYE, material == HAIR, material == FRAME], [skin * fresnel, sharp, hair, 0.6 * up**40], 0.05 * up**12)
-    return lobe * surface.gloss
+    if material == SKIN:
+        return (0.11 * up**14 + 0.10 * up**48) * (0.35 + 4.0 * (1 - facing) ** 4)
+    if material == EYE:
+        return 0.05 * up**20 + 3.0 * up**350
+    if material == HAIR:
+        sine = np.maximum(1 - aligned**2, 0)
+        return 0.175 * sine**30 + 0.10 * sine**6
+    return 0.6 * up**40 if material == FRAME else 0.05 * up**12

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import bump, fractal, ramp
+from .noise import fractal, ramp
 from .solids import capsule, carve, ellipsoid, union
 
 CENTRE = np.array([0.0, -1.5, 0.0], np.float32)

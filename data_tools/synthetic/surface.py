@@ -10,7 +10,7 @@ from .camera import Camera
 from .mesh import MATERIALS, Patch, Strands, grid_normals, grid_triangles
 from .raster import rasterise, splat
 
-HAIR_SPACING = 0.09  # cm between the points that draw a strand
+HAIR_SPACING = 0.105  # cm between the points that draw a strand
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Scene:
     material: np.ndarray  # (V,) index into MATERIALS
     cut: np.ndarray  # (V,)
     triangles: np.ndarray  # (T, 3)
+    closed: np.ndarray  # (T,) whether only the front of a triangle can be seen
     hair_points: np.ndarray  # (N, 3)
     hair_segment: np.ndarray  # (N,) row of the next three that a point belongs to
     hair_tangents: np.ndarray  # (M, 3)
@@ -47,9 +48,10 @@ class Surface:
 
 def join(patches: list[Patch], strands: list[Strands]) -> Scene:
     """Put all geometry into one set of arrays."""
-    start, triangles = 0, []
+    start, triangles, closed = 0, [], []
     for p in patches:
         triangles.append(grid_triangles(*p.points.shape[:2]) + start)
+        closed.append(np.full(len(triangles[-1]), p.material in ("skin", "eye")))
         start += p.points.shape[0] * p.points.shape[1]
     flat = [(p.points.reshape(-1, 3), grid_normals(p.points).reshape(-1, 3)) for p in patches]
     cuts = [np.ones(p.gloss.size, np.float32) if p.cut is None else p.cut.ravel() for p in patches]
@@ -61,6 +63,7 @@ def join(patches: list[Patch], strands: list[Strands]) -> Scene:
         np.concatenate([np.full(p.gloss.size, MATERIALS.index(p.material), np.int8) for p in patches]),
         np.concatenate(cuts).astype(np.float32),
         np.concatenate(triangles),
+        np.concatenate(closed),
         *_dense_hair(strands),
     )
 
@@ -84,7 +87,7 @@ def _dense_hair(strands: list[Strands]) -> tuple[np.ndarray, ...]:
 
 def see(scene: Scene, camera: Camera) -> Surface:
     """Find what every pixel of the camera's picture shows."""
-    hits = rasterise(camera.project(scene.vertices), scene.triangles, camera.size, scene.cut)
+    hits = rasterise(camera.project(scene.vertices), scene.triangles, camera.size, scene.cut, scene.closed)
     corner = scene.triangles[hits.triangle]
     mixed = {k: _blend(getattr(scene, k), corner, hits.weights) for k in ("vertices", "normals", "albedo", "gloss")}
     projected = camera.project(scene.hair_points)

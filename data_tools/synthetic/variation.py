@@ -11,7 +11,7 @@ from .expression import Expression
 from .identity import Identity
 from .light import Light, sample_light
 from .photo import Finish
-from .scene import View
+from .scene import HAIRDOS, View
 from .skin import base_tone
 
 IMAGE_SIZE = 176
@@ -27,13 +27,13 @@ def sample_view(person: Identity, pose: str, rng: np.random.Generator, size: int
         pitch=float(np.clip(rng.normal(0, 6), -15, 15)),
         roll=float(np.clip(rng.normal(0, 5), -15, 15)),
         expression=sample_expression(rng),
-        light=_metered(sample_light(rng), person),
+        light=_metered(sample_light(rng, yaw), person),
         finish=Finish(float(rng.uniform(0.25, 0.75)), float(rng.uniform(0.004, 0.02)), float(rng.uniform(0.92, 1.1)), float(rng.uniform(0.8, 1.1))),
         camera=Camera(size, distance, float(rng.uniform(28, 34)), (float(rng.normal(0.045 * yaw, 0.8)), float(rng.normal(-0.8, 0.8)))),
         body_yaw=float(yaw * rng.uniform(0.35, 0.95)),
         shirt=_cloth(rng),
         collar=float(rng.choice([0.3, 2.0, 5.0])),
-        hair_disorder=float(rng.uniform(0.1, 0.9)),
+        hairdo=int(rng.integers(HAIRDOS)),
         glasses=bool(person.wears_glasses and rng.random() < 0.7),
         hat=int(rng.integers(2)) if rng.random() < 0.04 else None,
         hat_colour=_cloth(rng),
