@@ -22,7 +22,7 @@ COUNTED = ("identity", "pose", "split", "quality", "yaw_source", "template")
 HASH_BLOCK = 2**20
 
 README = """---
-pretty_name: "{title}"
+pretty_name: {quoted_title}
 tags: [face-verification, pose]
 configs:
 - config_name: default
@@ -75,7 +75,7 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
     save_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
     pairs_config = PAIRS_CONFIG.format_map(card) if (folder / PAIRS_FILE).is_file() else ""
-    shown = card | {"detector": card["detector"] or "none", "poses": poses, "pairs_config": pairs_config}
+    shown = card | {"detector": card["detector"] or "none", "poses": poses, "quoted_title": json.dumps(card["title"]), "pairs_config": pairs_config}
     save_text(README.format_map(shown), folder / README_FILE)
 
 

@@ -23,7 +23,8 @@ class Hub:
     keeps_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        require_columns(list(self._rows.features or {}), self.columns, self.location)
+        named = self._rows.features or next(iter(self._stream()), {})
+        require_columns(list(named), self.columns, self.location)
 
     @property
     def info(self) -> SourceInfo:
@@ -40,7 +41,8 @@ class Hub:
 
     def items(self) -> Iterator[Item | Problem]:
         """Every row in the order of the dataset; class labels become their names."""
-        names = {name: feature for name, feature in self._rows.features.items() if hasattr(feature, "int2str")}
+        features = self._rows.features or {}
+        names = {name: feature for name, feature in features.items() if hasattr(feature, "int2str")}
         stem = Path(self.location).stem if self._files else self.location
         for number, row in enumerate(self._stream()):
             named = {name: _label(row[name], feature) for name, feature in names.items()}
@@ -79,10 +81,9 @@ class Hub:
             rows = datasets.load_dataset(
                 **(parquet if self._files else {"path": self.location}), split=self.hub_split, streaming=True
             )
-            rows = rows if rows.features else rows._resolve_features()
         except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
             raise UserError(f"cannot open the dataset {self.location!r}: {error}") from error
-        image = rows.features.get(self.columns.image)
+        image = (rows.features or {}).get(self.columns.image)
         return rows.cast_column(self.columns.image, datasets.Image(decode=False)) if _is_image(image) else rows
 
 
