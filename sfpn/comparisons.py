@@ -73,7 +73,7 @@ class Block:
 class AllPairs:
     """Every unordered pair of distinct samples within `first`, or every pair of `first` with a disjoint `second`.
 
-    With `yaw_band` = (low, high) only pairs with low <= |yaw difference| < high degrees.
+    With `yaw_band` = (low, high) only pairs with low <= |yaw difference| < high degrees (<= where high is 180).
     """
 
     first: np.ndarray
@@ -144,4 +144,5 @@ def _cosines(products: np.ndarray) -> np.ndarray:
 
 def _in_band(yaw_a: np.ndarray, yaw_b: np.ndarray, band: tuple[float, float]) -> np.ndarray:
     difference = np.abs(yaw_a - yaw_b)
-    return (difference >= band[0]) & (difference < band[1])  # NaN is in no band
+    below = difference <= band[1] if band[1] == 180 else difference < band[1]
+    return (difference >= band[0]) & below  # NaN is in no band

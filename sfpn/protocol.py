@@ -26,7 +26,7 @@ from sfpn.schema import POOLED, POSE_PAIRS, PosePair, pair_key, pose_pair
 from sfpn.tally import tally
 
 YAW_DIFFERENCE = "yaw-difference"
-YAW_BANDS = ((0.0, 15.0), (15.0, 30.0), (30.0, 45.0), (45.0, 60.0), (60.0, 75.0), (75.0, 90.0), (90.0, 360.0))
+YAW_BANDS = ((0.0, 15.0), (15.0, 30.0), (30.0, 45.0), (45.0, 60.0), (60.0, 75.0), (75.0, 90.0), (90.0, 180.0))
 CFP_PAIRS: dict[str, PosePair] = {"FF": ("frontal", "frontal"), "FP": ("frontal", "profile")}
 LFW_PAIRS = "LFW"
 
