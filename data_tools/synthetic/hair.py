@@ -36,11 +36,11 @@ STYLES = {
     "short": Style("crown", 3.4, 1.2, 0.8, 0.10, 0.55, 0.20, 0.5),
     "side_part": Style("parted", 7.0, 1.8, 1.0, 0.14, 0.40, 0.22, 0.4),
     "swept_back": Style("back", 8.0, 3.0, 1.0, 0.10, 0.45, 0.22, 0.3),
-    "curly": Style("crown", 7.5, 6.5, 1.3, 0.25, 0.10, 0.45, 2.2, 7000),
+    "curly": Style("crown", 5.5, 6.0, 1.2, 0.25, 0.10, 0.45, 2.2, 7000),
     "afro": Style("out", 4.2, 3.6, 0.3, 0.0, 0.0, 0.9, 2.6, 9000),
     "bob": Style("parted", 20.0, 13.0, 1.3, 0.55, 0.10, 0.2, 0.35, 7000),
     "long": Style("parted", 36.0, 30.0, 1.3, 0.55, 0.10, 0.2, 0.8, 7000),
-    "fringe": Style("crown", 9.5, 18.0, 1.1, 0.40, 0.15, 0.22, 0.25),
+    "fringe": Style("crown", 7.0, 18.0, 0.9, 0.40, 0.15, 0.22, 0.25),
     "bun": Style("bun", 15.0, 14.0, 0.4, 0.0, 0.10, 0.10, 0.15),
 }
 CROWN = np.array([0.0, 9.5, -5.5])
@@ -132,7 +132,8 @@ def _outside(radius: HeadRadius, points: np.ndarray, lift: np.ndarray, front: fl
     wanted = np.maximum(distance, surface + lift)
     points = CENTRE + (points - CENTRE) * (wanted / distance)[:, None]
     x, y, z = points.T
-    z = np.minimum(z, 12.0 + (front - 12.0) * ramp(y, 2.8, 1.2))
+    temple = ramp(np.abs(x), 2.5, 6.0)
+    z = np.minimum(z, 10.5 + (front - 10.5) * ramp((y - 2.8 - 2.6 * temple) / (1.8 + 2.6 * temple), 0, -1))
     return np.stack([x, y, z], -1)
 
 

@@ -16,7 +16,7 @@ SHAPE: dict[str, tuple[float, float, float]] = {
     "brow_height": (1.65, 0.18, -0.12),
     "eye_distance": (3.2, 0.16, 0.03),  # from the middle of the face
     "eye_height": (0.0, 0.18, 0.0),
-    "eye_depth": (6.72, 0.13, -0.06),
+    "eye_depth": (6.95, 0.13, -0.06),
     "eye_width": (1.44, 0.09, 0.0),
     "eye_open": (0.52, 0.07, -0.06),
     "eye_tilt": (0.05, 0.08, -0.03),  # slope, positive = outer corner higher
@@ -25,7 +25,7 @@ SHAPE: dict[str, tuple[float, float, float]] = {
     "cheekbone_size": (1.0, 0.13, 0.0),  # factor
     "cheek_fat": (1.0, 0.16, -0.05),  # factor
     "nose_length": (4.1, 0.36, 0.1),
-    "nose_depth": (10.9, 0.36, 0.14),
+    "nose_depth": (10.75, 0.32, 0.12),
     "nose_bridge": (8.75, 0.26, 0.14),
     "nose_hump": (0.0, 0.22, 0.05),
     "nose_tip": (0.78, 0.1, 0.04),

@@ -35,7 +35,7 @@ def sample_light(rng: np.random.Generator, yaw: float) -> Light:
         tuple(float(v) for v in key),
         tuple(float(v) for v in strength * tint),
         (float(side * 0.9), float(rng.uniform(-0.1, 0.4)), float(rng.uniform(-0.4, 0.7))),
-        tuple(float(v) for v in rng.uniform(0.15, 0.7) * (2 - tint)),
+        tuple(float(v) for v in rng.uniform(0.3, 0.8) * (2 - tint)),
         tuple(float(v) for v in sky),
         tuple(float(v) for v in ground),
         float(np.exp(rng.normal(0, 0.16))),

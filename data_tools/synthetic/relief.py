@@ -25,7 +25,7 @@ def lips(p: np.ndarray, s: dict[str, float]) -> np.ndarray:
     t = np.clip(np.abs(x) / s["mouth_width"], 0, 1.3)
     up, low = np.clip(y / (upper + 1e-3), 0, 1), np.clip(-y / (lower + 1e-3), 0, 1)
     fade = ramp(t, 1.03, 0.6)
-    roll = np.sin(np.pi * up**0.75) * (0.08 + 0.45 * s["lip_upper"]) + np.sin(np.pi * low**0.7) * (0.10 + 0.50 * s["lip_lower"])
+    roll = np.sin(np.pi * up**0.75) * (0.09 + 0.52 * s["lip_upper"]) + np.sin(np.pi * low**0.7) * (0.11 + 0.58 * s["lip_lower"])
     groove = -0.16 * bump(y, 0.07) * ramp(t, 1.12, 0.9) - 0.14 * bump(t - 1.04, 0.09) * bump(y, 0.22)
     return roll * fade + groove
 

@@ -44,10 +44,10 @@ def _skull_and_face(p: np.ndarray, s: dict[str, float]) -> np.ndarray:
     brow, height = s["brow_ridge"], s["brow_height"]
     d = union(d, capsule(p, (0.3, height - 0.15, 8.0), (4.4, height + 0.1, 6.2), brow, brow * 0.9), 1.6)
     x, size = s["cheekbone_width"], s["cheekbone_size"]
-    d = union(d, ellipsoid(p, (x - 0.6, -2.3, 5.6), (1.9 * size, 1.3 * size, 1.7)), 2.0)
-    d = union(d, capsule(p, (x - 0.1, -1.8, 4.9), (wide - 0.1, -1.0, 0.6), 0.8 * size, 0.7), 2.4)
+    d = union(d, ellipsoid(p, (x - 0.6, -2.3, 5.6), (1.9 * size, 1.25 * size, 1.5)), 2.6)
+    d = union(d, capsule(p, (x - 0.1, -1.8, 4.9), (wide - 0.1, -1.0, 0.6), 0.65 * size, 0.6), 2.4)
     fat = s["cheek_fat"] + 0.45 * s["heavy"]
-    return union(d, ellipsoid(p, (3.2, -5.4, 5.2), (2.1 * fat, 2.6, 1.9 * fat)), 1.9)
+    return union(d, ellipsoid(p, (3.4, -5.0, 5.0), (2.1 * fat, 3.0, 1.9 * fat)), 2.0)
 
 
 def _jaw(p: np.ndarray, s: dict[str, float], d: np.ndarray) -> np.ndarray:
@@ -69,6 +69,7 @@ def _eyes(p: np.ndarray, s: dict[str, float], d: np.ndarray) -> np.ndarray:
     x, y, z = s["eye_distance"], s["eye_height"], s["eye_depth"]
     d = carve(d, ellipsoid(p, (x - 0.1, y + 0.45, z + 2.2), (1.9, 0.8, 1.3)), 1.3)
     d = carve(d, ellipsoid(p, (x - 1.5, y + 0.2, z + 2.1), (0.6, 0.8, 1.1)), 1.0)
+    d = carve(d, ellipsoid(p, (x + 2.5, y + 0.15, z + 1.2), (1.1, 0.75, 1.5)), 1.0)
     lid = EYE_RADIUS + LID_THICKNESS
     return union(d, ellipsoid(p, (x, y, z), (lid + 0.12, lid, lid)), 0.95)
 
