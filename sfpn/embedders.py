@@ -24,6 +24,7 @@ BATCH = 16  # crops at once; small, because the maps then stay in the processor'
 class Embedder(Protocol):
     name: str
     card: Card
+    precision: str
 
     @property
     def preprocess(self) -> Preprocess: ...
@@ -35,6 +36,8 @@ class Embedder(Protocol):
 
 class _CardEmbedder(ABC):
     """What all embedders share: mirroring and centring as the card says, in batches."""
+
+    precision = "float32"  # of the arithmetic; embeddings of another precision are kept apart
 
     def __init__(self, name: str, card: Card) -> None:
         self.name, self.card = name, card
@@ -71,7 +74,7 @@ class SFPNEmbedder(_CardEmbedder):
         model, card = checkpoint.load(name_or_path)
         super().__init__(card.name, card)
         self._model = model.to(memory_format=torch.channels_last)
-        self._bf16 = bf16
+        self._bf16, self.precision = bf16, "bfloat16" if bf16 else "float32"
 
     @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> np.ndarray:

@@ -2,6 +2,7 @@
 
     python -m sfpn evaluate DIR --protocol cfp --folds 1,2,3 --model base depthwise --out reports --json
     accelerate launch --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --model base --out report
+    (python -m accelerate.commands.launch, or torchrun --nproc_per_node 2, where `accelerate` itself does not start)
 
 With several models each gets REPORT/<model>. --json prints one object per cell and line: rates are fractions (0-1),
 `fold` null = pooled over folds, `fnmr_at_fmr` null = more impostor comparisons are needed for that FMR, `failures` =
@@ -27,7 +28,7 @@ from sfpn.bootstrap import Draws
 from sfpn.cells import Cell, measure
 from sfpn.comparisons import Samples
 from sfpn.dataset import FaceDataset
-from sfpn.embed import Embedder, Embeddings, Shard, cache_file, embed_dataset, progress_bar
+from sfpn.embed import Embedder, Embeddings, Shard, add_model_arguments, cache_file, embed_dataset, progress_bar
 from sfpn.errors import UserError
 from sfpn.protocol import PROTOCOLS, official_pairs
 from sfpn.report import FORMAT, Report, summary
@@ -133,7 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
     parser.add_argument("--rounds", type=int, default=200, help="bootstrap rounds over subjects (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where embeddings are kept (default: DIR/embeddings)")
+    add_model_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -142,9 +143,10 @@ def run(args: argparse.Namespace) -> int:
 
     names = args.model or ["base"]
     words = [f"evaluate {args.dataset.name} --protocol {args.protocol}", f"--rounds {args.rounds} --seed {args.seed}"]
+    words += ["--bf16"] if args.bf16 else []
     words += [f"--folds {','.join(map(str, args.folds))}"] if args.folds else []
     dataset, shard = FaceDataset.open(args.dataset), Shard.of_launch()
-    for embedder in [load_embedder(name) for name in names]:
+    for embedder in [load_embedder(name, bf16=args.bf16) for name in names]:
         command = " ".join(["python -m sfpn", *words, "--model", shlex.quote(embedder.name)])
         config = EvaluateConfig(args.protocol, args.folds, args.rounds, args.seed, command)
         bar = progress_bar(embedder.name, shard)

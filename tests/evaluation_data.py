@@ -22,6 +22,8 @@ SIDE = 16
 class ColourEmbedder:
     """Embeds a crop by its mean colours over a 2 x 2 grid: similar pictures, similar vectors; counts what it is asked."""
 
+    precision = "float32"
+
     def __init__(self, name: str = "colour", weights_sha256: str = "a" * 64, blur: float = 0.0) -> None:
         preprocess = Preprocess("box", SIDE, 1.0, "edge", (0.0, 0.0, 0.0))
         self.name, self.preprocess, self.blur, self.seen = name, preprocess, blur, 0
