@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 from shared_material import CFP, needs_cfp
 
-from sfpn.faces import EYES_OVER_NOSE, FaceDetector, choose_face, estimate_yaw, make_face
+from sfpn.faces import YAW_KNEE_DEGREES, FaceDetector, choose_face, estimate_yaw, make_face
 
-SEPARATING_YAW = 33.0  # degrees; frontal and profile images of CFP are told apart here
+SEPARATING_YAW = 18.0  # degrees; frontal and profile images of CFP are told apart here
 
 
 def projected(yaw_degrees: float, roll_degrees: float = 0.0, scale: float = 30.0) -> np.ndarray:
-    """Five landmarks of a head with eyes at (-1, 0, 0), (1, 0, 0), nose tip 1 / EYES_OVER_NOSE in front, turned by yaw."""
-    head = np.array([[-1, 0, 0], [1, 0, 0], [0, 0.6, 1 / EYES_OVER_NOSE], [-0.7, 1.4, 0], [0.7, 1.4, 0]])
+    """Five landmarks of a head with eyes at (-1, 0, 0), (1, 0, 0), nose tip 1 in front, turned by yaw."""
+    head = np.array([[-1, 0, 0], [1, 0, 0], [0, 0.6, 1], [-0.7, 1.4, 0], [0.7, 1.4, 0]])
     yaw, roll = math.radians(yaw_degrees), math.radians(roll_degrees)
     x = head[:, 0] * math.cos(yaw) + head[:, 2] * math.sin(yaw)
     flat = np.column_stack([x, head[:, 1]]) * scale
@@ -23,11 +23,17 @@ def projected(yaw_degrees: float, roll_degrees: float = 0.0, scale: float = 30.0
     return flat @ turn.T + 100
 
 
-@pytest.mark.parametrize("yaw", [-80, -40, -10, 0, 10, 40, 80])
+@pytest.mark.parametrize("yaw", [-40, -25, -10, 0, 10, 25, 40])
 @pytest.mark.parametrize("roll", [-20, 0, 20])
 def test_yaw_of_a_projected_head(yaw, roll):
     assert estimate_yaw(projected(yaw, roll)) == pytest.approx(yaw, abs=1e-6)
     assert estimate_yaw(projected(yaw, roll, scale=3.0)) == pytest.approx(yaw, abs=1e-6)
+
+
+def test_beyond_the_knee_yaw_still_grows_and_stays_in_range():
+    estimates = [estimate_yaw(projected(yaw)) for yaw in range(int(YAW_KNEE_DEGREES), 91)]
+    assert all(b >= a for a, b in zip(estimates, estimates[1:], strict=False)) and estimates[-1] == 90.0
+    assert [-e for e in estimates] == pytest.approx([estimate_yaw(projected(-yaw)) for yaw in range(40, 91)])
 
 
 def test_positive_yaw_turns_to_the_images_right():
