@@ -12,8 +12,7 @@ IMPOSTOR_FILL, IMPOSTOR_LINE = "rgba(213, 94, 0, 0.35)", "#D55E00"
 FIRST_MODEL, SECOND_MODEL = "#0072B2", "#E69F00"
 POSE_COLOURS = {"frontal": "#0072B2", "three_quarter": "#E69F00", "profile": "#CC79A7", "unknown": "#999999"}
 QUALITATIVE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-SEQUENTIAL = "Cividis_r"  # light = low; made for colour-blind readers
-DIVERGING = "RdBu_r"
+SEQUENTIAL = ((0.0, "#eef4f9"), (0.5, "#7fb2d6"), (1.0, "#08447e"))  # light = low; one hue, so that only lightness matters
 NEUTRAL_LINE = "#808890"  # seen on white and on black
 
 

@@ -120,7 +120,7 @@ def rate_summary(cell: Cell, threshold: float, treatment: str) -> str:
     """FMR and FNMR at a threshold with their counts, as one line of HTML."""
     point = cell.rates_at(threshold, treatment)
     return (
-        f'<div class="rates"><span><b>{percent(point.fmr, 3)}</b> FMR <small>{point.false_matches:,} of {point.impostor:,} '
+        f'<p class="quiet">At the threshold {threshold:.4f}:</p><div class="rates"><span><b>{percent(point.fmr, 3)}</b> FMR <small>{point.false_matches:,} of {point.impostor:,} '
         f"impostor comparisons accepted</small></span><span><b>{percent(point.fnmr)}</b> FNMR <small>"
         f"{point.false_non_matches:,} of {point.genuine:,} genuine comparisons rejected</small></span></div>"
     )

@@ -16,7 +16,7 @@ function loadPlotly() { // one shared load per page, whatever the number of char
   return window.__plotlyView;
 }
 
-function themed(layout) { // the theme's colours, over which the figure's own win
+function themed(layout) { // the theme's colours instead of plotly.py's template; colours that the figure sets itself win
   const style = getComputedStyle(document.body);
   const colour = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
   const text = colour('--body-text-color', '#222'), line = colour('--border-color-primary', '#ddd');
@@ -28,7 +28,7 @@ function themed(layout) { // the theme's colours, over which the figure's own wi
     modebar: { color: line, activecolor: text, bgcolor: 'rgba(0,0,0,0)' },
     newselection: { line: { color: text } },
   };
-  return { ...layout, autosize: true, template: { ...layout.template, layout: { ...template, ...layout.template?.layout } } };
+  return { ...layout, autosize: true, template: { layout: template } };
 }
 
 const draw = () => queue = queue.then(drawNow).catch(error => console.error('PlotlyView', error));

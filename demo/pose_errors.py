@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import gradio as gr
 
+from demo.bound import bound
 from demo.clickable import Clickable
 from demo.dataset_view import DatasetView
 from demo.figures_base import message
@@ -44,6 +44,7 @@ class Choice:
     size: gr.Radio
     treatment: gr.Radio
     pair: gr.Dropdown
+    count: gr.Radio
 
 
 def build(reports: tuple[Report, ...], view: DatasetView | None, links: Links) -> None:
@@ -56,8 +57,8 @@ def build(reports: tuple[Report, ...], view: DatasetView | None, links: Links) -
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
     _build_pairs(named, view, choice, links)
-    choice.report.change(partial(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET)
-    links.cell.change(partial(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
+    choice.report.change(bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET)
+    links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
 
 
 def _build_choice(named: Mapping[str, Report]) -> Choice:
@@ -70,7 +71,8 @@ def _build_choice(named: Mapping[str, Report]) -> Choice:
         size = gr.Radio(size_choices(first), value=1, label="Images per side", elem_id="template-size", scale=1)
         treatment = gr.Radio(list(TREATMENTS.items()), value="whole_image", label="Images in which no face was found are", elem_id="treatment", scale=3)
     pair = gr.Dropdown(pair_choices(first), value=first_pair(first), label="Cell (pose pair)", elem_id="pose-pair", filterable=False, render=False)
-    return Choice(report, other, metric, size, treatment, pair)
+    count = gr.Radio(list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count", render=False)
+    return Choice(report, other, metric, size, treatment, pair, count)
 
 
 def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> None:
@@ -85,11 +87,11 @@ def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> 
         verdict = gr.Markdown(elem_id="difference-reading")
         difference = PlotlyView(height=300, elem_id="difference")
     shown = [choice.report, choice.other, choice.metric, choice.size, choice.treatment]
-    gr.on(None, partial(show_matrix, named), shown, [matrix, reading, yaw], **QUIET)
-    gr.on(None, partial(show_difference, named), shown, [compared, verdict, difference], **QUIET)
+    gr.on(None, bound(show_matrix, named), shown, [matrix, reading, yaw], **QUIET)
+    gr.on(None, bound(show_difference, named), shown, [compared, verdict, difference], **QUIET)
     for chart in (matrix, difference):
-        chart.select(partial(pick_cell, named), choice.report, [choice.pair, links.address], **QUIET)
-    choice.pair.input(partial(address_of_cell, named), [choice.report, choice.pair], links.address, **QUIET)
+        chart.select(bound(pick_cell, named), choice.report, [choice.pair, links.address], **QUIET)
+    choice.pair.input(bound(address_of_cell, named), [choice.report, choice.pair], links.address, **QUIET)
 
 
 def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
@@ -97,33 +99,32 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
     with gr.Row(equal_height=True):
         choice.pair.render()
         axes = gr.Radio(list(AXES), value=AXES[0], label="Axes of the DET curve", elem_id="det-axes")
+        choice.count.render()
     title = gr.Markdown(elem_id="cell-title")
     with gr.Row(equal_height=False):
         with gr.Column(min_width=310):
             det = PlotlyView(height=380, elem_id="det")
         with gr.Column(min_width=310):
             histogram = PlotlyView(height=300, elem_id="scores")
-            threshold = gr.Slider(-1, 1, value=0, step=2**-10, label="Threshold: pairs with a score from here on are accepted", elem_id="cell-threshold")
+            threshold = gr.Slider(-1, 1, value=0, step=0.001, label="Threshold: pairs with a score from here on are accepted", elem_id="cell-threshold")
             rates = gr.HTML(elem_id="cell-rates")
     cell = [choice.report, choice.pair, choice.size, choice.treatment]
-    gr.on(None, partial(show_det, named), [*cell, choice.other, axes], det, **QUIET)
-    gr.on(None, partial(show_scores, named), cell, [title, histogram, threshold, rates], **QUIET)
-    threshold.input(partial(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET)
-    histogram.drag(partial(drag_threshold, named), cell, [threshold, rates], trigger_mode="always_last", **QUIET)
+    gr.on(None, bound(show_det, named), [*cell, choice.other, axes], det, **QUIET)
+    gr.on(None, bound(show_scores, named), cell, [title, histogram, threshold, rates], **QUIET)
+    threshold.input(bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET)
+    histogram.drag(bound(drag_threshold, named), cell, [threshold, rates], trigger_mode="always_last", **QUIET)
 
 
 def _build_pairs(named: Mapping[str, Report], view: DatasetView | None, choice: Choice, links: Links) -> None:
-    with gr.Row(equal_height=True):
-        note = gr.Markdown(elem_id="pairs-note")
-        count = gr.Radio(list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count")
+    note = gr.Markdown(elem_id="pairs-note")
     gr.HTML('<h3 class="section-title">Hardest genuine pairs <small>one person, lowest scores</small></h3>')
     genuine = Clickable(elem_id="hardest-genuine")
     gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
     impostor = Clickable(elem_id="hardest-impostor")
-    inputs = [choice.report, choice.pair, choice.size, count]
-    gr.on(None, partial(show_pairs, named, view), inputs, [note, genuine, impostor], **QUIET)
+    inputs = [choice.report, choice.pair, choice.size, choice.count]
+    gr.on(None, bound(show_pairs, named, view), inputs, [note, genuine, impostor], **QUIET)
     for kind in (genuine, impostor):
-        kind.select(partial(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
+        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
 
 
 def size_choices(report: Report) -> list[tuple[str, int]]:
@@ -218,7 +219,7 @@ def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, tre
         return NO_CELL, message(NO_CELL), gr.skip(), ""
     rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"]
     start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(edges.median()))
-    slider = gr.update(minimum=float(edges.min()), maximum=float(edges.max()), value=start)
+    slider = gr.update(minimum=float(edges.min()), maximum=float(edges.max()), value=round(start, 3))
     title = f"**{label_of(key)}** ({' vs '.join(POSE_LABELS[pose] for pose in pair_from_key(key))}): {cell.subjects} subjects, "
     title += f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
     title += "" if rates.d_prime is None else f", d′ {rates.d_prime:.2f}, AUC {rates.auc:.4f}"
