@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,13 +41,18 @@ class SeenPhoto:
 Seen = tuple[SeenPhoto, ...]
 
 
-def take_files(paths: Iterable[str]) -> list[tuple[str, bytes]]:
-    """Names and contents of uploaded files, which are deleted from the disk here."""
-    taken = []
-    for path in map(Path, paths):
-        taken.append((path.name, path.read_bytes()))
-        path.unlink()
-    return taken
+def take_files(paths: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Names and contents of uploaded files, which are deleted from the disk here.
+
+    Raises UserError if one is gone: Gradio stores equal uploads once, so another visitor's may have taken it along.
+    """
+    try:
+        return [(Path(path).name, Path(path).read_bytes()) for path in paths]
+    except FileNotFoundError as error:
+        raise UserError(f"{Path(error.filename).name}: the upload was lost; give it again") from error
+    finally:
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
 
 
 def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
@@ -55,6 +60,14 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
     shot = look(detector, decode_photo(encoded, name))
     preview = data_uri(shot.photo.image, PREVIEW_SIDE)
     return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview)
+
+
+def add_uploads(detector: FaceDetector, seen: Seen, paths: Sequence[str]) -> tuple[Seen, list[str]]:
+    """add_photos for uploaded files."""
+    try:
+        return add_photos(detector, seen, take_files(paths))
+    except UserError as error:
+        return seen, [str(error)]
 
 
 def add_photos(detector: FaceDetector, seen: Seen, files: list[tuple[str, bytes]]) -> tuple[Seen, list[str]]:

@@ -50,11 +50,13 @@ def verify(
     models: Mapping[str, Embedder], detector: FaceDetector, photos_a: list[str], photos_b: list[str], model: str, fmr: float
 ) -> dict:
     """Compare two sides of 1 to 10 photos; returns score, threshold, match, pose_pair, fmr, fnmr, counts, model and faces."""
-    sides = [take_files(paths or []) for paths in (photos_a, photos_b)]
+    paths_a, paths_b = photos_a or [], photos_b or []
     try:
+        files = take_files([*paths_a, *paths_b])
         if model not in models:
             raise UserError(f"{model}: no such model here; there are {', '.join(models)}")
-        photos = [[decode_photo(encoded, name) for name, encoded in side] for side in sides]
-        return record(Verifier(models[model], detector).verify(*photos, fmr))
+        photos = [decode_photo(encoded, name) for name, encoded in files]
+        first, second = photos[: len(paths_a)], photos[len(paths_a) :]
+        return record(Verifier(models[model], detector).verify(first, second, fmr))
     except UserError as error:
         raise gr.Error(str(error), print_exception=False) from error

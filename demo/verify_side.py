@@ -11,7 +11,7 @@ import gradio as gr
 
 from demo.clickable import Clickable
 from demo.photo_html import photos_html
-from demo.seen import Seen, add_photos, take_files
+from demo.seen import Seen, add_uploads
 from sfpn.errors import UserError
 from sfpn.faces import FaceDetector
 from sfpn.verifier import MAX_PHOTOS
@@ -85,12 +85,12 @@ def notices_html(sentences: list[str]) -> str:
 
 def take_one(detector: FaceDetector, photos: Seen, path: str | None) -> tuple:
     """A photo dropped, taken or pasted."""
-    return show(*add_photos(detector, photos, take_files([path] if path else [])))
+    return show(*add_uploads(detector, photos, [path] if path else []))
 
 
 def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> tuple:
     """Photos chosen with the button."""
-    return show(*add_photos(detector, photos, take_files(paths or [])))
+    return show(*add_uploads(detector, photos, paths or []))
 
 
 def choose_face(photos: Seen, event: gr.EventData) -> tuple:
