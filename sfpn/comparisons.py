@@ -89,7 +89,8 @@ class AllPairs:
     def blocks(self, samples: Samples) -> Iterator[Block]:
         """All scores, a few rows at a time."""
         second = self.first if self.second is None else self.second
-        left, right = samples.embeddings[self.first], samples.embeddings[second]
+        right = samples.embeddings[second]
+        left = right if self.second is None else samples.embeddings[self.first]
         rows = max(1, BLOCK_SCORES // max(1, len(second)))
         for start in range(0, len(self.first), rows):
             stop = min(start + rows, len(self.first))
