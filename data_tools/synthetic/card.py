@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from data_tools.card import card_counts, count_folder, save_card
+from data_tools.card import card_counts, count_folder, files_sha256, save_card
 from data_tools.ledger import Ledger
 from sfpn.schema import POSES
-
-if TYPE_CHECKING:
-    from data_tools.synthetic.dataset import Drawn
 
 YAW_STEP = 5
 
@@ -21,6 +19,14 @@ DESCRIPTION = (
     "projected points of the model, hidden or not); box_xyxy, quality and pose_estimated are the detector's, null where "
     "it found no face."
 )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture's dataset row, and the yaw in degrees that the detector's landmarks give (None without a face)."""
+
+    row: dict[str, Any]
+    yaw_estimated: float | None
 
 
 def save_synthetic_card(
@@ -41,6 +47,7 @@ def save_synthetic_card(
         "command": command,
         "ledger": ledger.counts(),
         "fingerprint": ledger.fingerprint(),
+        "files_sha256": files_sha256(folder),
         "detection": detection_table(drawn),
         "yaw_curve": yaw_curve(drawn),
     }

@@ -10,7 +10,8 @@ import os
 import time
 from pathlib import Path
 
-from data_tools.synthetic.dataset import SyntheticConfig, synthesize
+from data_tools.synthetic.dataset import synthesize
+from data_tools.synthetic.draw import SyntheticConfig
 from data_tools.synthetic.variation import IMAGE_SIZE
 from sfpn.errors import UserError
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)")
     parser.add_argument("--no-detect", action="store_true", help="do not look for the faces: no boxes, no estimated pose")
     parser.add_argument("--examples", type=Path, metavar="FILE", help="also write example pairs for the demo (JSON)")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -46,5 +48,6 @@ def make_config(args: argparse.Namespace) -> SyntheticConfig:
         if getattr(args, name) < least:
             raise UserError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(args, name)}")
     return SyntheticConfig(
-        args.identities, args.seed, args.images_per_pose, args.size, not args.no_detect, args.workers, args.overwrite, not args.quiet
-    )
+        args.identities, args.seed, args.images_per_pose, args.size, not args.no_detect,
+        workers=args.workers, resume=args.resume, overwrite=args.overwrite, progress=not args.quiet,
+    )  # fmt: skip

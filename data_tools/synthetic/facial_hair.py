@@ -78,7 +78,10 @@ def _dark(person: Identity, factor: float) -> np.ndarray:
     return colour * min(1.0, 0.13 / float(colour.mean())) * factor
 
 
-def _short(rng, roots, normals, lean, length, colour, steps: int) -> Strands:
+def _short(
+    rng: np.random.Generator, roots: np.ndarray, normals: np.ndarray, lean: np.ndarray, length: np.ndarray,
+    colour: np.ndarray, steps: int,
+) -> Strands:
     """Strands that leave the skin along `lean` and bend a little with their own noise."""
     lean = lean + rng.normal(0, 0.12, lean.shape)
     lean /= np.linalg.norm(lean, axis=1, keepdims=True)

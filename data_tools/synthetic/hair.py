@@ -108,7 +108,10 @@ def _lengths(rng: np.random.Generator, style: Style, roots: np.ndarray) -> np.nd
     return (style.sides + (style.top - style.sides) * on_top) * rng.uniform(0.75, 1.05, len(roots))
 
 
-def _grow(style: Style, radius: HeadRadius, roots, start, length, front: float, rng) -> np.ndarray:
+def _grow(
+    style: Style, radius: HeadRadius, roots: np.ndarray, start: np.ndarray, length: np.ndarray, front: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Points (N, STEPS, 3) of strands of the given lengths (N,)."""
     step = (length / (STEPS - 1))[:, None]
     lift = rng.uniform(0.15, 1.0, len(roots)) * style.lift

@@ -47,7 +47,6 @@ SHAPE: dict[str, tuple[float, float, float]] = {
     "heavy": (0.0, 0.3, 0.0),  # fat under the skin, factor around 0
 }
 
-HAIR_STYLES = ("bald", "buzz", "short", "side_part", "swept_back", "curly", "afro", "bob", "long", "fringe", "bun")
 HAIR_COLOURS = {  # linear RGB
     "black": (0.010, 0.008, 0.007),
     "dark_brown": (0.030, 0.017, 0.010),
