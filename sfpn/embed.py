@@ -12,22 +12,18 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from sfpn.dataset import FaceDataset, Picture
-from sfpn.errors import UserError
+from sfpn.embeddings import Embeddings
+from sfpn.shard import Shard
 
 BATCH = 64
 CACHE_FOLDER = "embeddings"  # inside the dataset folder
@@ -44,63 +40,6 @@ class Embedder(Protocol):
 
     def embed(self, crops: list[Image.Image]) -> np.ndarray:
         """(B, D) float32, mean-centred, not normalised."""
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """`values` (N, D) float32 for `row_ids` (N,), whether each face was found (N,), and what made them."""
-
-    row_ids: np.ndarray
-    values: np.ndarray
-    acquired: np.ndarray
-    made_by: dict[str, str] = field(default_factory=dict)  # see provenance()
-
-    def of(self, row_ids: Sequence[str]) -> Embeddings:
-        """These rows in this order. Raises KeyError for a row that is not there."""
-        position = pd.Series(np.arange(len(self.row_ids)), index=self.row_ids)
-        chosen = position.loc[list(row_ids)].to_numpy()
-        return Embeddings(self.row_ids[chosen], self.values[chosen], self.acquired[chosen], self.made_by)
-
-    def save(self, file: Path) -> None:
-        """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Temporary name, then rename."""
-        values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.ravel(), pa.float32()), self.values.shape[1])
-        table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-        pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
-        temporary.replace(file)
-
-    @classmethod
-    def load(cls, file: Path) -> Embeddings:
-        """Raises UserError when the file is not one that `save` wrote."""
-        try:
-            table = pq.read_table(file)
-            values = table.column("embedding").combine_chunks()
-            made_by = json.loads(table.schema.metadata[b"made_by"])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
-            raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
-        flat = values.flatten().to_numpy().reshape(len(table), values.type.list_size)
-        return cls(table.column("row_id").to_numpy(), flat, table.column("acquired").to_numpy(), made_by)
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Which share of the batches this process does, and how to get everybody's results."""
-
-    index: int = 0
-    count: int = 1
-    gather: Callable[[list], list] = list
-
-    @classmethod
-    def of_launch(cls) -> Shard:
-        """The share of this process under `accelerate launch` (torch.distributed); everything without it."""
-        if "WORLD_SIZE" not in os.environ:
-            return cls()
-        from accelerate import PartialState
-        from accelerate.utils import gather_object
-
-        state = PartialState(cpu=True)
-        return cls(state.process_index, state.num_processes, gather_object)
 
 
 def embed_dataset(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -25,11 +26,12 @@ import numpy as np
 import pandas as pd
 
 from sfpn.bootstrap import Draws
-from sfpn.cells import Cell, measure
+from sfpn.cells import Cell
 from sfpn.comparisons import Samples
 from sfpn.dataset import FaceDataset
 from sfpn.embed import Embedder, Embeddings, Shard, add_model_arguments, cache_file, embed_dataset, progress_bar
 from sfpn.errors import UserError
+from sfpn.measure import measure
 from sfpn.protocol import PROTOCOLS, official_pairs
 from sfpn.report import FORMAT, Report, summary
 from sfpn.schema import pair_from_key, pair_label
@@ -132,7 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", nargs="+", action="extend", metavar="NAME", help="bundled model, weights file, ONNX file or Hub id (default: base)")
     parser.add_argument("--out", type=Path, metavar="REPORT", help="report folder to write; REPORT/<model> for several models")
     parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
-    parser.add_argument("--rounds", type=int, default=200, help="bootstrap rounds over subjects (default: 200)")
+    parser.add_argument("--rounds", type=_positive, default=200, help="bootstrap rounds over subjects (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
     add_model_arguments(parser)
 
@@ -146,7 +148,11 @@ def run(args: argparse.Namespace) -> int:
     words += ["--bf16"] if args.bf16 else []
     words += [f"--folds {','.join(map(str, args.folds))}"] if args.folds else []
     dataset, shard = FaceDataset.open(args.dataset), Shard.of_launch()
-    for embedder in [load_embedder(name, bf16=args.bf16) for name in names]:
+    embedders = [load_embedder(name, bf16=args.bf16) for name in names]
+    repeated = {embedder.name for embedder in embedders if [other.name for other in embedders].count(embedder.name) > 1}
+    if repeated:
+        raise UserError(f"two models are called {', '.join(repeated)}: their reports would overwrite each other")
+    for embedder in embedders:
         command = " ".join(["python -m sfpn", *words, "--model", shlex.quote(embedder.name)])
         config = EvaluateConfig(args.protocol, args.folds, args.rounds, args.seed, command)
         bar = progress_bar(embedder.name, shard)
@@ -154,9 +160,13 @@ def run(args: argparse.Namespace) -> int:
         report = evaluate(dataset, embedder, config, cache_file(dataset, embedder, args.cache), shard, on_stage)
         if report is not None:
             if args.out:
-                report.save(args.out / embedder.name if len(names) > 1 else args.out)
+                report.save(args.out / _file_name(embedder.name) if len(names) > 1 else args.out)
             show(report, as_json=args.json)
     return 0
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name).lstrip(".")
 
 
 def show(report: Report, as_json: bool) -> None:
@@ -187,6 +197,12 @@ def _pair(cell: Cell) -> str:
     if cell.yaw_band:
         return f"{cell.yaw_band[0]:g}-{cell.yaw_band[1]:g}°"
     return cell.pose_pair if cell.pose_pair == "pooled" else pair_label(pair_from_key(cell.pose_pair))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number above zero, got {text!r}")
+    return int(text)
 
 
 def _folds(text: str) -> tuple[int, ...]:

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from sfpn import metrics
-from sfpn.cells import Plan
 from sfpn.comparisons import AllPairs, PairList, Samples, unit_length
 from sfpn.errors import UserError
+from sfpn.measure import Plan
 from sfpn.schema import POOLED, POSE_PAIRS, PosePair, pair_key, pose_pair
 from sfpn.tally import tally
 

@@ -112,21 +112,27 @@ class Report:
         return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
 
     def save(self, folder: Path) -> None:
-        """Write the folder under a temporary name, then rename. Raises UserError if `folder` is something else."""
+        """Write the folder under a temporary name, then rename. Raises UserError if `folder` is something else or cannot be written."""
         if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]) and not (folder / REPORT_FILE).is_file():
             raise UserError(f"{folder} exists and is not a report: choose another --out")
         building = folder.with_name(folder.name + ".building")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
+        try:
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            self._write(building)
+            shutil.rmtree(folder, ignore_errors=True)
+            building.rename(folder)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
+
+    def _write(self, folder: Path) -> None:
         cells = [{f.name: getattr(cell, f.name) for f in fields(Cell) if f.name not in ("tables", "treatments")} for cell in self.cells]
         rates = [{name: asdict(rates) for name, rates in cell.treatments.items()} for cell in self.cells]
         content = {"header": self.header, "cells": [cell | {"treatments": r} for cell, r in zip(cells, rates, strict=True)]}
-        (building / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
+        (folder / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
         for name in TABLES:
             table = pd.concat([cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells)], ignore_index=True)
-            table.to_parquet(building / f"{name}.parquet", compression="zstd", index=False)
-        shutil.rmtree(folder, ignore_errors=True)
-        building.rename(folder)
+            table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
 
     @classmethod
     def load(cls, folder: Path | str) -> Report:

@@ -13,12 +13,14 @@ from evaluation_data import PER_POSE, SUBJECTS, ColourEmbedder, write_dataset
 from sfpn import compare, embed, evaluate, metrics
 from sfpn.bootstrap import Draws
 from sfpn.dataset import FaceDataset
-from sfpn.embed import Embeddings, Shard, cache_file, embed_dataset
+from sfpn.embed import cache_file, embed_dataset
+from sfpn.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.evaluate import EvaluateConfig
-from sfpn.protocol import template_samples
+from sfpn.protocol import PROTOCOLS, official_pairs, template_samples
 from sfpn.report import REPORT_FILE, Report
 from sfpn.schema import POSE_PAIRS, POSES
+from sfpn.shard import Shard
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,17 @@ def test_cfp_folds_accuracy_and_pairs(dataset, one_by_one):
     assert report.cell("profile-profile").protocol == "all-pairs"
     two = report_of(dataset, "cfp", folds=(1, 3))
     assert two.header["subjects"] == 4 and two.cell("frontal-profile").rates().genuine == 16
+
+
+def test_lfw_pairs_pooled_and_by_pose(dataset, one_by_one):
+    pairs = dataset.pairs()[lambda table: table.protocol == "FP"].assign(protocol="LFW")
+    protocol = PROTOCOLS["lfw"]
+    chosen = protocol.choose(dataset.rows(), pairs)
+    assert set(chosen) == {*pairs.row_id_a, *pairs.row_id_b}
+    samples = evaluate.make_samples(dataset.rows(), embed_dataset(dataset, ColourEmbedder(), chosen))
+    planned = [plan for _, plan in protocol.plan(samples, official_pairs(protocol, pairs, None))]
+    assert [(plan.pose_pair, plan.fold) for plan in planned] == [("pooled", None), ("pooled", 1), ("pooled", 2), ("pooled", 3), ("frontal-profile", None)]
+    assert planned[0].comparisons.size == planned[-1].comparisons.size == len(pairs)
 
 
 def test_yaw_cells_cover_every_pair_with_known_yaw(dataset, all_pairs):
@@ -263,6 +276,20 @@ def test_bad_input_is_named(dataset, all_pairs, tmp_path):
     (tmp_path / "other" / "file").touch()
     with pytest.raises(UserError, match="not a report"):
         all_pairs.save(tmp_path / "other")
+
+
+def test_one_model_twice_is_refused(dataset, monkeypatch):
+    monkeypatch.setattr("sfpn.embedders.load_embedder", lambda name, **_: ColourEmbedder())
+    with pytest.raises(UserError, match="two models are called colour"):
+        run_cli(evaluate, str(dataset.folder), "--model", "a", "b")
+
+
+def test_a_place_that_cannot_be_written_is_named(dataset, all_pairs, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        embed_dataset(dataset, ColourEmbedder(), cache=tmp_path / "file" / "cache.parquet")
+    with pytest.raises(UserError, match="cannot be written"):
+        all_pairs.save(tmp_path / "file" / "report")
 
 
 def test_draws_depend_on_the_seed_alone():

@@ -18,8 +18,8 @@ from sklearn.metrics import roc_curve
 
 from sfpn import metrics
 from sfpn.bootstrap import Draws
-from sfpn.cells import measure
 from sfpn.comparisons import AllPairs, Samples
+from sfpn.measure import measure
 from sfpn.protocol import pose_cells
 from sfpn.schema import POSES
 from sfpn.tally import tally

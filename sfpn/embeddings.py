@@ -1,0 +1,61 @@
+"""Embeddings keyed by row_id, and their file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfpn.errors import UserError
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """`values` (N, D) float32 for `row_ids` (N,), whether each face was found (N,), and what made them."""
+
+    row_ids: np.ndarray
+    values: np.ndarray
+    acquired: np.ndarray
+    made_by: dict[str, str] = field(default_factory=dict)  # see sfpn.embed.provenance
+
+    def of(self, row_ids: Sequence[str]) -> Embeddings:
+        """These rows in this order. Raises KeyError for a row that is not there."""
+        position = pd.Series(np.arange(len(self.row_ids)), index=self.row_ids)
+        chosen = position.loc[list(row_ids)].to_numpy()
+        return Embeddings(self.row_ids[chosen], self.values[chosen], self.acquired[chosen], self.made_by)
+
+    def save(self, file: Path) -> None:
+        """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Temporary name, then rename.
+
+        Raises UserError when the place cannot be written.
+        """
+        values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.ravel(), pa.float32()), self.values.shape[1])
+        table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
+            temporary.replace(file)
+        except OSError as error:
+            if temporary.parent.is_dir():
+                temporary.unlink(missing_ok=True)
+            raise UserError(f"{file} cannot be written ({error.strerror}): choose another --cache or --out") from error
+
+    @classmethod
+    def load(cls, file: Path) -> Embeddings:
+        """Raises UserError when the file is not one that `save` wrote."""
+        try:
+            table = pq.read_table(file)
+            values = table.column("embedding").combine_chunks()
+            made_by = json.loads(table.schema.metadata[b"made_by"])
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+            raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
+        flat = values.flatten().to_numpy().reshape(len(table), values.type.list_size)
+        return cls(table.column("row_id").to_numpy(), flat, table.column("acquired").to_numpy(), made_by)
