@@ -17,10 +17,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr  # noqa: E402
 
-from demo import pose_errors, verify  # noqa: E402
+from demo import explore, pose_errors, verify  # noqa: E402
 from demo.dataset_view import DatasetView  # noqa: E402
+from demo.embedding_store import EmbeddingStore  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
-from demo.links import POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.links import EXPLORE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
@@ -87,12 +88,15 @@ def build(loaded: Loaded) -> gr.Blocks:
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])
+    store = EmbeddingStore(view, loaded.models) if view else None
     with gr.Blocks(title=TITLE, delete_cache=(UPLOAD_LIFETIME, UPLOAD_LIFETIME)) as page:
         gr.HTML(HEADER)
         links = make_links()
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links)
+            with gr.Tab("Explore", id=EXPLORE):
+                explore.build(store, links)
             with gr.Tab("Pose errors", id=POSE_ERRORS):
                 pose_errors.build(loaded.reports, view, links)
         links.listen(page)
