@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfpn import metrics
 from sfpn.comparisons import Block, Comparisons, Samples
-from sfpn.metrics import curve_thresholds
-from sfpn.scores import Scores
-from sfpn.tally import Tally, grid_index, treat
+from sfpn.tally import Tally, grid_index
 
 EDGE_STEP = 2.0**-14
 EDGES = 1024
@@ -49,20 +48,48 @@ class Rounds:
     failed_genuine: np.ndarray
     failed_impostor: np.ndarray
 
-    def treated(self, treatment: str) -> Iterator[tuple[Scores, Scores]]:
-        """Genuine and impostor scores of each round under one treatment of the failures to acquire."""
+    def treated(self, treatment: str) -> RoundHistograms:
+        """The histograms under one treatment of the failures to acquire; rejected comparisons lie in a bin before all."""
+        if treatment == "skip":
+            return RoundHistograms(self.genuine, self.impostor)
+        if treatment == "whole_image":
+            return RoundHistograms(self.genuine + self.failed_genuine, self.impostor + self.failed_impostor)
         kinds = ((self.genuine, self.failed_genuine), (self.impostor, self.failed_impostor))
-        for round_ in range(len(self.genuine)):
-            genuine, impostor = (
-                treat(Scores.binned(self.edges, kept[round_]), Scores.binned(self.edges, lost[round_]), treatment)
-                for kept, lost in kinds
-            )
-            yield genuine, impostor
+        genuine, impostor = (np.column_stack([lost.sum(axis=1), kept]) for kept, lost in kinds)
+        return RoundHistograms(genuine, impostor)
+
+
+@dataclass(frozen=True)
+class RoundHistograms:
+    """Weighted `genuine` and `impostor` counts (rounds, bins) in ascending bins; sfpn.metrics for all rounds at once."""
+
+    genuine: np.ndarray
+    impostor: np.ndarray
+
+    def eer(self) -> np.ndarray:
+        """(rounds,) EER as metrics.eer defines it; NaN in a round without genuine or impostor comparisons."""
+        fmr, fnmr = self._rates()
+        bins = np.argmax(fnmr[:, 1:] >= fmr[:, 1:], axis=1)
+        each = np.arange(len(bins))
+        with np.errstate(invalid="ignore"):
+            return metrics.meeting(fmr[each, bins], fnmr[each, bins], fmr[each, bins + 1], fnmr[each, bins + 1])
+
+    def fnmr_at_fmr(self, target_fmr: float) -> np.ndarray:
+        """(rounds,) FNMR at the lowest bin edge with FMR <= target."""
+        fmr, fnmr = self._rates()
+        bins = np.argmax(fmr <= target_fmr, axis=1)
+        return np.where(np.isnan(fmr[:, 0]), np.nan, fnmr[np.arange(len(bins)), bins])
+
+    def _rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """FMR and FNMR (rounds, bins + 1) at every lower edge and above all."""
+        below_g, below_i = (np.pad(np.cumsum(held, axis=1), ((0, 0), (1, 0))) for held in (self.genuine, self.impostor))
+        with np.errstate(invalid="ignore"):
+            return (below_i[:, -1:] - below_i) / below_i[:, -1:], below_g / below_g[:, -1:]
 
 
 def resample(samples: Samples, comparisons: Comparisons, counted: Tally, draws: Draws, edges: int = EDGES) -> Rounds:
     """The weighted histograms of all rounds, over about `edges` edges placed where the rates of the cell change."""
-    wanted = curve_thresholds(*counted.treated("whole_image"), edges)
+    wanted = metrics.curve_thresholds(*counted.treated("whole_image"), edges)
     on_grid = np.floor(wanted.astype(np.float64) / EDGE_STEP) * EDGE_STEP
     edge_values = np.unique(np.concatenate([[-1.0], on_grid]))
     place = _Placing(edge_values)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from sfpn import metrics
-from sfpn.bootstrap import Draws, resample
+from sfpn.bootstrap import Draws, RoundHistograms, resample
 from sfpn.cells import CONFIDENCE, Cell, Rates, metric_name
 from sfpn.comparisons import Comparisons, Samples
 from sfpn.scores import Scores
@@ -54,9 +53,7 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
     )
 
 
-def _rates(
-    scores: tuple[Scores, Scores], rounds: Iterator[tuple[Scores, Scores]], subjects: int
-) -> tuple[Rates, pd.DataFrame]:
+def _rates(scores: tuple[Scores, Scores], rounds: RoundHistograms, subjects: int) -> tuple[Rates, pd.DataFrame]:
     genuine, impostor = scores
     equal = metrics.eer(genuine, impostor)
     points = [metrics.operating_point(genuine, impostor, target) for target in metrics.FMR_TARGETS]
@@ -71,15 +68,10 @@ def _rates(
     return rates, table.rename_axis("round").reset_index()
 
 
-def _values_of_rounds(rounds: Iterator[tuple[Scores, Scores]], targets: list[float]) -> dict[str, np.ndarray]:
+def _values_of_rounds(rounds: RoundHistograms, targets: list[float]) -> dict[str, np.ndarray]:
     """Metric name -> (rounds,) values."""
-    values = {"eer": [], **{metric_name(target): [] for target in targets}}
-    for genuine, impostor in rounds:
-        values["eer"].append(metrics.eer(genuine, impostor).rate)
-        for target in targets:
-            threshold = metrics.lowest_threshold(genuine, impostor, target)
-            values[metric_name(target)].append(float(metrics.fnmr(genuine, threshold)) if impostor.total else np.nan)
-    return {name: np.array(column, np.float32) for name, column in values.items()}
+    values = {"eer": rounds.eer(), **{metric_name(target): rounds.fnmr_at_fmr(target) for target in targets}}
+    return {name: column.astype(np.float32) for name, column in values.items()}
 
 
 def _interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | None, float | None]:

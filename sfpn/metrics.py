@@ -124,9 +124,14 @@ def eer(genuine: ScoreInput, impostor: ScoreInput) -> EqualErrorRate:
     score = min(genuine.first(crossed), impostor.first(crossed))
     fmr_at, fmr_above = float(fmr(impostor, score)), float(fmr(impostor, score, inclusive=False))
     fnmr_at, fnmr_above = float(fnmr(genuine, score)), float(fnmr(genuine, score, inclusive=True))
-    gap_at, gap_above = fmr_at - fnmr_at, fnmr_above - fmr_above
-    rate = (fmr_at * gap_above + fmr_above * gap_at) / (gap_at + gap_above)
+    rate = float(meeting(fmr_at, fnmr_at, fmr_above, fnmr_above))
     return EqualErrorRate(rate, score, max(fnmr_at, fmr_above), min(fnmr_above, fmr_at))
+
+
+def meeting(fmr_at: np.ndarray, fnmr_at: np.ndarray, fmr_above: np.ndarray, fnmr_above: np.ndarray) -> np.ndarray:
+    """Where the segment from the rates at a score to those just above it crosses FMR = FNMR (numbers or arrays)."""
+    gap_at, gap_above = fmr_at - fnmr_at, fnmr_above - fmr_above
+    return (fmr_at * gap_above + fmr_above * gap_at) / (gap_at + gap_above)
 
 
 def auc(genuine: ScoreInput, impostor: ScoreInput) -> float:

@@ -10,6 +10,7 @@ import pytest
 from sfpn import comparisons, metrics
 from sfpn.bootstrap import Draws, resample
 from sfpn.comparisons import AllPairs, PairList, Samples
+from sfpn.scores import Scores
 from sfpn.tally import TREATMENTS, tally
 
 
@@ -98,6 +99,13 @@ def drawn(samples: Samples, pairs: list[tuple[int, int]], weights: np.ndarray, t
     return scores
 
 
+def as_scores(rounds, treatment: str) -> list[tuple[Scores, Scores]]:
+    """Genuine and impostor scores of each round; rejected comparisons below all others."""
+    held = rounds.treated(treatment)
+    edges = rounds.edges if held.genuine.shape[1] == len(rounds.edges) else np.r_[-np.inf, rounds.edges]
+    return [(Scores.binned(edges, g), Scores.binned(edges, i)) for g, i in zip(held.genuine, held.impostor, strict=True)]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("failures", [True, False])
 @pytest.mark.parametrize("block", [16, 1 << 20])
@@ -109,20 +117,32 @@ def test_rounds_equal_drawing_subjects_with_replacement(kind, failures, block, m
     rounds = resample(samples, compared, tally(samples, compared), draws)
     inside = rounds.edges[1:-1]
     for treatment in TREATMENTS:
-        for weights, found in zip(draws.weights, rounds.treated(treatment), strict=True):
+        for weights, found in zip(draws.weights, as_scores(rounds, treatment), strict=True):
             for scores, expected in zip(found, drawn(samples, pairs, weights, treatment), strict=True):
                 slow = (np.array(expected)[:, None] < inside - 1e-9).sum(axis=0) if expected else np.zeros(len(inside))
                 np.testing.assert_array_equal(scores.below(inside), slow)
                 assert scores.total == len(expected)
 
 
+@pytest.mark.parametrize("treatment", TREATMENTS)
+def test_rates_of_all_rounds_are_those_of_each_one(treatment):
+    samples = people(5)
+    compared, _ = pair_sets(samples)["within"]
+    rounds = resample(samples, compared, tally(samples, compared), Draws.of(samples.subject_count, rounds=30, seed=1))
+    one_by_one = as_scores(rounds, treatment)
+    np.testing.assert_array_equal(rounds.treated(treatment).eer(), [metrics.eer(*found).rate for found in one_by_one])
+    for target in (0.0, 0.1, 0.4):
+        expected = [float(metrics.fnmr(found[0], metrics.lowest_threshold(*found, target))) for found in one_by_one]
+        np.testing.assert_array_equal(rounds.treated(treatment).fnmr_at_fmr(target), expected)
+
+
 def test_rates_of_a_round_are_those_of_the_drawn_scores():
     samples = people(4, subjects=30, failures=False)
     compared, pairs = pair_sets(samples)["within"]
     draws = Draws.of(samples.subject_count, rounds=8, seed=1)
-    for weights, found in zip(draws.weights, resample(samples, compared, tally(samples, compared), draws).treated("skip"), strict=True):
-        genuine, impostor = drawn(samples, pairs, weights, "skip")
-        assert metrics.eer(*found).rate == pytest.approx(metrics.eer(np.array(genuine), np.array(impostor)).rate, abs=0.01)
+    found = resample(samples, compared, tally(samples, compared), draws).treated("skip").eer()
+    slow = [metrics.eer(*map(np.array, drawn(samples, pairs, weights, "skip"))).rate for weights in draws.weights]
+    np.testing.assert_allclose(found, slow, atol=0.01)
 
 
 def test_draws_are_reproducible_and_keep_the_number_of_subjects():
