@@ -17,11 +17,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr  # noqa: E402
 
-from demo import explore, pose_errors, verify  # noqa: E402
+from demo import embeddings, explore, pose_errors, verify  # noqa: E402
 from demo.dataset_view import DatasetView  # noqa: E402
 from demo.embedding_store import EmbeddingStore  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
-from demo.links import EXPLORE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.links import EMBEDDINGS, EXPLORE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
@@ -74,8 +74,11 @@ def load(options: Options) -> Loaded:
     if not options.models:
         raise UserError("no model is bundled; give one with --model PATH")
     embedders = [load_embedder(name) for name in options.models]
+    models = {embedder.name: embedder for embedder in embedders}
+    if len(models) < len(embedders):
+        raise UserError(f"--model: two of these have the same name in their cards: {', '.join(options.models)}; rename one")
     return Loaded(
-        models={embedder.name: embedder for embedder in embedders},
+        models=models,
         detector=FaceDetector(),
         dataset=FaceDataset.open(options.dataset) if options.dataset else None,
         reports=tuple(Report.load(folder) for folder in options.reports),
@@ -97,6 +100,8 @@ def build(loaded: Loaded) -> gr.Blocks:
                 verify.build(loaded, links)
             with gr.Tab("Explore", id=EXPLORE):
                 explore.build(store, links)
+            with gr.Tab("Embeddings", id=EMBEDDINGS):
+                embeddings.build(store, loaded.detector, links)
             with gr.Tab("Pose errors", id=POSE_ERRORS):
                 pose_errors.build(loaded.reports, view, links)
         links.listen(page)

@@ -42,7 +42,8 @@ def load_examples(assets: Path = ASSETS) -> tuple[Example, ...]:
 
 def examples_html(examples: tuple[Example, ...]) -> str:
     """One button a pair, with both pictures and its title."""
-    return f'<div class="examples">{"".join(_button(number, example) for number, example in enumerate(examples))}</div>'
+    title = '<p class="section-title">Or try a pair of drawn people</p>'
+    return f'{title}<div class="examples">{"".join(_button(number, example) for number, example in enumerate(examples))}</div>'
 
 
 def _button(number: int, example: Example) -> str:

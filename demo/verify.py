@@ -67,9 +67,9 @@ def build(loaded: Loaded, links: Links) -> None:
         for name in ("a", "b"):
             with gr.Column(min_width=300):
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
+    examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
     model, fmr = _build_controls(loaded)
     view = _build_result(loaded)
-    examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
     add_endpoint(loaded)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
