@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -36,6 +37,7 @@ class DatasetView:
     rows: pd.DataFrame
     thumbnails: Path
     groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
+    background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are being made
 
     @classmethod
     def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:
@@ -81,6 +83,15 @@ class DatasetView:
         """Make those that are missing; rows that lie together are read together."""
         for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
             self.thumbnail(row_id)
+
+    def thumbnails_made(self) -> bool:
+        """Whether all are there; starts to make them in the background if not."""
+        made = {file.stem for file in self.thumbnails.glob("*.jpg")}
+        if all(thumbnail_name(row_id) in made for row_id in self.groups):
+            return True
+        if self.background.acquire(blocking=False):
+            threading.Thread(target=self.make_thumbnails, args=(self.groups,), daemon=True).start()
+        return False
 
 
 def thumbnail_name(row_id: str) -> str:

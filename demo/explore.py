@@ -50,7 +50,7 @@ class Controls:
         return list(vars(self).values())
 
 
-def build(store: EmbeddingStore | None, links: Links) -> None:
+def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
     if store is None:
         gr.Markdown(NO_DATASET)
@@ -84,7 +84,7 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
     export.click(bound(selection_csv, view), shown, text, **QUIET).then(None, text, None, js=SAVE_TEXT, api_visibility="private")
     chance.click(random_sample, shown, [links.sample], **QUIET)
     grid.select(bound(follow, view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    _build_sample(store, links)
+    _build_sample(store, links, tab)
 
 
 def _build_controls(view: DatasetView) -> Controls:
@@ -107,7 +107,7 @@ def _build_controls(view: DatasetView) -> Controls:
     )
 
 
-def _build_sample(store: EmbeddingStore, links: Links) -> None:
+def _build_sample(store: EmbeddingStore, links: Links, tab: gr.Tab) -> None:
     gr.HTML('<h3 class="section-title" id="sample-title">Sample <small>click a thumbnail</small></h3>')
     current, marked = gr.State(None), gr.State(None)
     with gr.Row(equal_height=True):
@@ -120,7 +120,7 @@ def _build_sample(store: EmbeddingStore, links: Links) -> None:
     neighbours = Clickable(elem_id="neighbours")
     shown = {"fn": bound(show_sample, store), "inputs": [current, model], "outputs": [typed, detail, neighbours], **QUIET}
     links.sample.change(bound(take_sample, store.view), links.sample, current, **QUIET).then(**shown).then(None, None, None, js=SCROLL, api_visibility="private")
-    gr.on([model.input, links.tabs.select], **shown)
+    gr.on([model.input, tab.select], **shown)
     typed.submit(bound(type_sample, store.view), typed, [links.sample], **QUIET)
     neighbours.select(bound(follow, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     mark.click(pick_for_comparison, [current, marked], [marked, mark, picked, links.tabs, links.pair], **QUIET)

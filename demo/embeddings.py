@@ -1,0 +1,208 @@
+"""The Embeddings tab: a map of the dataset under a model, similarities of chosen samples, and a photo of one's own among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from demo.bound import bound
+from demo.clickable import Clickable
+from demo.embedding_store import EmbeddingStore
+from demo.explore import follow as follow_sample
+from demo.figures_base import message
+from demo.figures_embeddings import COLOURS, add_own_photo, heat_map, map_figure, spread_figure
+from demo.jobs import follow, progress_html
+from demo.links import EXPLORE, VERIFY, Links, goto, opened
+from demo.plotly_view import PlotlyView
+from demo.projection import available, kept_file, place, project
+from demo.sample_html import grid_html, neighbours_html
+from demo.similarity import SHOWN, for_heat_map, nearest, read_spread, spread
+from demo.verify_side import ONE_AT_A_TIME, PhotoInput, notices_html
+from sfpn.errors import UserError
+from sfpn.faces import FaceDetector
+from sfpn.photo import load_photo
+from sfpn.verifier import look
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
+MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
+SHOWN_SELECTION = 96  # thumbnails of a lasso
+HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
+and choose many with the lasso or box tool of the figure's bar. t-SNE and UMAP keep neighbourhoods, not distances.</p>"""
+OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the map shows."""
+
+    model: gr.Dropdown
+    method: gr.Radio
+    colour: gr.Radio
+
+    @property
+    def all(self) -> list:
+        """All three."""
+        return [self.model, self.method, self.colour]
+
+
+def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
+    """Lay out and wire the tab; the map is drawn when it is opened."""
+    if store is None:
+        gr.Markdown(NO_DATASET)
+        return
+    with gr.Row():
+        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="map-model", filterable=False)
+        method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
+        colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
+    choice = Choice(model, method, colour)
+    own, selection = gr.State(None), gr.State(())
+    with gr.Row(visible=False) as missing:
+        gr.Markdown(MISSING)
+        compute, cancel = gr.Button("Compute embeddings", variant="primary", elem_id="compute"), gr.Button("Cancel", elem_id="cancel-compute")
+    status = gr.HTML(elem_id="map-status", padding=False)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=310):
+            gr.HTML(HINT)
+            chart = PlotlyView(height=520, elem_id="map")
+        with gr.Column(scale=2, min_width=310):
+            photo = PhotoInput(label="A photo of your own", sources=["upload", "webcam", "clipboard"], height=190, buttons=[], webcam_options=gr.WebcamOptions(mirror=False), elem_id="own-photo", placeholder="Drop a photo here:\nwhere does it land on the map?")
+            gr.HTML(OWN_HINT)
+            notice, alike = gr.HTML(elem_id="own-notice"), Clickable(elem_id="own-neighbours")
+    drawn = {"fn": bound(draw, store), "inputs": [*choice.all, own], "outputs": [status, chart, missing], **QUIET}
+    gr.on([tab.select, model.input, method.input, colour.input], **drawn, trigger_mode="always_last")
+    run = compute.click(bound(compute_embeddings, store), model, status, **QUIET | ONE_AT_A_TIME)
+    run.then(**drawn)
+    cancel.click(lambda: "", None, status, cancels=run, **QUIET)
+    photo.input(bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME).then(**drawn)
+    chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
+    alike.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    _build_selection(store, choice, chart, selection, run, links, tab)
+
+
+def _build_selection(store: EmbeddingStore, choice: Choice, chart: PlotlyView, selection: gr.State, run, links: Links, tab: gr.Tab) -> None:
+    words, grid = gr.HTML(elem_id="lasso-words", padding=False), Clickable(elem_id="lasso-grid")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=310):
+            gr.HTML(f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>')
+            similar = PlotlyView(height=460, elem_id="similarity")
+        with gr.Column(scale=1, min_width=310):
+            gr.HTML('<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>')
+            between = PlotlyView(height=400, elem_id="spread")
+            verdict = gr.Markdown(elem_id="spread-reading")
+    chart.lasso(bound(take_lasso, store), None, [selection, words, grid], **QUIET)
+    grid.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    compared = {"fn": bound(show_similar, store), "inputs": [choice.model, selection], "outputs": similar, **QUIET}
+    measured = {"fn": bound(show_spread, store), "inputs": choice.model, "outputs": [between, verdict], **QUIET}
+    gr.on([tab.select, choice.model.input, selection.change], **compared)
+    gr.on([tab.select, choice.model.input], **measured)
+    run.then(**compared).then(**measured)
+    similar.select(bound(open_cell, store), None, [links.tabs, links.pair], **QUIET)
+
+
+def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None) -> Iterator[tuple]:
+    """(status, map, row of the compute button); slow projections run in a thread that the status follows."""
+    values = store.get(model)
+    if values is None:
+        yield "", message("No embeddings yet"), gr.update(visible=True)
+        return
+    folder = store.view.thumbnails
+    if method != "PCA" and not kept_file(values, method, folder).is_file():
+        for progress in follow(lambda report: project(values, method, folder)):
+            yield progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]), gr.skip(), gr.skip()
+    coordinates = project(values, method, folder)
+    wrong = _wrong(store, values) if colour == "error" else np.zeros(len(values), bool)
+    figure = map_figure(store.view.rows, coordinates, colour, _thumbnails(store), wrong)
+    if own is not None and own[0] == model:
+        figure = add_own_photo(figure, place(own[1], values, coordinates, method))
+    yield "", figure, gr.update(visible=False)
+
+
+def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
+    """Progress while the dataset is embedded; a cancelled run keeps nothing."""
+    try:
+        yield from (progress_html(*progress) for progress in follow(lambda report: store.compute(model, lambda done, total: report("embedding", done, total))))
+    except UserError as error:
+        yield notices_html([str(error)])
+        return
+    yield ""
+
+
+def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None, model: str) -> tuple:
+    """(own, photo input, notice, neighbours) of a photo given by the user, which is deleted from the disk here."""
+    if not path:
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    try:
+        shot = look(detector, load_photo(path))
+        embedder = store.models[model]
+        embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
+        neighbours = store.neighbours(model, embedding)
+    except UserError as error:
+        return None, None, notices_html([str(error)]), ""
+    finally:
+        Path(path).unlink(missing_ok=True)
+    if neighbours is None:
+        return None, None, notices_html([MISSING]), ""
+    words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw {shot.face.yaw_degrees:+.0f}°) is the star on the map. Most alike:</p>'
+    return (model, embedding / np.linalg.norm(embedding)), None, words, neighbours_html(store.view, None, neighbours)
+
+
+def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
+    """Open the clicked point in Explore."""
+    if event.value not in store.view:
+        return gr.skip(), gr.skip()
+    return goto(EXPLORE), opened(event.value)
+
+
+def take_lasso(store: EmbeddingStore, event: gr.EventData) -> tuple:
+    """(selection, words, thumbnails) of the points inside a lasso or box."""
+    row_ids = tuple(dict.fromkeys(point["value"] for point in event.points if point["value"] in store.view))
+    rows = store.view.rows.loc[list(row_ids)]
+    more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
+    words = f'<p class="summary"><b>{len(row_ids):,}</b> images of {rows["identity"].nunique():,} identities chosen{more}</p>'
+    return row_ids, words, grid_html(store.view, row_ids[:SHOWN_SELECTION])
+
+
+def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]):
+    """The heat map of the selection, or of a few images of the first identities."""
+    values = store.get(model)
+    if values is None:
+        return message("No embeddings yet")
+    chosen = for_heat_map(store.view.rows, list(selection))
+    vectors = values[store.view.rows.index.get_indexer(chosen)]
+    return heat_map(store.view.rows.loc[chosen], vectors @ vectors.T)
+
+
+def show_spread(store: EmbeddingStore, model: str) -> tuple:
+    """(figure, reading) of similarity within and between identities by pose."""
+    values = store.get(model)
+    if values is None:
+        return message("No embeddings yet"), ""
+    table = spread(values, store.view.rows)
+    return spread_figure(table), read_spread(table)
+
+
+def open_cell(store: EmbeddingStore, event: gr.SelectData) -> tuple:
+    """Open the pair of the clicked cell in Verify."""
+    pair = tuple(event.value)
+    if not all(row_id in store.view for row_id in pair):
+        return gr.skip(), gr.skip()
+    return goto(VERIFY), opened(pair)
+
+
+def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:
+    """(N,) whether the most alike other image is of another identity."""
+    identity = store.view.rows["identity"].cat.codes.to_numpy()
+    return identity[nearest(values)] != identity
+
+
+def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
+    """Names of the small pictures for hovering, once all of them have been made."""
+    view = store.view
+    if not view.thumbnails_made():
+        return None
+    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index}

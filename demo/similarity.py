@@ -1,0 +1,72 @@
+"""Similarities inside a set of embeddings, for display: who is next to whom, and how pose and identity move an embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sfpn.schema import POSE_PAIRS, pair_key, pair_label
+
+BLOCK = 1024  # rows of scores at once
+SAMPLED = 2500  # images whose pairs are summarised; more are drawn by chance with a fixed seed
+SHOWN = 60  # samples of the heat map
+
+
+def nearest(values: np.ndarray) -> np.ndarray:
+    """(N,) position of the most alike other row of unit vectors (N, D)."""
+    found = np.empty(len(values), int)
+    for start in range(0, len(values), BLOCK):
+        scores = values[start : start + BLOCK] @ values.T
+        scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf
+        found[start : start + BLOCK] = scores.argmax(1)
+    return found
+
+
+def spread(values: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
+    """Per pose pair and kind (genuine, impostor): pairs, mean, and 5 % and 95 % quantiles of the cosine."""
+    if len(rows) > SAMPLED:
+        chosen = np.sort(np.random.default_rng(0).choice(len(rows), SAMPLED, replace=False))
+        values, rows = values[chosen], rows.iloc[chosen]
+    scores = values @ values.T
+    identity, pose = rows["identity"].cat.codes.to_numpy(), rows["pose"].astype(str).to_numpy()
+    first, second = np.triu_indices(len(rows), 1)
+    same, lines = identity[first] == identity[second], []
+    for pair in POSE_PAIRS:
+        a, b = pair
+        between = ((pose[first] == a) & (pose[second] == b)) | ((pose[first] == b) & (pose[second] == a))
+        for kind, mask in (("genuine", between & same), ("impostor", between & ~same)):
+            if mask.any():
+                found = scores[first[mask], second[mask]]
+                low, high = np.quantile(found, [0.05, 0.95])
+                lines.append({"pose_pair": pair_key(pair), "label": pair_label(pair), "kind": kind, "pairs": len(found), "mean": float(found.mean()), "low": low, "high": high})
+    return pd.DataFrame(lines, columns=["pose_pair", "label", "kind", "pairs", "mean", "low", "high"])
+
+
+def read_spread(table: pd.DataFrame) -> str:
+    """Whether pose or identity moves the embedding more, said with the means of `spread`."""
+    mean = table.set_index(["pose_pair", "kind"])["mean"]
+    needed = [("frontal-frontal", "genuine"), ("frontal-profile", "genuine"), ("frontal-frontal", "impostor")]
+    if any(key not in mean.index for key in needed):
+        return "Frontal and profile images of the same identities are needed to tell the effect of pose from that of identity."
+    together, turned, stranger = (mean[key] for key in needed)
+    pose, identity = together - turned, together - stranger
+    verdict = "**Pose moves the embedding more than identity does.**" if pose > identity else "Identity moves the embedding more than pose does."
+    return (
+        f"Two frontal images of one identity have a mean cosine of {together:.2f}. Turning one of them to profile takes away {pose:.2f}; "
+        f"exchanging the person takes away {identity:.2f}. {verdict}"
+    )
+
+
+def for_heat_map(rows: pd.DataFrame, row_ids: list[str]) -> list[str]:
+    """At most SHOWN of the given rows, or of the first identities when none is given, sorted by identity, then pose."""
+    chosen = rows.loc[row_ids] if row_ids else _first_identities(rows)
+    if len(chosen) > SHOWN:
+        chosen = chosen.iloc[np.linspace(0, len(chosen) - 1, SHOWN).astype(int)]
+    order = {"frontal": 0, "three_quarter": 1, "profile": 2}
+    return list(chosen.assign(order=chosen["pose"].astype(str).map(order).fillna(3)).sort_values(["identity", "order"], kind="stable").index)
+
+
+def _first_identities(rows: pd.DataFrame, identities: int = 5, per_pose: int = 4) -> pd.DataFrame:
+    """A few images of each pose of a few identities."""
+    first = list(dict.fromkeys(rows["identity"]))[:identities]
+    return rows[rows["identity"].isin(first)].groupby(["identity", "pose"], observed=True).head(per_pose)
