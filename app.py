@@ -98,10 +98,10 @@ def build(loaded: Loaded) -> gr.Blocks:
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links)
-            with gr.Tab("Explore", id=EXPLORE):
-                explore.build(store, links)
-            with gr.Tab("Embeddings", id=EMBEDDINGS):
-                embeddings.build(store, loaded.detector, links)
+            with gr.Tab("Explore", id=EXPLORE) as tab:
+                explore.build(store, links, tab)
+            with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
+                embeddings.build(store, loaded.detector, links, tab)
             with gr.Tab("Pose errors", id=POSE_ERRORS):
                 pose_errors.build(loaded.reports, view, links)
         links.listen(page)
