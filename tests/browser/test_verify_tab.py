@@ -1,0 +1,109 @@
+"""The Verify tab in a real browser, as a visitor uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from drawn_people import drawn_image, save_drawn
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """A folder with front.jpg, side.png, two.jpg (two people) and bad.jpg."""
+    folder = tmp_path_factory.mktemp("photos")
+    save_drawn(folder / "front.jpg", "frontal")
+    save_drawn(folder / "side.png", "profile")
+    (folder / "bad.jpg").write_text("no picture")
+    both = Image.new("RGB", (640, 320), "gray")
+    for number in range(2):
+        both.paste(drawn_image("frontal", number).resize((300, 300)), (10 + 320 * number, 10))
+    both.save(folder / "two.jpg", quality=95)
+    return folder
+
+
+def give(page, side: str, path: Path) -> None:
+    """Upload to a side and wait until its face is shown."""
+    page.set_input_files(f"#input-{side} input[type=file]", path)
+    page.wait_for_selector(f"#photos-{side} svg .face")
+
+
+def verdict(page) -> str:
+    """The text of the decision, once there is one."""
+    page.wait_for_selector("#verdict h2")
+    return page.inner_text("#verdict")
+
+
+def test_two_photos_give_a_verdict_and_nothing_leaves_the_machine(page, photos, uploads):
+    give(page, "a", photos / "front.jpg")
+    give(page, "b", photos / "side.png")
+    assert "frontal and profile" in verdict(page) and "1 of 1,000 pairs" in page.inner_text("#verdict")
+    page.wait_for_selector("#score-axis .js-plotly-plot .scatterlayer path", state="attached")
+    assert page.locator("#crops img").count() == 2
+    outside = [url for url in page.requested if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
+    assert outside == [] and page.failures == []
+    assert [file.name for file in uploads.rglob("*") if file.is_file() and file.stat().st_size] == []
+
+
+def test_refused_photo_is_named_and_the_next_one_works(page, photos):
+    page.set_input_files("#input-a input[type=file]", photos / "bad.jpg")
+    page.wait_for_selector("#notice-a .notice")
+    assert page.inner_text("#notice-a .notice").startswith("bad.jpg: is not a picture")
+    give(page, "a", photos / "front.jpg")
+    page.wait_for_selector("#notice-a .notice", state="detached")
+
+
+def test_another_face_is_chosen_by_keyboard(page, photos):
+    give(page, "a", photos / "two.jpg")
+    assert page.locator("#photos-a .face").count() == 2
+    other = page.locator("#photos-a .face:not(.chosen)")
+    index = other.get_attribute("data-select")
+    other.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#photos-a .face.chosen[data-select='{index}']")
+
+
+def test_several_photos_make_a_template_and_can_be_removed(page, photos):
+    give(page, "a", photos / "front.jpg")
+    give(page, "b", photos / "side.png")
+    with page.expect_file_chooser() as chooser:
+        page.click("#more-a")
+    chooser.value.set_files([photos / "front.jpg"])
+    page.wait_for_selector("#crops .faces.many")
+    assert "template of 2 photos" in page.inner_text("#crops")
+    page.click("#photos-a .remove >> nth=0")
+    page.wait_for_selector("#crops .faces.many", state="detached")
+
+
+def test_threshold_slider_changes_the_rates(page, photos):
+    give(page, "a", photos / "front.jpg")
+    give(page, "b", photos / "front.jpg")
+    assert "Match" in verdict(page)
+    page.fill("#threshold input[type=number]", "0.5")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#verdict >> text=10 of 190 pairs")
+    assert page.locator("#fmr input:checked").count() == 0
+
+
+def test_example_and_pair_address(page, address):
+    page.click("#examples button >> nth=0")
+    first = verdict(page)
+    name = page.locator("#photos-a svg").get_attribute("aria-label")
+    other = page.locator("#photos-b svg").get_attribute("aria-label")
+    page.goto(f"{address}?pair={name},{other}")
+    assert verdict(page) == first
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_phone_width_has_no_sideways_scrolling(browser, address, photos, theme):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=theme)
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    page.goto(f"{address}?__theme={theme}")
+    page.wait_for_selector("#input-a input[type=file]", state="attached")
+    give(page, "a", photos / "front.jpg")
+    give(page, "b", photos / "side.png")
+    verdict(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
