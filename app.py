@@ -17,11 +17,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr  # noqa: E402
 
-from demo import embeddings, explore, pose_errors, verify  # noqa: E402
+from demo import embeddings, explore, model_card, pose_errors, verify  # noqa: E402
 from demo.dataset_view import DatasetView  # noqa: E402
 from demo.embedding_store import EmbeddingStore  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
-from demo.links import EMBEDDINGS, EXPLORE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
@@ -104,6 +104,8 @@ def build(loaded: Loaded) -> gr.Blocks:
                 embeddings.build(store, loaded.detector, links, tab)
             with gr.Tab("Pose errors", id=POSE_ERRORS):
                 pose_errors.build(loaded.reports, view, links)
+            with gr.Tab("Model", id=MODEL):
+                model_card.build(loaded.models)
         links.listen(page)
     return page
 

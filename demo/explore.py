@@ -66,8 +66,10 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
                 chance = gr.Button("Random sample", size="sm", elem_id="random")
         with gr.Column(scale=5, min_width=310):
             with gr.Row(equal_height=False):
-                yaw = PlotlyView(height=210, elem_id="yaw-histogram", min_width=280)
-                people = PlotlyView(height=210, elem_id="identity-table", min_width=280)
+                with gr.Column(min_width=280):
+                    yaw = PlotlyView(height=210, elem_id="yaw-histogram")
+                with gr.Column(min_width=280):
+                    people = PlotlyView(height=210, elem_id="identity-table")
             number, shown = gr.Number(1, visible=False), gr.State(())
             summary = gr.HTML(elem_id="summary")
             grid = Clickable(elem_id="grid")
