@@ -12,6 +12,7 @@ from demo.figures_base import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITA
 from sfpn.schema import POSE_LABELS
 
 MANY = 3000  # points from which on WebGL draws them
+WIDEST = 10  # a group narrower than a tenth of the heat map has no room for its name
 COLOURS = ("pose", "identity", "yaw", "error")
 ERROR_WORDS = {False: "nearest image: same identity", True: "nearest image: another identity"}
 
@@ -78,8 +79,9 @@ def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
     for edge in starts[1:-1]:
         figure.add_hline(y=edge - 0.5, line={"width": 1.5, "color": IMPOSTOR_LINE})
         figure.add_vline(x=edge - 0.5, line={"width": 1.5, "color": IMPOSTOR_LINE})
-    middles = [(a + b - 1) / 2 for a, b in zip(starts[:-1], starts[1:], strict=True)]
-    ticks = {"tickvals": middles, "ticktext": [identities[int(m)] for m in middles], "showgrid": False, "fixedrange": True, "ticks": ""} if len(middles) <= 12 else {"showticklabels": False, "showgrid": False, "fixedrange": True}
+    groups = [(first, last) for first, last in zip(starts[:-1], starts[1:], strict=True) if (last - first) * WIDEST >= n]
+    names = {"tickvals": [(first + last - 1) / 2 for first, last in groups], "ticktext": [identities[first] for first, _ in groups]}
+    ticks = {**names, "showgrid": False, "fixedrange": True, "ticks": ""}
     figure.update_xaxes(**ticks, tickangle=0)
     figure.update_yaxes(**ticks, autorange="reversed", tickangle=-90)
     table = pd.DataFrame(scores, columns=ids).assign(row_id=ids)
