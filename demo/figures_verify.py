@@ -22,7 +22,8 @@ def score_axis(histogram: ScoreHistogram, score: float, threshold: float, uncert
     figure.add_shape(**line, x0=threshold, x1=threshold, line={"dash": "dash", "width": 2, "color": NEUTRAL_LINE})
     figure.add_shape(**line, x0=score, x1=score, line={"width": 4, "color": "#009E73"})
     figure.add_shape(
-        type="rect", yref="paper", y0=0, y1=1, x0=uncertain_from, x1=threshold, line_width=0, fillcolor="rgba(140, 107, 177, 0.22)"
+        type="rect", yref="paper", y0=0, y1=1, x0=uncertain_from, x1=threshold, line_width=0, fillcolor="rgba(140, 107, 177, 0.22)",
+        name="uncertain zone", showlegend=True, legendrank=2000,
     )
     _annotate(figure, score, threshold)
     low, high = _shown_range(histogram, score, threshold)

@@ -68,8 +68,7 @@ def build(loaded: Loaded, links: Links) -> None:
             with gr.Column(min_width=300):
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
-    model, fmr = _build_controls(loaded)
-    view = _build_result(loaded)
+    view, model, fmr = _build_result(loaded)
     add_endpoint(loaded)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
@@ -100,7 +99,7 @@ def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
     return model, fmr
 
 
-def _build_result(loaded: Loaded) -> ResultView:
+def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
     result = gr.State(None)
     notice = gr.HTML(elem_id="notice")
     verdict = gr.HTML(WAITING, elem_id="verdict")
@@ -112,10 +111,11 @@ def _build_result(loaded: Loaded) -> ResultView:
             gr.HTML('<p class="section-title">The score among scores of the same pose pair</p>')
             chart = PlotlyView(height=300, save=False, elem_id="score-axis")
             threshold = gr.Slider(-1, 1, value=0, step=0.005, label="Threshold: move it to see both error rates change", elem_id="threshold")
+    model, fmr = _build_controls(loaded)
     with gr.Accordion("Model, speed and the result as JSON", open=False):
         about = gr.Markdown(model_markdown(loaded.models[loaded.default_model].card))
         as_json = gr.JSON(show_label=False, elem_id="result-json")
-    return ResultView(result, notice, verdict, details, crops, chart, threshold, about, as_json)
+    return ResultView(result, notice, verdict, details, crops, chart, threshold, about, as_json), model, fmr
 
 
 def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
