@@ -80,12 +80,12 @@ def show(photos: Seen, refused: list[str]) -> tuple:
 
 def notices_html(sentences: list[str]) -> str:
     """Sentences that say what was refused and why."""
-    return "".join(f'<p class="notice" role="alert">{escape(sentence)}</p>' for sentence in sentences)
+    return "".join(f'<div class="notice" role="alert">{escape(sentence)}</div>' for sentence in sentences)
 
 
 def take_one(detector: FaceDetector, photos: Seen, path: str | None) -> tuple:
-    """A photo dropped, taken or pasted."""
-    return show(*add_uploads(detector, photos, [path] if path else []))
+    """A photo dropped, taken or pasted; nothing changes when the input was only emptied."""
+    return show(*add_uploads(detector, photos, [path])) if path else (gr.skip(),) * 5
 
 
 def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> tuple:
@@ -111,7 +111,9 @@ def remove_photo(photos: Seen, event: gr.EventData) -> tuple:
 def wire_side(side: SideView, detector: FaceDetector, then: Callable[[gr.events.Dependency], None]) -> None:
     """Connect the events of a side; `then` is told each one that changes its photos."""
     busy = {"api_visibility": "private", **ONE_AT_A_TIME}
-    then(side.image.input(partial(take_one, detector), [side.photos, side.image], side.shown, **busy))
+    # a pasted photo comes as two events, the first of them empty: the last one counts
+    given = {"trigger_mode": "always_last", **busy}
+    then(side.image.input(partial(take_one, detector), [side.photos, side.image], side.shown, **given))
     then(side.more.upload(partial(take_many, detector), [side.photos, side.more], side.shown, **busy))
     then(side.view.select(choose_face, side.photos, side.shown, **QUIET))
     then(side.view.remove(remove_photo, side.photos, side.shown, **QUIET))

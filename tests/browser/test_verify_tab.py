@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,21 @@ def test_phone_width_has_no_sideways_scrolling(browser, address, photos, theme):
     verdict(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
+
+
+def test_pasted_photo_is_taken(page, photos):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(
+        """async address => {
+            const picture = await (await fetch(address)).blob();
+            await navigator.clipboard.write([new ClipboardItem({'image/png': picture})]);
+        }""",
+        data_uri_png(photos / "side.png"),
+    )
+    page.click("#input-a .source-selection button >> nth=2")
+    page.wait_for_selector("#photos-a svg[aria-label='clipboard.png'] .face")
+
+
+def data_uri_png(path: Path) -> str:
+    """A PNG file as an address."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
