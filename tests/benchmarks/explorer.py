@@ -1,0 +1,95 @@
+"""How fast the Explore tab answers: opening a dataset, filtering it (counts, figures and thumbnails included), neighbours.
+
+    PYTHONPATH=. python tests/benchmarks/explorer.py --rows 11000 100000
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from demo.dataset_view import DatasetView
+from demo.explore import clear_facets, refresh
+from demo.facets import Facets, select
+from sfpn.dataset import FaceDataset
+from sfpn.schema import POSES, ROW_COLUMNS, row_features
+
+PER_IDENTITY = 30
+CLOCK = time.process_time  # processor time: other work on the machine does not count
+FILTERS = {
+    "no filter": (),
+    "pose": (["profile"],),
+    "pose, identities": (["frontal"], [f"person {i}" for i in range(20)]),
+    "yaw range": ([], [], [], [], [], [], -30, 10, 0),
+    "face found, quality": ([], [], [], [], [], ["found"], -90, 90, 0.9),
+}
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[11_000, 100_000])
+    args = parser.parse_args()
+    print("| rows | what | median ms of processor | slowest |\n|---|---|---|---|")
+    for count in args.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(count, Path(folder))
+    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def measure(count: int, folder: Path) -> None:
+    """Write a dataset of `count` rows, then time what the tab does."""
+    write(folder / "data", count)
+    dataset = FaceDataset.open(folder / "data")
+    report(count, "open", lambda: DatasetView.open(dataset, folder / "thumbnails"), 1)
+    view = DatasetView.open(dataset, folder / "thumbnails")
+    for name, chosen in FILTERS.items():
+        values = [*chosen, *clear_facets()[len(chosen) :]]
+        report(count, f"choose rows: {name}", lambda values=values: select(view.rows, Facets.of(*values)))
+        report(count, f"everything shown: {name}", lambda values=values: refresh(view, *values))
+
+
+def report(count: int, what: str, work: Callable[[], object], repeats: int = 7) -> None:
+    """Time `work` after one run that is not counted."""
+    times = []
+    for _ in range(repeats + (repeats > 1)):
+        start = CLOCK()
+        work()
+        times.append(1000 * (CLOCK() - start))
+    times = times[1:] or times
+    print(f"| {count:,} | {what} | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
+
+
+def write(folder: Path, count: int) -> None:
+    """`count` rows of one small picture."""
+    folder.mkdir()
+    encoded = io.BytesIO()
+    Image.new("RGB", (64, 64), "gray").save(encoded, "JPEG")
+    rng = np.random.default_rng(0)
+    yaw, quality = rng.uniform(-90, 90, count), rng.uniform(0.5, 1, count)
+    rows = [
+        dict.fromkeys(ROW_COLUMNS) | {
+            "row_id": f"row {i}", "image": {"bytes": encoded.getvalue(), "path": None}, "identity": f"person {i // PER_IDENTITY}",
+            "pose": POSES[i % 3], "yaw_degrees": yaw[i], "template": f"t{i // 5}", "quality": quality[i], "source": "benchmark", "split": "test",
+            "box_xyxy": [1.0, 1, 30, 30], "landmarks_xy": [1.0] * 10,
+        }
+        for i in range(count)
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows, schema=row_features().arrow_schema), folder / "data-00000.parquet", row_group_size=100)
+    (folder / "dataset.json").write_text(json.dumps({"name": "benchmark", "fingerprint": f"{count:064d}"}))
+
+
+if __name__ == "__main__":
+    main()
