@@ -103,7 +103,7 @@ def build(loaded: Loaded) -> gr.Blocks:
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
                 embeddings.build(store, loaded.detector, links, tab)
             with gr.Tab("Pose errors", id=POSE_ERRORS):
-                pose_errors.build(loaded.reports, view, links)
+                pose_errors.build(loaded.reports, store, links)
             with gr.Tab("Model", id=MODEL):
                 model_card.build(loaded.models)
         links.listen(page)

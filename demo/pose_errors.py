@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from demo import compute_report
 from demo.bound import bound
 from demo.clickable import Clickable
+from demo.compute_report import NO_OTHER
 from demo.dataset_view import DatasetView
+from demo.embedding_store import EmbeddingStore
 from demo.figures_base import message
 from demo.figures_cell import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
 from demo.figures_matrix import difference_figure, difference_table, matrix_figure
@@ -22,7 +25,6 @@ from sfpn.report import Report
 from sfpn.schema import POSE_LABELS, pair_from_key, pair_key
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-NO_OTHER = "none"
 FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
 PAIRS_SHOWN = (12, 50)
 INTRODUCTION = """<p class="quiet">Each cell compares faces of two poses; under its error rate stand the 95 % interval (bootstrap over subjects) and the
@@ -47,8 +49,9 @@ class Choice:
     count: gr.Radio
 
 
-def build(reports: tuple[Report, ...], view: DatasetView | None, links: Links) -> None:
+def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links) -> None:
     """Lay out and wire the tab."""
+    view = store.view if store else None
     if not reports:
         gr.Markdown(NO_REPORT)
         return
@@ -57,6 +60,8 @@ def build(reports: tuple[Report, ...], view: DatasetView | None, links: Links) -
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
     _build_pairs(named, view, choice, links)
+    if store:
+        compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET)
     links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
 

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from explorer_data import make_report, make_store
 
-from demo import pose_errors
+from demo import compute_report, pose_errors
 from demo.links import opened
 from demo.pose_cells import View, names_both, table_of, titled
 from demo.reading import read_matrix
@@ -112,3 +112,23 @@ def test_another_report_keeps_the_cell_it_has(named):
     size, pair = pose_errors.offer(named, next(iter(named)), 7, "profile-profile")
     assert (size["value"], pair["value"]) == (1, "profile-profile")
     assert {value for _, value in pair["choices"]} == {pair_key(p) for p in next(iter(named.values())).pose_pairs()}
+
+
+def test_a_report_on_request_is_that_of_the_command(tmp_path, monkeypatch):
+    store = make_store(tmp_path)
+    monkeypatch.setattr(compute_report, "ROUNDS", 5)
+    assert compute_report.protocols(store) == ["vggface2-pose", "cfp", "all-pairs"]
+    named = {}
+    for _ in range(2):  # the second replaces the first
+        *_, (status, report, other) = compute_report.compute(named, store, "colour", "all-pairs")
+    assert status == "" and list(named) == ["colour · drawn · all-pairs"] == report["choices"] and other["choices"][1:] == list(named)
+    cell = named[report["value"]].cell("frontal-profile")
+    assert (cell.rates().genuine, cell.rates().impostor) == (6 * 4 * 4, 6 * 5 * 4 * 4)
+
+
+def test_a_cancelled_report_leaves_nothing(tmp_path):
+    named = {}
+    steps = compute_report.compute(named, make_store(tmp_path), "colour", "all-pairs")
+    next(steps)
+    steps.close()
+    assert named == {}
