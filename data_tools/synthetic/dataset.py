@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -66,20 +65,22 @@ def draw(config: SyntheticConfig, folder: Path) -> list[Drawn]:
     missing = [number for number in range(config.identities) if not part_file(folder, number).is_file()]
     bar = tqdm(total=config.identities, initial=config.identities - len(missing), unit="person", desc=SOURCE, disable=not config.progress)
     with bar:
-        for number, pictures in zip(missing, _drawn(missing, config), strict=True):
+        for number, pictures in _drawn(missing, config):
             save_part(pictures, part_file(folder, number))
             bar.update()
     return [picture for number in range(config.identities) for picture in load_part(part_file(folder, number))]
 
 
-def _drawn(numbers: list[int], config: SyntheticConfig) -> Iterator[list[Drawn]]:
-    step = partial(draw_person, config=config)
+def _drawn(numbers: list[int], config: SyntheticConfig) -> Iterator[tuple[int, list[Drawn]]]:
+    """(number, pictures) of every identity as soon as it is drawn, in any order."""
     if not config.workers:
-        yield from map(step, numbers)
+        yield from ((number, draw_person(number, config)) for number in numbers)
         return
     limit_threads()
     with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(step, numbers)
+        number_of = {pool.submit(draw_person, number, config): number for number in numbers}
+        for done in as_completed(number_of):
+            yield number_of[done], done.result()
 
 
 def limit_threads() -> None:

@@ -152,7 +152,8 @@ def posed_geometry(model: Model, view: View) -> tuple[list[Patch], list[Strands]
     below = [model.neck, body.torso(model.person, view.shirt, view.collar, view.seed)]
     twist = head_rotation(view.body_yaw, 0, 0)
     turned += [p.moved(((p.points - PIVOT) @ twist.T + PIVOT).astype(np.float32)) for p in below]
-    return turned, [_near_side(h.moved(to_room(h.points, view))) for h in strands]
+    turned_hair = [_near_side(h.moved(to_room(h.points, view))) for h in strands if len(h.points)]
+    return turned, [h for h in turned_hair if len(h.points)]
 
 
 def _near_side(hair: Strands) -> Strands:
