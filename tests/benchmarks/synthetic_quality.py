@@ -1,7 +1,7 @@
 """How real the drawn people look to a detector and to face models: detection, yaw agreement and EER per pose pair.
 
-    python tests/benchmarks/synthetic_quality.py demo/assets/synthetic --model published.safetensors edgeface-xs.onnx
-    python tests/benchmarks/synthetic_quality.py demo/assets/synthetic --model ... --write      also into dataset.json
+    python -m tests.benchmarks.synthetic_quality demo/assets/synthetic --model published.safetensors edgeface-xs.onnx
+    python -m tests.benchmarks.synthetic_quality demo/assets/synthetic --model ... --write      also into dataset.json
 
 Detection and yaw are those of the card, measured when the set was drawn; EER is that of `python -m sfpn evaluate`,
 every comparison, once with undetected faces embedded from the whole image and once without them.
