@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from demo.dataset_view import DatasetView
 from sfpn.comparisons import unit_length
-from sfpn.embed import Embeddings, Progress, cache_file, embed_dataset
+from sfpn.embed import CACHE_FOLDER, Progress, cache_file, embed_dataset, provenance
 from sfpn.embedders import Embedder
+from sfpn.embeddings import Embeddings
 
 NEIGHBOURS = 12
 
@@ -27,11 +30,8 @@ class EmbeddingStore:
     def get(self, model: str) -> np.ndarray | None:
         """The embeddings, or None if they have not been computed for all rows."""
         if model not in self._kept:
-            file = cache_file(self.view.dataset, self.models[model])
-            if not file.is_file():
-                return None
-            known = Embeddings.load(file)
-            if not set(self.view.groups) <= set(known.row_ids):
+            known = self._stored(model)
+            if known is None or not set(self.view.groups) <= set(known.row_ids):
                 return None
             self._keep(model, known)
         return self._kept[model]
@@ -60,6 +60,15 @@ class EmbeddingStore:
         best = np.argpartition(-scores, max(count - 1, 0))[:count]
         best = best[np.argsort(-scores[best], kind="stable")]
         return pd.DataFrame({"row_id": self.view.rows.index[best], "score": scores[best]})
+
+    def _stored(self, model: str) -> Embeddings | None:
+        """From any file beside the dataset that was made by the same weights, used in the same way, from the same dataset."""
+        wanted = provenance(self.view.dataset, self.models[model])["recipe_sha256"]
+        for file in sorted((self.view.dataset.folder / CACHE_FOLDER).glob("*.parquet")):
+            made_by = (pq.read_schema(file).metadata or {}).get(b"made_by", b"{}")
+            if json.loads(made_by).get("recipe_sha256") == wanted:
+                return Embeddings.load(file)
+        return None
 
     def _keep(self, model: str, known: Embeddings) -> None:
         self._kept[model] = unit_length(known.of(self.view.rows.index).values)

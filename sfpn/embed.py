@@ -139,6 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder (python -m data_tools build)")
     parser.add_argument("--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
+    parser.add_argument("--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show")
     add_model_arguments(parser)
 
 
@@ -156,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
     cache = cache_file(dataset, embedder, args.cache)
     found = embed_dataset(dataset, embedder, cache=cache, shard=shard, progress=progress_bar(embedder.name, shard))
     if shard.index == 0:
-        found.save(args.out)
+        found.save(args.out, half=args.half)
         print(f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image")
     return 0
 

@@ -31,12 +31,13 @@ class Embeddings:
         chosen = position.loc[list(row_ids)].to_numpy()
         return Embeddings(self.row_ids[chosen], self.values[chosen], self.acquired[chosen], self.made_by)
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, half: bool = False) -> None:
         """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Temporary name, then rename.
 
-        Raises UserError when the place cannot be written.
+        `half`: numbers of half the size, with about three digits. Raises UserError when the place cannot be written.
         """
-        values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.ravel(), pa.float32()), self.values.shape[1])
+        kind = np.float16 if half else np.float32
+        values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.astype(kind).ravel()), self.values.shape[1])
         table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
         temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
         try:
@@ -57,5 +58,5 @@ class Embeddings:
             made_by = json.loads(table.schema.metadata[b"made_by"])
         except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
             raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
-        flat = values.flatten().to_numpy().reshape(len(table), values.type.list_size)
+        flat = values.flatten().to_numpy().astype(np.float32).reshape(len(table), values.type.list_size)
         return cls(table.column("row_id").to_numpy(), flat, table.column("acquired").to_numpy(), made_by)

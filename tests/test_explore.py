@@ -20,6 +20,7 @@ from demo.dataset_view import DatasetView, thumbnail_name
 from demo.facets import Facets, counts, joined, masks, select
 from demo.links import opened, pair_address, sample_address
 from demo.sample_html import grid_html
+from sfpn.embed import embed_dataset
 from sfpn.errors import UserError
 
 CHOICES = (
@@ -163,6 +164,15 @@ def test_without_embeddings_there_are_no_neighbours(tmp_path):
     store = make_store(tmp_path, computed=False)
     assert store.get("colour") is None and store.neighbours("colour", store.view.rows.index[0]) is None
     assert "not there yet" in explore.show_sample(store, store.view.rows.index[0], "colour")[2]
+
+
+def test_embeddings_of_half_size_are_found_beside_the_dataset(store, tmp_path):
+    """Shipped embeddings have a name for people and half the size; they are known by what they were made by."""
+    other = make_store(tmp_path, computed=False)
+    embedded = embed_dataset(other.view.dataset, other.models["colour"])
+    embedded.save(other.view.dataset.folder / "embeddings" / "colour.parquet", half=True)
+    np.testing.assert_allclose(other.get("colour"), store.get("colour"), atol=2e-3)
+    assert other.get("colour").dtype == np.float32
 
 
 def test_random_sample_is_of_the_selection(view):

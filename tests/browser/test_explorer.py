@@ -108,7 +108,7 @@ def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):
     click_heat_map(page, "#matrix", 2, 0, 3, 3)
     page.wait_for_function("document.querySelector('#cell-title').innerText.includes('F-P')")
     page.wait_for_function("location.search.includes('cell=frontal,profile')")
-    button = page.locator("#hardest-genuine button").first
+    button = page.locator('#hardest-genuine button[data-select*="-frontal-"]').first
     pair = json.loads(button.get_attribute("data-select"))
     button.click()
     page.wait_for_selector("#input-a, #photos-a svg", state="attached")
