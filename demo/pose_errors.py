@@ -55,7 +55,7 @@ def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Link
     if not reports:
         gr.Markdown(NO_REPORT)
         return
-    named = titled(reports)
+    named = titled(own_first(reports, view))
     choice = _build_choice(named)
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
@@ -130,6 +130,11 @@ def _build_pairs(named: Mapping[str, Report], view: DatasetView | None, choice: 
     gr.on(None, bound(show_pairs, named, view), inputs, [note, genuine, impostor], **QUIET)
     for kind in (genuine, impostor):
         kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
+
+
+def own_first(reports: tuple[Report, ...], view: DatasetView | None) -> tuple[Report, ...]:
+    """Reports of the loaded dataset, whose pairs can be shown as pictures, before the others."""
+    return tuple(sorted(reports, key=lambda report: view is None or report.header["dataset"] != view.dataset.name))
 
 
 def size_choices(report: Report) -> list[tuple[str, int]]:
