@@ -24,7 +24,8 @@ from demo.figures_base import (
 from sfpn.cells import Cell
 
 AXES = ("probit", "log")  # normal deviates, as DET curves are drawn since Martin et al. 1997; or decades
-TICKS = np.array([0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
+TICKS = np.array([0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95])
+WIDEST = 0.97  # rates beyond are not drawn
 SHOWN_BINS = 120
 MODEL_COLOURS = (FIRST_MODEL, SECOND_MODEL)
 
@@ -46,7 +47,7 @@ def det_figure(cells: dict[str, Cell], treatment: str, axes: str = "probit") -> 
     ])  # fmt: skip
     lowest = max(min(float(curve[["fmr", "fnmr"]].min().min()) for curve in drawn.values() if len(curve)), 1e-6)
     ticks = TICKS[TICKS >= lowest / 2]
-    span = [float(scale(lowest * 0.8)), float(scale(0.8))]
+    span = [float(scale(lowest * 0.8)), float(scale(WIDEST))]
     figure.add_shape(type="line", x0=span[0], y0=span[0], x1=span[1], y1=span[1], line={"color": NEUTRAL_LINE, "dash": "dot", "width": 1})
     tick_text = [f"{100 * tick:g}" for tick in ticks]
     figure.update_xaxes(title="FMR: strangers accepted (%)", tickvals=scale(ticks), ticktext=tick_text, range=span, zeroline=False)
@@ -64,7 +65,7 @@ def histogram_figure(cell: Cell, threshold: float) -> go.Figure:
     ])  # fmt: skip
     figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1, yref="paper", editable=True, line={"dash": "dash", "width": 3, "color": NEUTRAL_LINE})
     figure.update_xaxes(title="score (cosine); drag the dashed threshold", fixedrange=True)
-    figure.update_yaxes(title="share of comparisons", tickformat=".0%", rangemode="tozero", fixedrange=True)
+    figure.update_yaxes(title="share of comparisons", tickformat=".1%", rangemode="tozero", fixedrange=True)
     return finish(figure, "scores", table, dragmode=False, hovermode="x")
 
 
