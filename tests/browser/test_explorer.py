@@ -105,9 +105,9 @@ def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):
     open_tab(page, "Pose errors")
     page.wait_for_selector("#matrix .heatmaplayer image", state="attached")
     click_heat_map(page, "#matrix", 2, 1, 3, 3)
-    page.wait_for_function("document.querySelector('#cell-title').innerText.includes('3/4-P')")
+    page.wait_for_function("document.querySelector('#cell-title')?.innerText.includes('3/4-P')")
     click_heat_map(page, "#matrix", 2, 0, 3, 3)
-    page.wait_for_function("document.querySelector('#cell-title').innerText.includes('F-P')")
+    page.wait_for_function("document.querySelector('#cell-title')?.innerText.includes('F-P')")
     page.wait_for_function("location.search.includes('cell=frontal,profile')")
     button = page.locator('#hardest-genuine button[data-select*="-frontal-"]').first
     pair = json.loads(button.get_attribute("data-select"))
@@ -122,7 +122,7 @@ def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):
 
 def test_a_cell_and_the_threshold_by_keyboard(visit):
     page = visit("?cell=profile,profile&model=two")
-    page.wait_for_function("document.querySelector('#cell-title').innerText.includes('P-P')")
+    page.wait_for_function("document.querySelector('#cell-title')?.innerText.includes('P-P')")
     assert "two" in page.input_value("#report input")
     page.wait_for_selector("#cell-rates b")
     before = page.inner_text("#cell-rates")
@@ -145,7 +145,7 @@ def test_filter_page_and_sample(visit):
     open_tab(page, "Explore")
     page.wait_for_selector("#grid img")
     page.get_by_label("profile (30)").check()
-    page.wait_for_function("document.querySelector('#summary b').innerText === '30'")
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '30'")
     tile = page.locator("#grid button").nth(4)
     _, row_id = json.loads(tile.get_attribute("data-select"))
     assert "profile" in row_id
@@ -155,9 +155,9 @@ def test_filter_page_and_sample(visit):
     assert page.locator("#sample td").first.inner_text() == row_id
     page.wait_for_function("location.search.includes('sample=')")
     page.click("#clear")
-    page.wait_for_function("document.querySelector('#summary b').innerText === '90'")
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '90'")
     page.click("#next")
-    page.wait_for_function("document.querySelector('#page').innerText.includes('page 2')")
+    page.wait_for_function("document.querySelector('#page')?.innerText.includes('page 2')")
 
 
 def test_yaw_bar_and_identity_cell_filter(visit):
@@ -165,14 +165,14 @@ def test_yaw_bar_and_identity_cell_filter(visit):
     open_tab(page, "Explore")
     page.wait_for_selector("#identity-table .heatmaplayer image", state="attached")
     click_heat_map(page, "#identity-table", 1, 2, IDENTITIES, 3)
-    page.wait_for_function("document.querySelector('#summary b').innerText === '10'")
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '10'")
     page.click("#clear")
-    page.wait_for_function("document.querySelector('#summary b').innerText === '90'")
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '90'")
     page.locator("#yaw-histogram .bars path").first.scroll_into_view_if_needed()
     box = page.locator("#yaw-histogram .bars path").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 - 1)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_function("+document.querySelector('#summary b').innerText < 90")
+    page.wait_for_function("+document.querySelector('#summary b')?.innerText < 90")
 
 
 def test_export_saves_the_selection(visit):
