@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +34,14 @@ HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
 MEAN_IMAGES = 2000
 
 
+@dataclass(frozen=True)
 class CellScores:
     """Genuine and impostor scores of one pose pair, and where they come from."""
 
-    def __init__(self, genuine: Scores, impostor: Scores, source: str, pose_estimated: bool) -> None:
-        self.genuine, self.impostor, self.source, self.pose_estimated = genuine, impostor, source, pose_estimated
+    genuine: Scores
+    impostor: Scores
+    source: str
+    pose_estimated: bool
 
 
 def descriptor_mean(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
@@ -117,6 +120,7 @@ def results_of(report: Report) -> list[dict]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn calibrate`."""
     parser.add_argument("model", type=Path, help="weights file or ONNX file whose card is filled in")
     parser.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
     parser.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
@@ -125,6 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Measure what was asked for and write it into the card; 0 when done. Raises UserError."""
     if bool(args.set_on) != bool(args.measure_on):
         raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
     if not (args.mean_from or args.set_on or args.report):
@@ -145,15 +150,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _calibrate_mean(model: Path, mean_from: str) -> None:
-    card = checkpoint.load_checked_card(model)
-    save_card(replace(card, descriptor_mean=None), model)  # the mean is that of uncentred descriptors
-    try:
-        selection = Selection.parse(mean_from)
-        mean = descriptor_mean(load_embedder(model), selection)
-    except BaseException:
-        save_card(card, model)
-        raise
-    mean = mean / (2 if card.mirror_sum else 1)
+    selection, embedder = Selection.parse(mean_from), load_embedder(model)
+    card = embedder.card
+    embedder.card = replace(card, descriptor_mean=None)  # the mean is that of uncentred descriptors
+    mean = descriptor_mean(embedder, selection) / (2 if card.mirror_sum else 1)
     extra = card.extra | {"descriptor_mean_from": selection.title}
     save_card(_without_points(replace(card, descriptor_mean=tuple(float(f"{v:.5g}") for v in mean), extra=extra)), model)
 

@@ -47,6 +47,7 @@ class ScoreHistogram:
 
     @property
     def edges(self) -> np.ndarray:
+        """(bins + 1,) edges, ascending."""
         return np.linspace(self.low, self.high, len(self.genuine) + 1)
 
 
@@ -77,6 +78,7 @@ class Card:
             POOLED, self.operating_points.get(POOLED, ()))
 
     def to_json(self) -> dict:
+        """Plain values, as the file holds them."""
         record = {name: getattr(self, name) for name in _PLAIN}
         record["preprocess"] = self.preprocess.to_json()
         record["descriptor_mean"] = None if self.descriptor_mean is None else list(self.descriptor_mean)
@@ -114,6 +116,7 @@ _STRUCTURED = ("preprocess", "descriptor_mean", "operating_points", "histograms"
 
 
 def card_path(weights: Path) -> Path:
+    """Where the card of a weights file lies."""
     return weights.with_suffix(".json")
 
 

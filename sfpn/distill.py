@@ -15,6 +15,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
 from sfpn.pack import CROP_FACTOR, Pack
 from sfpn.preprocess import Preprocess
 
+Validate = Callable[[SFPN], dict[str, float]]  # student -> numbers for the log
 DESCRIPTOR_WEIGHT = 4.0
 EMBEDDING_WEIGHT = 4.0
 CHANGEABLE = ("network_images", "save_every_seconds", "validate_every_images")  # when a run is continued
@@ -177,6 +179,7 @@ class Distiller:
         return DESCRIPTOR_WEIGHT if name == "descriptor" else EMBEDDING_WEIGHT if name.startswith("embedding") else 1.0
 
     def state(self) -> dict:
+        """What `restore` needs to continue, tensors and plain values only."""
         return {
             "config": asdict(self.config),
             "step": self.step,
@@ -204,11 +207,8 @@ def save_atomically(state: dict, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def run_distillation(distiller: Distiller, folder: Path, validate) -> None:
-    """Train to the end or until SIGTERM/SIGINT, with checkpoints and one JSON line per validation in log.jsonl.
-
-    validate: student -> dict of numbers for the log.
-    """
+def run_distillation(distiller: Distiller, folder: Path, validate: Validate) -> None:
+    """Train to the end or until SIGTERM/SIGINT, with checkpoints and one JSON line per validation in log.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
@@ -242,7 +242,7 @@ class _StopSignal:
 class _Log:
     """Averages the losses between two validations and writes them as one JSON line."""
 
-    def __init__(self, path: Path, distiller: Distiller, validate) -> None:
+    def __init__(self, path: Path, distiller: Distiller, validate: Validate) -> None:
         self.path, self.distiller, self.validate = path, distiller, validate
         self._clear()
 

@@ -107,6 +107,7 @@ class SFPN(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> int:
+    """How many numbers a network learns."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 

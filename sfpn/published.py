@@ -131,6 +131,7 @@ def fetch(name: str, cache: Path) -> Path:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn import-published`."""
     parser.add_argument("file", nargs="?", type=Path, help="a published .mat file")
     parser.add_argument("--download", choices=FILES, help="fetch the authors' file instead of giving one")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "sfpn", help="where downloads are kept")
@@ -138,6 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Write weights and card of a published file; 0 when done. Raises UserError."""
     if (args.file is None) == (args.download is None):
         raise UserError("give either the path of a published .mat file or --download base|depthwise")
     if args.out.suffix != ".safetensors":

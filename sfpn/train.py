@@ -36,6 +36,7 @@ VALIDATION_BATCH = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn train`."""
     stages = parser.add_subparsers(dest="stage", required=True)
     pack = stages.add_parser("pack", help="crop the faces of datasets into one array")
     pack.add_argument("datasets", nargs="+", metavar="DIR[:SPLIT]")
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Pack or train as asked; 0 when done. Raises UserError."""
     return _pack(args) if args.stage == "pack" else _distill(args)
 
 
