@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from sfpn import checkpoint
-from sfpn.card import Card, OperatingPointRecord, ScoreHistogram
+from sfpn.calibrate import descriptor_mean
+from sfpn.card import Card, OperatingPointRecord, ScoreHistogram, save_card
+from sfpn.embedders import load_embedder
 from sfpn.model import SFPN, SFPNConfig
 from sfpn.preprocess import Preprocess
+from sfpn.selection import Selection
 
 
 def random_card(name: str = "random", **changes) -> Card:
@@ -35,3 +39,10 @@ def save_random_model(path: Path, depthwise: bool = True, seed: int = 0, **chang
     torch.manual_seed(seed)
     model = SFPN(SFPNConfig(depthwise=depthwise)).eval()
     return checkpoint.save(model, random_card(path.stem, **changes), path)
+
+
+def center_on(path: Path, dataset: Path) -> None:
+    """Give a model the descriptor mean of a dataset; the scores of a random network all lie near 1 without it."""
+    embedder = load_embedder(path)
+    mean = tuple(float(v) for v in descriptor_mean(embedder, Selection.parse(str(dataset))))
+    save_card(replace(embedder.card, descriptor_mean=mean), path)
