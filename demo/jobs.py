@@ -43,7 +43,7 @@ def follow(work: Callable[[Report], Result]) -> Generator[tuple[str, int, int], 
 def _latest(reports: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:
     try:
         latest = reports.get(timeout=SECONDS)
-        while not reports.empty():
+        for _ in range(reports.qsize()):  # not "until empty": fast work would never let it become so
             latest = reports.get_nowait()
     except queue.Empty:
         pass
