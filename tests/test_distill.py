@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from sfpn.augment import Augmentation, random_views
-from sfpn.distill import DistillConfig, Distiller, run_distillation
+from sfpn.training.augment import Augmentation, random_views
+from sfpn.training.distill import DistillConfig, Distiller, run_distillation
 from sfpn.errors import UserError
-from sfpn.losses import TeacherMaps, block_losses, network_losses
+from sfpn.training.losses import TeacherMaps, block_losses, network_losses
 from sfpn.model import SFPN, SFPNConfig
-from sfpn.pack import SIZE, load_pack
+from sfpn.training.pack import SIZE, load_pack
 from sfpn.preprocess import Preprocess
 
 
