@@ -21,16 +21,16 @@ import torch
 from sfpn import checkpoint, metrics
 from sfpn.card import Card
 from sfpn.comparisons import AllPairs
-from sfpn.training.distill import DistillConfig, Distiller, run_distillation
 from sfpn.embed import Embeddings
 from sfpn.errors import UserError
 from sfpn.evaluate import make_samples
 from sfpn.model import SFPN, fold_batch_norm
-from sfpn.training.pack import Pack, load_pack, write_pack
 from sfpn.preprocess import Preprocess
 from sfpn.schema import POSE_PAIRS, pair_key
 from sfpn.selection import Selection
 from sfpn.tally import tally
+from sfpn.training.distill import DistillConfig, Distiller, run_distillation
+from sfpn.training.pack import Pack, load_pack, write_pack
 
 VALIDATION_BATCH = 8
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
+from sfpn.errors import UserError
+from sfpn.model import SFPN, SFPNConfig
+from sfpn.preprocess import Preprocess
 from sfpn.training.augment import Augmentation, random_views
 from sfpn.training.distill import DistillConfig, Distiller, run_distillation
-from sfpn.errors import UserError
 from sfpn.training.losses import TeacherMaps, block_losses, network_losses
-from sfpn.model import SFPN, SFPNConfig
 from sfpn.training.pack import SIZE, load_pack
-from sfpn.preprocess import Preprocess
 
 
 @pytest.fixture

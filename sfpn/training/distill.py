@@ -24,12 +24,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sfpn.training.augment import Augmentation, random_views
 from sfpn.errors import UserError
-from sfpn.training.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
 from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
-from sfpn.training.pack import CROP_FACTOR, Pack
 from sfpn.preprocess import Preprocess
+from sfpn.training.augment import Augmentation, random_views
+from sfpn.training.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
+from sfpn.training.pack import CROP_FACTOR, Pack
 
 Validate = Callable[[SFPN], dict[str, float]]  # student -> numbers for the log
 DESCRIPTOR_WEIGHT = 4.0
