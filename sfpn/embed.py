@@ -1,6 +1,7 @@
 """Dataset -> embeddings keyed by row_id: batched, cached by weights and dataset, shardable over processes.
 
     python -m sfpn embed DIR --model base --out base.parquet
+    python -m sfpn embed DIR:train --model base --out base.parquet
     accelerate launch --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
 
 A face that was not found is embedded from the whole image and marked `acquired = False`. Batches are the same however
@@ -23,6 +24,7 @@ from PIL import Image
 
 from sfpn.dataset import FaceDataset, Picture
 from sfpn.embeddings import Embeddings
+from sfpn.selection import Selection
 from sfpn.shard import Shard
 
 BATCH = 64
@@ -136,7 +138,7 @@ def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn embed`."""
-    parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder (python -m data_tools build)")
+    parser.add_argument("dataset", metavar="DIR[:SPLIT]", help="dataset folder (python -m data_tools build)")
     parser.add_argument("--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
     parser.add_argument("--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show")
@@ -150,12 +152,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Embed every row and write the file; 0 when it is there. Raises UserError."""
+    """Embed every row of the selection and write the file; 0 when it is there. Raises UserError."""
     from sfpn.embedders import load_embedder
 
-    dataset, embedder, shard = FaceDataset.open(args.dataset), load_embedder(args.model, bf16=args.bf16), Shard.of_launch()
-    cache = cache_file(dataset, embedder, args.cache)
-    found = embed_dataset(dataset, embedder, cache=cache, shard=shard, progress=progress_bar(embedder.name, shard))
+    selection, embedder, shard = Selection.parse(args.dataset), load_embedder(args.model, bf16=args.bf16), Shard.of_launch()
+    cache = cache_file(selection.dataset, embedder, args.cache)
+    progress = progress_bar(embedder.name, shard)
+    found = embed_dataset(selection.dataset, embedder, selection.rows()["row_id"].tolist(), cache, shard, progress)
     if shard.index == 0:
         found.save(args.out, half=args.half)
         print(f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image")
