@@ -135,9 +135,9 @@ def run(args: argparse.Namespace) -> int:
     if not (args.mean_from or args.set_on or args.report):
         raise UserError("nothing to do: give --mean-from, --set-on with --measure-on, or --report")
     if args.mean_from:
-        _calibrate_mean(args.model, args.mean_from)
+        calibrate_mean(args.model, Selection.parse(args.mean_from))
     if args.set_on:
-        _calibrate_points(args.model, args.set_on, args.measure_on)
+        calibrate_points(args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on)))
     if args.report:
         card = checkpoint.load_checked_card(args.model)
         reports = [Report.load(folder) for folder in args.report]
@@ -149,8 +149,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _calibrate_mean(model: Path, mean_from: str) -> None:
-    selection, embedder = Selection.parse(mean_from), load_embedder(model)
+def calibrate_mean(model: Path, selection: Selection) -> None:
+    """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes."""
+    embedder = load_embedder(model)
     card = embedder.card
     embedder.card = replace(card, descriptor_mean=None)  # the mean is that of uncentred descriptors
     mean = descriptor_mean(embedder, selection) / (2 if card.mirror_sum else 1)
@@ -158,15 +159,16 @@ def _calibrate_mean(model: Path, mean_from: str) -> None:
     save_card(_without_points(replace(card, descriptor_mean=tuple(float(f"{v:.5g}") for v in mean), extra=extra)), model)
 
 
-def _calibrate_points(model: Path, set_on: list[str], measure_on: list[str]) -> None:
+def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:
+    """Write operating points set on some people and measured on others, and histograms; returns the scores measured on."""
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
-    setting = cell_scores(embedder, [Selection.parse(text) for text in set_on])
-    measuring = cell_scores(embedder, [Selection.parse(text) for text in measure_on])
+    setting, measuring = cell_scores(embedder, set_on), cell_scores(embedder, measure_on)
     shared = [key for key in setting if key in measuring]
     for key in sorted(setting.keys() ^ measuring.keys()):
         print(f"{key}: no scores on one side, left out of the card", file=sys.stderr)
     points = {key: frozen_points(setting[key], measuring[key]) for key in shared}
     save_card(replace(card, operating_points=points, histograms={k: histogram(measuring[k]) for k in shared}), model)
+    return measuring
 
 
 def _without_points(card: Card) -> Card:

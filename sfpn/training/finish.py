@@ -1,0 +1,67 @@
+"""The end of a run: batch normalisation folded, descriptor mean, operating points, results and card, none of it by hand."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sfpn import checkpoint, metrics
+from sfpn.calibrate import CellScores, calibrate_mean, calibrate_points
+from sfpn.card import Card, save_card
+from sfpn.errors import UserError
+from sfpn.model import SFPN, fold_batch_norm
+from sfpn.selection import Selection
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Whom finished weights are measured on. Parse it before training: a misspelt folder should cost no run."""
+
+    mean_from: Selection | None = None  # descriptor mean
+    set_on: tuple[Selection, ...] = ()  # thresholds
+    measure_on: tuple[Selection, ...] = ()  # error rates at these thresholds, and EER
+
+    @classmethod
+    def parse(cls, args: argparse.Namespace) -> Measuring:
+        """From the options of `add_measuring_arguments`. Raises UserError if a set cannot be read or one side is missing."""
+        if bool(args.set_on) != bool(args.measure_on):
+            raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
+        mean_from = Selection.parse(args.mean_from) if args.mean_from else None
+        return cls(mean_from, *(tuple(map(Selection.parse, some or ())) for some in (args.set_on, args.measure_on)))
+
+
+def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options by which a run measures its own weights when it ends."""
+    group = parser.add_argument_group("the end of the run", "what its card will hold beside the weights")
+    group.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
+    group.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
+    group.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
+
+
+def finish_run(network: SFPN, card: Card, path: Path, measuring: Measuring) -> Card:
+    """Write the network, folded, as `path` (.safetensors) with its card beside it, measured as asked; returns the card.
+
+    The network may have batch normalisation; it is put into evaluation mode. Repeating it overwrites both files.
+    """
+    checkpoint.save(fold_batch_norm(network.eval().cpu()), card, path)
+    if measuring.mean_from:
+        calibrate_mean(path, measuring.mean_from)
+    if measuring.set_on:
+        measured = calibrate_points(path, list(measuring.set_on), list(measuring.measure_on))
+        card = checkpoint.load_checked_card(path)
+        save_card(replace(card, results=[_result(pair, cell) for pair, cell in measured.items()]), path)
+    return checkpoint.load_checked_card(path)
+
+
+def _result(pose_pair: str, cell: CellScores) -> dict:
+    """What the card keeps of one pose pair: all comparisons of faces that were found."""
+    return {
+        "data": cell.source,
+        "protocol": "all-pairs, undetected faces left out",
+        "pose_pair": pose_pair,
+        "template_size": 1,
+        "genuine": cell.genuine.total,
+        "impostor": cell.impostor.total,
+        "eer": round(metrics.eer(cell.genuine, cell.impostor).rate, 5),
+    }
