@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from html import escape
 from typing import TypeVar
 
@@ -19,25 +19,34 @@ class Stopped(Exception):
 
 
 def follow(work: Callable[[Report], Result]) -> Generator[tuple[str, int, int], None, Result]:
-    """Run `work(report)` and yield its latest (stage, done, total); returns its result. Closing it stops the work."""
+    """Run `work(report)` and yield its latest (stage, done, total); returns its result.
+
+    Closing it returns at once; the work ends when it reports next. Its thread does not keep the app from ending.
+    """
     reports: queue.Queue = queue.Queue()
-    stop = threading.Event()
+    stop, future = threading.Event(), Future()
 
     def report(stage: str, done: int, total: int) -> None:
         if stop.is_set():
             raise Stopped
         reports.put((stage, done, total))
 
+    threading.Thread(target=_run, args=(work, report, future), daemon=True).start()
     latest = ("starting", 0, 0)
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work, report)
-        try:
-            while not future.done():
-                latest = _latest(reports, latest)
-                yield latest
-            return future.result()
-        finally:
-            stop.set()
+    try:
+        while not future.done():
+            latest = _latest(reports, latest)
+            yield latest
+        return future.result()
+    finally:
+        stop.set()
+
+
+def _run(work: Callable[[Report], Result], report: Report, future: Future) -> None:
+    try:
+        future.set_result(work(report))
+    except BaseException as error:  # whatever it is, it belongs to whoever follows
+        future.set_exception(error)
 
 
 def _latest(reports: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:
