@@ -21,11 +21,16 @@ class Selection:
     @classmethod
     def parse(cls, text: str) -> Selection:
         """Raises UserError if the folder is not a dataset or has no rows of that split."""
-        folder, _, split = text.partition(":")
-        selection = cls(FaceDataset.open(Path(folder)), split or None)
+        selection = cls.open(text)
         if selection.rows().empty:
-            raise UserError(f"{text}: the dataset {folder} has no rows of split {split!r}")
+            raise UserError(f"{text}: the dataset {selection.dataset.folder} has no rows of split {selection.split!r}")
         return selection
+
+    @classmethod
+    def open(cls, text: str) -> Selection:
+        """Without looking at the rows, of which there may be millions. Raises UserError if the folder is not a dataset."""
+        folder, _, split = text.partition(":")
+        return cls(FaceDataset.open(Path(folder)), split or None)
 
     @property
     def title(self) -> str:

@@ -1,0 +1,163 @@
+"""The loop around every kind of training: checkpoints, exact resume, a log, progress, and endings that say why.
+
+What is trained hides behind `Trainable`. One step's numbers depend on the state and the step alone, so a run that was
+killed goes on from its last checkpoint as if nothing had happened; even its log is the same.
+
+    RUN/checkpoint.pt   the state, replaced whole every few minutes, after every log line and on SIGTERM or Ctrl-C
+    RUN/log.jsonl       one JSON line per validation
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from sfpn.errors import UserError
+from sfpn.training.log import Log, Meter, Progress
+from sfpn.training.signals import StopSignals
+
+CHECKPOINT_FILE = "checkpoint.pt"
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # in RuntimeErrors of torch, by device
+TAKES_LESS_MEMORY = "lower the batch size"
+
+
+class Settings(Protocol):
+    """What the loop reads of a run's frozen settings."""
+
+    steps: int  # the run ends here at the latest
+
+
+class Trainable(Protocol):
+    """What `drive` trains."""
+
+    step: int  # optimizer steps done
+    config: Settings
+
+    def train_step(self) -> dict[str, float]:
+        """One optimizer step; its losses by name. `images` (seen) and `learning_rate` beside them are shown as such.
+
+        Raises FloatingPointError, before any weight has changed, on a loss that is not finite: see `check_finite`.
+        """
+        ...
+
+    def state(self) -> dict:
+        """What `restore` needs to continue exactly: tensors and plain values only."""
+        ...
+
+    def restore(self, state: dict) -> None:
+        """Raises UserError if the state belongs to a run with other settings."""
+        ...
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How a run is driven."""
+
+    folder: Path
+    due: Callable[[int], bool] = lambda step: False  # after which steps a line is logged; the last step always is
+    validate: Callable[[], dict] = dict  # numbers and words for the line; may change what is trained, e.g. its learning rate
+    ended: Callable[[], bool] = lambda: False  # asked after every line: nothing is left to learn
+    save_every_seconds: float = 120.0
+    takes_less_memory: str = TAKES_LESS_MEMORY  # what to do when there is not enough
+    main: bool = True  # among several processes, the one that writes
+    any_process: Callable[[bool], bool] = bool  # whether it is true in any of the processes
+    progress: bool | None = None  # None: where stderr is a terminal
+
+
+def drive(run: Trainable, loop: Loop) -> bool:
+    """Train to the end (True) or until SIGTERM or Ctrl-C (False); either way the checkpoint is up to date.
+
+    Raises UserError when a loss is not finite, memory runs out, or the folder holds another run.
+    """
+    loop.folder.mkdir(parents=True, exist_ok=True)
+    meter, ended = _resume(run, loop)
+    log = Log(loop.folder, loop.main)
+    log.forget_after(run.step)
+    saved = time.monotonic()
+    with StopSignals() as stop, Progress(run, loop.main, loop.progress) as progress:
+        while not loop.any_process(stop.asked) and not ended and run.step < run.config.steps:
+            step = _one_step(run, loop.takes_less_memory)
+            meter.add(step)
+            progress.show(step)
+            if loop.due(run.step) or run.step == run.config.steps:
+                progress.write(log.add(run.step, meter, loop.validate()))
+                meter, ended = Meter(), loop.ended()
+                saved = -math.inf
+            if time.monotonic() - saved > loop.save_every_seconds:
+                _save(run, meter, ended, loop)
+                saved = time.monotonic()
+    _save(run, meter, ended, loop)
+    return ended or run.step >= run.config.steps
+
+
+def check_finite(losses: dict[str, float], step: int, learning_rate: float) -> None:
+    """Raises FloatingPointError that names the losses that are not finite, the step and the learning rate."""
+    bad = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise FloatingPointError(f"step {step}, learning rate {learning_rate:g}: loss {', '.join(bad)}")
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """Write a checkpoint under a temporary name, then rename: an interrupted run never leaves half a file."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load_state(folder: Path) -> dict | None:
+    """The state in a run's last checkpoint; None if there is none yet. Raises UserError if it cannot be read."""
+    checkpoint = _load(folder)
+    return checkpoint and checkpoint["run"]
+
+
+def _load(folder: Path) -> dict | None:
+    path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        return None
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        return checkpoint if {"run", "meter", "ended"} <= checkpoint.keys() else _refuse(path, "it holds something else")
+    except (RuntimeError, EOFError, OSError, AttributeError, pickle.UnpicklingError) as error:
+        return _refuse(path, str(error).partition("\n")[0])
+
+
+def _refuse(path: Path, why: str) -> dict:
+    raise UserError(f"{path} is not a checkpoint of this project ({why}); move it away, or use another --out folder")
+
+
+def _resume(run: Trainable, loop: Loop) -> tuple[Meter, bool]:
+    checkpoint = _load(loop.folder)
+    if checkpoint is None:
+        return Meter(), False
+    run.restore(checkpoint["run"])
+    if loop.main:
+        print(f"continuing {loop.folder} at step {run.step}", flush=True)
+    return Meter(**checkpoint["meter"]), checkpoint["ended"]
+
+
+def _save(run: Trainable, meter: Meter, ended: bool, loop: Loop) -> None:
+    if loop.main:
+        save_atomically({"run": run.state(), "meter": meter.state(), "ended": ended}, loop.folder / CHECKPOINT_FILE)
+
+
+def _one_step(run: Trainable, takes_less_memory: str) -> dict[str, float]:
+    try:
+        return run.train_step()
+    except FloatingPointError as error:
+        advice = "the last checkpoint is from before it; lower the learning rate or, with fp16, use bf16"
+        raise UserError(f"the training broke down at {error}; {advice}") from error
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if isinstance(error, RuntimeError) and not any(words in str(error).lower() for words in OUT_OF_MEMORY):
+            raise
+        raise UserError(f"out of memory at step {run.step}: {takes_less_memory}") from error
