@@ -23,6 +23,7 @@ from demo.embedding_store import EmbeddingStore  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
+from demo.saved_reports import saved_reports  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
 from sfpn.dataset import FaceDataset  # noqa: E402
@@ -55,15 +56,17 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser = argparse.ArgumentParser("app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", nargs="+", metavar="NAME_OR_PATH", help="models to offer (default: all that are bundled)")
     parser.add_argument("--dataset", type=Path, help="dataset folder (default: the synthetic people that ship with the project)")
-    parser.add_argument("--report", nargs="+", type=Path, metavar="DIR", help="evaluation reports (default: those that ship)")
+    parser.add_argument("--report", nargs="+", type=Path, metavar="DIR", help="evaluation reports (default: those that ship, and those kept in the dataset folder)")
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     args = parser.parse_args(arguments)
     synthetic = ASSETS / "synthetic"
+    dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
+    bundled = sorted(file.parent for file in (ASSETS / "reports").glob("*/report.json"))
     return Options(
         models=tuple(args.model or bundled_names()),
-        dataset=args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None),
-        reports=tuple(args.report or sorted(file.parent for file in (ASSETS / "reports").glob("*/report.json"))),
+        dataset=dataset,
+        reports=tuple(args.report or [*bundled, *(saved_reports(dataset) if dataset else [])]),
         host=args.host,
         port=args.port,
     )
@@ -102,8 +105,8 @@ def build(loaded: Loaded) -> gr.Blocks:
                 explore.build(store, links, tab)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
                 embeddings.build(store, loaded.detector, links, tab)
-            with gr.Tab("Pose errors", id=POSE_ERRORS):
-                pose_errors.build(loaded.reports, store, links)
+            with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:
+                pose_errors.build(loaded.reports, store, links, tab)
             with gr.Tab("Model", id=MODEL):
                 model_card.build(loaded.models)
         links.listen(page)

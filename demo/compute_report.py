@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 
 import gradio as gr
 
@@ -10,6 +11,7 @@ from demo.bound import bound
 from demo.embedding_store import EmbeddingStore
 from demo.jobs import follow, progress_html
 from demo.pose_cells import titled
+from demo.saved_reports import save_report
 from demo.verify_side import ONE_AT_A_TIME, notices_html
 from sfpn.embed import cache_file
 from sfpn.errors import UserError
@@ -32,7 +34,7 @@ def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, 
         status = gr.HTML(elem_id="report-status", padding=False)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     run = start.click(bound(compute, named, store), [model, protocol], [status, report, other], **quiet, **ONE_AT_A_TIME)
-    cancel.click(lambda: "", None, status, cancels=run, **quiet)
+    cancel.click(lambda: "", None, status, cancels=run, **quiet).then(lambda: "", None, status, **quiet)  # again: after what came late
 
 
 def protocols(store: EmbeddingStore) -> list[str]:
@@ -53,13 +55,22 @@ def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protoco
         while True:
             yield progress_html(*next(steps)), gr.skip(), gr.skip()
     except StopIteration as end:
-        title = add(named, end.value)
+        title, kept = add(named, end.value), keep(end.value, store)
     except UserError as error:
         yield notices_html([str(error)]), gr.skip(), gr.skip()
         return
     finally:
         steps.close()
-    yield "", gr.update(choices=list(named), value=title), gr.update(choices=[NO_OTHER, *named])
+    yield kept, gr.update(choices=list(named), value=title), gr.update(choices=[NO_OTHER, *named])
+
+
+def keep(report: Report, store: EmbeddingStore) -> str:
+    """Write the report into its dataset's folder, and say as HTML where it is or why it is not there."""
+    try:
+        folder = save_report(report, store.view.dataset.folder)
+    except UserError:
+        return notices_html([f"The report is shown above, but {store.view.dataset.folder} cannot be written: save it as a ZIP to keep it."])
+    return f'<p class="quiet">Done, shown above, and kept in <code>{escape(str(folder))}</code>: <code>python app.py --report</code> opens it again.</p>'
 
 
 def add(named: dict[str, Report], report: Report) -> str:

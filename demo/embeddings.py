@@ -13,7 +13,7 @@ from demo.bound import bound
 from demo.clickable import Clickable
 from demo.embedding_store import EmbeddingStore
 from demo.explore import follow as follow_sample
-from demo.figures_base import message
+from demo.figures_base import degrees, message
 from demo.figures_embeddings import COLOURS, add_own_photo, heat_map, map_figure, spread_figure
 from demo.jobs import follow, progress_html
 from demo.links import EXPLORE, VERIFY, Links, goto, opened
@@ -147,7 +147,7 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
         Path(path).unlink(missing_ok=True)
     if neighbours is None:
         return None, None, notices_html([MISSING]), ""
-    words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw {shot.face.yaw_degrees:+.0f}°) is the star on the map. Most alike:</p>'
+    words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw{degrees(shot.face.yaw_degrees)}) is the star on the map. Most alike:</p>'
     return (model, embedding / np.linalg.norm(embedding)), None, words, neighbours_html(store.view, None, neighbours)
 
 

@@ -41,3 +41,8 @@ def percent(rate: float | None, digits: int = 2) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """An interval of rates (0-1) in per cent, '' where there is none."""
     return "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def degrees(yaw: float) -> str:
+    """' +42°' to stand behind a pose; '' where the yaw is unknown."""
+    return "" if pd.isna(yaw) else f" {round(yaw) or 0:+d}°"  # `or 0`: no minus before zero

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from demo.figures_base import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITATIVE, SEQUENTIAL, finish
+from demo.figures_base import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITATIVE, SEQUENTIAL, degrees, finish
 from sfpn.schema import POSE_LABELS
 
 MANY = 3000  # points from which on WebGL draws them
@@ -27,8 +27,7 @@ def map_figure(rows: pd.DataFrame, coordinates: np.ndarray, colour: str, thumbna
     for name, mask, marker in _groups(rows, colour, wrong):
         chosen = rows[mask]
         pictures = {} if thumbnails is None else {"ids": [thumbnails[row_id] for row_id in chosen.index], "meta": {"thumbnail": thumbnails["address"]}}
-        yaw = [("" if pd.isna(degrees) else f" {degrees:+.0f}°") for degrees in chosen["yaw_degrees"]]
-        text = [f"{identity}, {POSE_LABELS.get(pose, pose)}{y}" for identity, pose, y in zip(chosen["identity"], chosen["pose"], yaw, strict=True)]
+        text = [f"{identity}, {POSE_LABELS.get(pose, pose)}{degrees(yaw)}" for identity, pose, yaw in zip(chosen["identity"], chosen["pose"], chosen["yaw_degrees"], strict=True)]
         figure.add_trace(kind(
             x=coordinates[mask, 0], y=coordinates[mask, 1], mode="markers", name=name, customdata=chosen.index, text=text, **pictures,
             marker={"size": 7 if len(rows) <= MANY else 4, "opacity": 0.85, "line": {"width": 0}} | marker, hovertemplate="%{text}<extra></extra>",

@@ -8,19 +8,29 @@ from html import escape
 import pandas as pd
 
 from demo.dataset_view import DatasetView
+from demo.figures_base import degrees
 from sfpn.schema import POSE_LABELS
 
 
 def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
-    """`pairs` has row_id_a, row_id_b, score, acquired. Without the pictures, the names of the rows are shown."""
+    """`pairs` has row_id_a, row_id_b, score, acquired. Pairs without pictures in `view` are shown by the names of their rows."""
     if pairs.empty:
         return '<p class="quiet">None.</p>'
-    shown = view is not None and pairs[["row_id_a", "row_id_b"]].isin(view.rows.index).all(axis=None)
-    if shown:
-        view.make_thumbnails([*pairs["row_id_a"], *pairs["row_id_b"]])
-        return f'<div class="pairs">{"".join(_button(view, pair) for pair in pairs.itertuples())}</div>'
-    lines = "".join(f"<li><code>{escape(p.row_id_a)}</code> · <code>{escape(p.row_id_b)}</code> <b>{p.score:.3f}</b></li>" for p in pairs.itertuples())
-    return f'<ol class="pair-names">{lines}</ol>'
+    if view is None:
+        return f'<ol class="pair-names">{"".join(f"<li>{_names(pair)}</li>" for pair in pairs.itertuples())}</ol>'
+    ids = [*pairs["row_id_a"], *pairs["row_id_b"]]
+    view.make_thumbnails(row_id for row_id in ids if row_id in view)
+    return f'<div class="pairs">{"".join(_tile(view, pair) for pair in pairs.itertuples())}</div>'
+
+
+def _names(pair) -> str:
+    return f"<code>{escape(pair.row_id_a)}</code> · <code>{escape(pair.row_id_b)}</code> <b>{pair.score:.3f}</b>"
+
+
+def _tile(view: DatasetView, pair) -> str:
+    if pair.row_id_a in view and pair.row_id_b in view:
+        return _button(view, pair)
+    return f'<div class="absent" title="not in the loaded dataset">{_names(pair)}</div>'
 
 
 def _button(view: DatasetView, pair) -> str:
@@ -34,5 +44,4 @@ def _button(view: DatasetView, pair) -> str:
 
 def _pose(view: DatasetView, row_id: str) -> str:
     row = view.rows.loc[row_id]
-    yaw = "" if pd.isna(row["yaw_degrees"]) else f" {row['yaw_degrees']:+.0f}°"
-    return f"{POSE_LABELS.get(row['pose'], row['pose'])}{yaw}"
+    return f"{POSE_LABELS.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}"

@@ -46,9 +46,10 @@ class Value:
 
 
 def title_of(report: Report) -> str:
-    """How lists name a report: model · dataset · protocol."""
+    """How lists name a report: model · dataset and folds · protocol."""
     header = report.header
-    return " · ".join(str(header[name]) for name in ("model", "dataset", "protocol"))
+    folds = f" folds {', '.join(map(str, header['folds']))}" if header.get("folds") else ""
+    return f"{header['model']} · {header['dataset']}{folds} · {header['protocol']} protocol"
 
 
 def titled(reports: tuple[Report, ...]) -> dict[str, Report]:

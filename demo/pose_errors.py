@@ -7,33 +7,33 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from demo import compute_report
+from demo import compute_report, hardest_pairs
 from demo.bound import bound
-from demo.clickable import Clickable
 from demo.compute_report import NO_OTHER
-from demo.dataset_view import DatasetView
+from demo.download import download
 from demo.embedding_store import EmbeddingStore
 from demo.figures_base import message
 from demo.figures_cell import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
 from demo.figures_matrix import difference_figure, difference_table, matrix_figure
-from demo.links import VERIFY, Links, Opened, cell_address, goto, opened
-from demo.pairs_html import pairs_html
+from demo.hardest_pairs import NO_CELL, PAIRS_SHOWN
+from demo.links import Links, Opened, cell_address, opened
 from demo.plotly_view import PlotlyView
 from demo.pose_cells import EER, METRICS, TREATMENTS, View, cell_of, label_of, names_both, table_of, titled
 from demo.reading import read_differences, read_matrix
+from demo.report_words import doubts, is_own, provenance_html
+from demo.saved_reports import zipped
+from demo.verify_side import notices_html
 from sfpn.report import Report
 from sfpn.schema import POSE_LABELS, pair_from_key, pair_key
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
-PAIRS_SHOWN = (12, 50)
 INTRODUCTION = """<p class="quiet">Each cell compares faces of two poses; under its error rate stand the 95 % interval (bootstrap over subjects) and the
 number of genuine / impostor comparisons. <b>Click a cell</b> for its curves and hardest pairs.
 <abbr title="Equal error rate: the rate at which as many strangers are accepted as same persons are rejected">EER</abbr>,
 <abbr title="False match rate: the share of impostor comparisons that are accepted">FMR</abbr>,
 <abbr title="False non-match rate: the share of genuine comparisons that are rejected">FNMR</abbr>: hover for their meaning.</p>"""
 NO_REPORT = "No report is loaded. Make one with `python -m sfpn evaluate DIR --out REPORT` and start with `python app.py --report REPORT`."
-NO_CELL = "This report has no such cell."
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,30 @@ class Choice:
     count: gr.Radio
 
 
-def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links) -> None:
-    """Lay out and wire the tab."""
-    view = store.view if store else None
+def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
+    """Lay out and wire the tab; reports that others computed meanwhile are offered when it is opened."""
     if not reports:
         gr.Markdown(NO_REPORT)
         return
-    named = titled(own_first(reports, view))
+    named = titled(own_first(reports, store))
     choice = _build_choice(named)
+    _build_about(named, store, choice)
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
-    _build_pairs(named, view, choice, links)
+    hardest_pairs.build(named, store, [choice.report, choice.pair, choice.size], choice.count, links)
     if store:
         compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET)
     links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
+    tab.select(lambda: (gr.update(choices=list(named)), gr.update(choices=[NO_OTHER, *named])), None, [choice.report, choice.other], **QUIET)
+
+
+def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choice: Choice) -> None:
+    with gr.Row(equal_height=True):
+        about = gr.HTML(elem_id="report-about", padding=False)
+        save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
+    gr.on(None, lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)), choice.report, about, **QUIET)
+    download(save, lambda name: zipped(named[name]), choice.report)
 
 
 def _build_choice(named: Mapping[str, Report]) -> Choice:
@@ -120,21 +129,9 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
     histogram.drag(bound(drag_threshold, named), cell, [threshold, rates], trigger_mode="always_last", **QUIET)
 
 
-def _build_pairs(named: Mapping[str, Report], view: DatasetView | None, choice: Choice, links: Links) -> None:
-    note = gr.Markdown(elem_id="pairs-note")
-    gr.HTML('<h3 class="section-title">Hardest genuine pairs <small>one person, lowest scores</small></h3>')
-    genuine = Clickable(elem_id="hardest-genuine")
-    gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
-    impostor = Clickable(elem_id="hardest-impostor")
-    inputs = [choice.report, choice.pair, choice.size, choice.count]
-    gr.on(None, bound(show_pairs, named, view), inputs, [note, genuine, impostor], **QUIET)
-    for kind in (genuine, impostor):
-        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
-
-
-def own_first(reports: tuple[Report, ...], view: DatasetView | None) -> tuple[Report, ...]:
+def own_first(reports: tuple[Report, ...], store: EmbeddingStore | None) -> tuple[Report, ...]:
     """Reports of the loaded dataset, whose pairs can be shown as pictures, before the others."""
-    return tuple(sorted(reports, key=lambda report: view is None or report.header["dataset"] != view.dataset.name))
+    return tuple(sorted(reports, key=lambda report: not is_own(report, store)))
 
 
 def size_choices(report: Report) -> list[tuple[str, int]]:
@@ -207,7 +204,7 @@ def open_cell(named: Mapping[str, Report], cell: Opened | None) -> tuple:
     key, model = cell.value
     for name, report in named.items():
         if model in ("", report.header["model"]) and key in {pair_key(pair) for pair in report.pose_pairs()}:
-            return name, gr.update(choices=pair_choices(report), value=key)
+            return gr.update(choices=list(named), value=name), gr.update(choices=pair_choices(report), value=key)
     gr.Warning(f"No report has the cell {key}" + (f" of the model {model}" if model else ""))
     return gr.skip(), gr.skip()
 
@@ -250,29 +247,6 @@ def drag_threshold(named: Mapping[str, Report], name: str, key: str, size: int, 
     edges = [-1.0, 1.0] if cell is None else cell.tables["histogram"]["lower_edge"]
     threshold = _on_grid(min(max(float(event.x), min(edges)), max(edges)))
     return threshold, "" if cell is None else rate_summary(cell, threshold, treatment)
-
-
-def show_pairs(named: Mapping[str, Report], view: DatasetView | None, name: str, key: str, size: int, count: int) -> tuple:
-    """(note, genuine, impostor): the hardest pairs as pictures, or as names where their dataset is not loaded."""
-    report = named[name]
-    cell = cell_of(report, key, View(template_size=size))
-    if cell is None:
-        return NO_CELL, "", ""
-    own = view is not None and report.header["dataset"] == view.dataset.name
-    words = "Click a pair to open it in **Verify**." if own else (
-        f"The pictures of *{report.header['dataset']}* are not loaded (start with `--dataset DIR` to see them): pairs are named by `row_id`."
-    )  # fmt: skip
-    if size > 1:
-        words += " Each template is shown by its first image."
-    return words, *(pairs_html(view if own else None, cell.hardest(kind).head(count)) for kind in ("genuine", "impostor"))
-
-
-def pick_pair(view: DatasetView | None, event: gr.EventData) -> tuple:
-    """Open the clicked pair in Verify."""
-    pair = tuple(event.index)
-    if view is None or not all(row_id in view for row_id in pair):
-        raise gr.Error("These pictures are not in the loaded dataset.", print_exception=False)
-    return goto(VERIFY), opened(pair)
 
 
 def _on_grid(threshold: float) -> float:

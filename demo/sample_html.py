@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from demo.dataset_view import DatasetView
+from demo.figures_base import degrees
 from demo.pictures import data_uri
 
 TILE_POSES = {"three_quarter": "3/4"}
@@ -65,8 +66,7 @@ def sample_html(view: DatasetView, row_id: str, crop: Image.Image | None) -> str
 
 def pose_words(row: pd.Series) -> str:
     """'3/4 +42°': short enough for a tile; the yaw where it is known."""
-    yaw = "" if pd.isna(row["yaw_degrees"]) else f" {row['yaw_degrees']:+.0f}°"
-    return f"{TILE_POSES.get(row['pose'], row['pose'])}{yaw}"
+    return f"{TILE_POSES.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}"
 
 
 def _overlay(photo: Image.Image, row: pd.Series) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
+from dataclasses import replace
 from html import unescape
 from types import SimpleNamespace
 
 import gradio as gr
+import pandas as pd
 import pytest
 from explorer_data import make_report, make_store
 
-from demo import compute_report, pose_errors
+import app
+from demo import compute_report, hardest_pairs, pose_errors, report_words, saved_reports
 from demo.links import opened
+from demo.pairs_html import pairs_html
 from demo.pose_cells import View, names_both, table_of, titled
 from demo.reading import read_matrix
+from sfpn.errors import UserError
+from sfpn.report import Report
 from sfpn.schema import pair_key
 
 
@@ -30,8 +38,13 @@ def named(reports):
 
 
 @pytest.fixture(scope="module")
-def view(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("store"), computed=False).view
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), computed=False)
+
+
+@pytest.fixture(scope="module")
+def view(store):
+    return store.view
 
 
 def test_titles_are_unique(named, reports):
@@ -65,8 +78,8 @@ def test_clicked_cell_is_checked_and_has_an_address(named):
 
 
 def test_address_opens_the_cell_of_its_model(named):
-    name, update = pose_errors.open_cell(named, opened(("profile-profile", "colour-0.8")))
-    assert named[name].header["model"] == "colour-0.8" and update["value"] == "profile-profile"
+    report, cell = pose_errors.open_cell(named, opened(("profile-profile", "colour-0.8")))
+    assert named[report["value"]].header["model"] == "colour-0.8" and cell["value"] == "profile-profile"
 
 
 def test_rates_under_a_moved_threshold_are_those_of_the_report(named, reports):
@@ -86,8 +99,8 @@ def test_scores_start_at_the_threshold_of_the_eer(named, reports):
     assert "**F-P**" in title and "FNMR" in rates
 
 
-def test_hardest_pairs_carry_their_own_pictures(named, reports, view):
-    note, genuine, impostor = pose_errors.show_pairs(named, view, next(iter(named)), "frontal-profile", 1, 12)
+def test_hardest_pairs_carry_their_own_pictures(named, reports, store, view):
+    note, genuine, impostor = hardest_pairs.show_pairs(named, store, next(iter(named)), "frontal-profile", 1, 12)
     for kind, html in (("genuine", genuine), ("impostor", impostor)):
         expected = reports[0].cell("frontal-profile").hardest(kind).head(12)
         targets = [json.loads(unescape(found)) for found in re.findall(r'data-select="([^"]+)"', html)]
@@ -97,15 +110,15 @@ def test_hardest_pairs_carry_their_own_pictures(named, reports, view):
 
 
 def test_pairs_of_another_dataset_are_named_without_pictures(named):
-    note, genuine, _ = pose_errors.show_pairs(named, None, next(iter(named)), "frontal-profile", 1, 12)
+    note, genuine, _ = hardest_pairs.show_pairs(named, None, next(iter(named)), "frontal-profile", 1, 12)
     assert "<img" not in genuine and "<code>" in genuine and "not loaded" in note
 
 
 def test_unknown_pair_is_refused(view):
     with pytest.raises(gr.Error):
-        pose_errors.pick_pair(view, SimpleNamespace(index=["nobody", "nothing"]))
+        hardest_pairs.pick_pair(view, SimpleNamespace(index=["nobody", "nothing"]))
     row_ids = view.rows.index[:2]
-    assert pose_errors.pick_pair(view, SimpleNamespace(index=list(row_ids)))[1].value == tuple(row_ids)
+    assert hardest_pairs.pick_pair(view, SimpleNamespace(index=list(row_ids)))[1].value == tuple(row_ids)
 
 
 def test_another_report_keeps_the_cell_it_has(named):
@@ -121,9 +134,12 @@ def test_a_report_on_request_is_that_of_the_command(tmp_path, monkeypatch):
     named = {}
     for _ in range(2):  # the second replaces the first
         *_, (status, report, other) = compute_report.compute(named, store, "colour", "all-pairs")
-    assert status == "" and list(named) == ["colour · drawn · all-pairs"] == report["choices"] and other["choices"][1:] == list(named)
+    assert list(named) == ["colour · drawn · all-pairs protocol"] == report["choices"] and other["choices"][1:] == list(named)
     cell = named[report["value"]].cell("frontal-profile")
     assert (cell.rates().genuine, cell.rates().impostor) == (6 * 4 * 4, 6 * 5 * 4 * 4)
+    folder, = saved_reports.saved_reports(store.view.dataset.folder)
+    assert str(folder) in status and Report.load(folder).cells == named[report["value"]].cells
+    assert app.parse(["--dataset", str(store.view.dataset.folder)]).reports[-1] == folder
 
 
 def test_a_cancelled_report_leaves_nothing(tmp_path):
@@ -132,3 +148,43 @@ def test_a_cancelled_report_leaves_nothing(tmp_path):
     next(steps)
     steps.close()
     assert named == {}
+
+
+def test_a_report_that_cannot_be_kept_says_so(reports, store, monkeypatch):
+    def refuse(*_):
+        raise UserError("read-only")
+
+    monkeypatch.setattr(compute_report, "save_report", refuse)
+    assert "cannot be written: save it as a ZIP" in compute_report.keep(reports[0], store)
+
+
+def test_a_report_leaves_as_a_zip_that_opens_again(reports, tmp_path):
+    name, content = saved_reports.zipped(reports[0])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path)
+    assert name == "colour-0-drawn-vggface2-pose-colour-0.zip"
+    assert Report.load(tmp_path / name.removesuffix(".zip")).header == reports[0].header
+
+
+def test_saved_pairs_are_those_shown(named, reports):
+    name, content = hardest_pairs.pairs_csv(named, next(iter(named)), "frontal-profile", 1, 12)
+    table, cell = pd.read_csv(io.BytesIO(content)), reports[0].cell("frontal-profile")
+    assert name == "hardest-pairs-frontal-profile.csv" and list(table["kind"]) == ["genuine"] * 12 + ["impostor"] * 12
+    for kind in ("genuine", "impostor"):
+        expected = cell.hardest(kind).head(12)[["row_id_a", "row_id_b"]]
+        assert table[table["kind"] == kind][["row_id_a", "row_id_b"]].to_numpy().tolist() == expected.to_numpy().tolist()
+
+
+def test_reports_of_another_build_or_of_other_weights_say_so(reports, store):
+    assert report_words.doubts(reports[0], store) == [] == report_words.doubts(reports[2], None)
+    other, = report_words.doubts(reports[2], store)  # the same names, drawn with another seed
+    assert "another build of drawn" in other and report_words.is_own(reports[2], store)
+    renamed = replace(reports[0], header=reports[0].header | {"model": "colour"})
+    assert "other weights of colour" in report_words.doubts(renamed, store)[0]
+
+
+def test_pairs_with_a_picture_that_is_not_loaded_are_named(reports, view):
+    pairs = reports[0].cell("frontal-profile").hardest("genuine").head(3)
+    pairs.loc[1, "row_id_b"] = "elsewhere"
+    html = pairs_html(view, pairs)
+    assert html.count("<img") == 4 and html.count('class="absent"') == 1 and "<code>elsewhere</code>" in html

@@ -1,0 +1,30 @@
+"""Files made for the visitor: what a handler returns is saved by the browser and never lies on the server's disk."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+_SAVE = """packed => {
+  if (!packed) return [];
+  const {name, data} = JSON.parse(packed), bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([bytes]));
+  link.download = name; link.click(); URL.revokeObjectURL(link.href);
+  return [];
+}"""
+
+
+def download(button: gr.Button, make: Callable[..., tuple[str, bytes]], inputs: Any) -> None:
+    """Each click on `button` saves what `make` gives for the inputs: a file name and its content."""
+    packed = gr.Textbox(visible="hidden", show_label=False)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    button.click(lambda *values: _pack(*make(*values)), inputs, packed, **quiet).then(None, packed, None, js=_SAVE, api_visibility="private")
+
+
+def _pack(name: str, content: bytes) -> str:
+    return json.dumps({"name": name, "data": base64.b64encode(content).decode()})
