@@ -1,4 +1,4 @@
-"""Distillation from scratch: a SqueezeFacePoseNet learns to see like a teacher of the same layout.
+"""Imitation from scratch: a SqueezeFacePoseNet learns to see like a teacher of the same layout, map by map.
 
 Two stages. *Blocks*: each Fire module gets the teacher's map and learns the next one, on small patches: shallow
 problems, which cost a seventh of a whole face and need no other layer to be right first. *Network*: the student
@@ -10,14 +10,8 @@ Every step's views depend on (seed, step) alone, so a run that was stopped conti
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import signal
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,18 +21,20 @@ from torch.nn import functional as F
 from sfpn.errors import UserError
 from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
 from sfpn.preprocess import Preprocess
-from sfpn.training.augment import Augmentation, random_views
+from sfpn.training.augment import Augmentation
+from sfpn.training.batches import Batches
 from sfpn.training.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
-from sfpn.training.pack import CROP_FACTOR, Pack
+from sfpn.training.pack import Pack
+from sfpn.training.run import check_finite
 
-Validate = Callable[[SFPN], dict[str, float]]  # student -> numbers for the log
+VALIDATE_EVERY = 8_000  # images
 DESCRIPTOR_WEIGHT = 4.0
 EMBEDDING_WEIGHT = 4.0
-CHANGEABLE = ("network_images", "save_every_seconds", "validate_every_images")  # when a run is continued
+CHANGEABLE = ("network_images",)  # when a run is continued
 
 
 @dataclass(frozen=True)
-class DistillConfig:
+class ImitateConfig:
     """One run; saved with its checkpoints. Sizes are in image passes, so that the batch can change without them."""
 
     depthwise: bool
@@ -53,8 +49,6 @@ class DistillConfig:
     block_rate: float = 4e-3
     network_rate: float = 1.5e-3
     weight_decay: float = 1e-4
-    save_every_seconds: float = 120.0
-    validate_every_images: int = 8_000
 
     @property
     def block_steps(self) -> int:
@@ -64,17 +58,21 @@ class DistillConfig:
     def steps(self) -> int:
         return self.block_steps + self.network_images // self.network_batch
 
+    def due(self, step: int) -> bool:
+        """Whether a line is logged after a step: every VALIDATE_EVERY images, and where a stage ends."""
+        in_stage, batch = (step, self.block_batch) if step <= self.block_steps else (step - self.block_steps, self.network_batch)
+        return step == self.block_steps or in_stage % max(1, VALIDATE_EVERY // batch) == 0
 
-class Distiller:
+
+class Imitator:
     """Holds a run's state: the student, the heads towards other teachers' embeddings, the optimizer and the step."""
 
     def __init__(
-        self, config: DistillConfig, pack: Pack, teacher: SFPN, embeddings: list[np.ndarray], preprocess: Preprocess
+        self, config: ImitateConfig, pack: Pack, teacher: SFPN, embeddings: list[np.ndarray], preprocess: Preprocess
     ) -> None:
         """embeddings: one (N, D) array of unit vectors per further teacher, in the pack's order; may be empty."""
         torch.manual_seed(config.seed)
-        self.config, self.pack, self.preprocess = config, pack, preprocess
-        self.mean = torch.tensor(preprocess.mean).view(1, 3, 1, 1)
+        self.config, self.batches = config, Batches(pack, preprocess, config.seed)
         self.student = SFPN(SFPNConfig(depthwise=config.depthwise, batch_norm=True, dropout=0.0))
         self.student.to(memory_format=torch.channels_last)
         self.embeddings = [torch.from_numpy(values).float() for values in embeddings]
@@ -82,57 +80,40 @@ class Distiller:
         self.optimizer = torch.optim.AdamW(
             [*self.student.parameters(), *self.heads.parameters()], weight_decay=config.weight_decay
         )
-        sample, _ = self._views(np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none())
+        sample, _ = self.batches.views(np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none())
         self.teacher = TeacherMaps(teacher.to(memory_format=torch.channels_last), sample)
         self.step = 0
-
-    def _views(
-        self, rows: np.ndarray, step: int, size: int, augmentation: Augmentation
-    ) -> tuple[torch.Tensor, torch.Generator]:
-        generator = torch.Generator().manual_seed((self.config.seed << 32) + step)
-        crops = torch.from_numpy(self.pack.crops[np.sort(rows)]).permute(0, 3, 1, 2)
-        views = random_views(crops, size, self.preprocess.crop_factor / CROP_FACTOR, augmentation, generator)
-        return (views - self.mean).to(memory_format=torch.channels_last), generator
-
-    def rows_of_step(self, step: int, batch: int) -> np.ndarray:
-        """The pack rows of a step: shuffled passes over the pack, from (seed, pass) alone."""
-        per_pass = len(self.pack) // batch
-        if not per_pass:
-            raise UserError(f"the pack has {len(self.pack)} crops, fewer than one batch of {batch}; lower the batch")
-        shuffled = np.random.default_rng((self.config.seed, step // per_pass)).permutation(len(self.pack))
-        start = step % per_pass * batch
-        return np.sort(shuffled[start : start + batch])
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its losses by name. Raises FloatingPointError on a non-finite loss."""
         blocks = self.step < self.config.block_steps
-        self._set_rate(blocks)
+        rate = self._rate(blocks)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.student.train()
         if not blocks:
             self._hold_early_statistics()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._block_gradients() if blocks else self._network_gradients()
-        bad = [name for name, value in losses.items() if not math.isfinite(value)]
-        if bad:
-            raise FloatingPointError(f"step {self.step}: loss of {', '.join(bad)} is not finite; lower the learning rate")
+        check_finite(losses, self.step, rate)
         nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizer.step()
         self.step += 1
-        return losses
+        images = self.config.block_batch if blocks else self.config.network_batch
+        return losses | {"images": images, "learning_rate": rate}
 
-    def _set_rate(self, blocks: bool) -> None:
+    def _rate(self, blocks: bool) -> float:
         config = self.config
         start, end = (0, config.block_steps) if blocks else (config.block_steps, config.steps)
         progress = (self.step - start) / max(1, end - start)
         peak = config.block_rate if blocks else config.network_rate
         warm = min(1.0, (self.step - start + 1) / 50)
-        for group in self.optimizer.param_groups:
-            group["lr"] = peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        return peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def _block_gradients(self) -> dict[str, float]:
         config = self.config
-        rows = self.rows_of_step(self.step, config.block_batch)
-        views, generator = self._views(rows, self.step, INPUT_SIZE, Augmentation())
+        rows = self.batches.rows(self.step, config.block_batch)
+        views, generator = self.batches.views(rows, self.step, INPUT_SIZE, Augmentation())
         spare = INPUT_SIZE - config.patch_size + 1
         top, left = (int(torch.randint(spare, (1,), generator=generator)) for _ in range(2))
         patches = views[:, :, top : top + config.patch_size, left : left + config.patch_size]
@@ -143,8 +124,8 @@ class Distiller:
 
     def _network_gradients(self) -> dict[str, float]:
         config = self.config
-        rows = self.rows_of_step(self.step - config.block_steps, config.network_batch)
-        views, _ = self._views(rows, self.step, INPUT_SIZE, Augmentation())
+        rows = self.batches.rows(self.step - config.block_steps, config.network_batch)
+        views, _ = self.batches.views(rows, self.step, INPUT_SIZE, Augmentation())
         train_early = self.step % config.early_every == 0
         parts = max(1, config.network_batch // config.micro_batch)
         sums: dict[str, float] = {}
@@ -198,74 +179,3 @@ class Distiller:
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-
-
-def save_atomically(state: dict, path: Path) -> None:
-    """Write a checkpoint under a temporary name, then rename: an interrupted run never leaves half a file."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def run_distillation(distiller: Distiller, folder: Path, validate: Validate) -> None:
-    """Train to the end or until SIGTERM/SIGINT, with checkpoints and one JSON line per validation in log.jsonl."""
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.exists():
-        distiller.restore(torch.load(checkpoint, weights_only=True))
-        print(f"continuing {folder} at step {distiller.step} of {distiller.config.steps}", flush=True)
-    stop = _StopSignal()
-    log = _Log(folder / "log.jsonl", distiller, validate)
-    saved = time.monotonic()
-    while distiller.step < distiller.config.steps and not stop.asked:
-        log.add(distiller.train_step())
-        if time.monotonic() - saved > distiller.config.save_every_seconds:
-            save_atomically(distiller.state(), checkpoint)
-            saved = time.monotonic()
-    save_atomically(distiller.state(), checkpoint)
-    if stop.asked:
-        print(f"stopped at step {distiller.step}; the same command continues", flush=True)
-
-
-class _StopSignal:
-    """Turns SIGTERM and SIGINT into a flag that the loop reads between two steps."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_) -> None:
-        self.asked = True
-
-
-class _Log:
-    """Averages the losses between two validations and writes them as one JSON line."""
-
-    def __init__(self, path: Path, distiller: Distiller, validate: Validate) -> None:
-        self.path, self.distiller, self.validate = path, distiller, validate
-        self._clear()
-
-    def _clear(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.count, self.images, self.started = 0, 0, time.monotonic()
-
-    def add(self, losses: dict[str, float]) -> None:
-        config, step = self.distiller.config, self.distiller.step
-        blocks = step <= config.block_steps
-        self.images += config.block_batch if blocks else config.network_batch
-        self.count += 1
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        if self.images >= config.validate_every_images or step in (config.block_steps, config.steps):
-            self._write("blocks" if blocks else "network", step)
-            self._clear()
-
-    def _write(self, stage: str, step: int) -> None:
-        seconds = time.monotonic() - self.started
-        record = {"step": step, "stage": stage, "images_per_second": round(self.images / seconds, 1)}
-        record |= {name: round(value / self.count, 4) for name, value in self.sums.items()}
-        record |= self.validate(self.distiller.student)
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        print(json.dumps(record), flush=True)

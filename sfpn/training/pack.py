@@ -1,11 +1,12 @@
 """Training crops in one memory-mapped array, so that a training step decodes no image.
 
 A pack is a folder: crops.npy (N, S, S, 3) uint8, each a square of CROP_FACTOR times the face box's shorter side, and
-rows.parquet with row_id and identity in the same order.
+rows.parquet with row_id, identity (null where it is not known) and pose in the same order.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sfpn.preprocess import Preprocess
 from sfpn.selection import Selection
 
 SIZE = 160  # px; a plain 113 px view then has nearly one pixel of the pack for each of its own
+UNLABELLED = -1  # identity of a crop whose person is not known
 CROP_FACTOR = 1.8  # leaves room for shifts, rotation and scale around the network's own 1.35
 
 
@@ -29,21 +31,25 @@ class Pack:
 
     crops: np.ndarray  # (N, SIZE, SIZE, 3) uint8, memory-mapped
     row_ids: list[str]
-    identities: np.ndarray  # (N,) int64, 0 .. number of identities - 1
+    identities: np.ndarray  # (N,) int64, 0 .. number of identities - 1, or UNLABELLED
+    poses: np.ndarray  # (N,) str, sfpn.schema.POSES
 
     def __len__(self) -> int:
         return len(self.row_ids)
 
 
-def write_pack(selections: list[Selection], folder: Path) -> int:
+def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selection] = ()) -> int:
     """Crop every face of the selections into a new pack; returns how many rows had no face and were left out.
 
+    unlabelled: more selections, whose column identity does not say who is who.
     Raises UserError if the folder exists or there is no face at all.
     """
     if folder.exists():
         raise UserError(f"{folder} exists; remove it or choose another --out")
     preprocess = Preprocess(size=SIZE, crop_factor=CROP_FACTOR)
     tables = [_faces_of(selection) for selection in selections]
+    tables += [_faces_of(selection).assign(identity=None) for selection in unlabelled]
+    selections = [*selections, *unlabelled]
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
         raise UserError("none of these rows has a face; build the dataset with detection")
@@ -64,10 +70,11 @@ def write_pack(selections: list[Selection], folder: Path) -> int:
 
 
 def _faces_of(selection: Selection) -> pd.DataFrame:
-    """row_id and identity of the rows with a face, in the order of the dataset's files; identities told apart by dataset."""
+    """row_id, identity and pose of the rows with a face, in the dataset's order; identities told apart by dataset."""
     rows = selection.rows()
     rows = rows[rows["box_xyxy"].notna()]
-    return pd.DataFrame({"row_id": rows["row_id"], "identity": f"{selection.dataset.name}/" + rows["identity"]})
+    identity = f"{selection.dataset.name}/" + rows["identity"]
+    return pd.DataFrame({"row_id": rows["row_id"], "identity": identity, "pose": rows["pose"]})
 
 
 def load_pack(folder: Path) -> Pack:
@@ -75,8 +82,23 @@ def load_pack(folder: Path) -> Pack:
     if not (folder / "crops.npy").is_file() or not (folder / "rows.parquet").is_file():
         raise UserError(f"{folder}: not a pack of training crops; make one with: python -m sfpn train pack")
     crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
-    rows = pyarrow.parquet.read_table(folder / "rows.parquet", columns=["row_id", "identity"]).to_pydict()
-    if crops.shape != (len(rows["row_id"]), SIZE, SIZE, 3) or crops.dtype != np.uint8:
-        raise UserError(f"{folder}: crops.npy {crops.shape} does not fit its {len(rows['row_id'])} rows; make it again")
-    _, identities = np.unique(rows["identity"], return_inverse=True)
-    return Pack(crops, rows["row_id"], identities)
+    rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
+    if not {"row_id", "identity", "pose"} <= set(rows) or crops.shape != (len(rows), SIZE, SIZE, 3) or crops.dtype != np.uint8:
+        raise UserError(f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; make it again")
+    identities, _ = pd.factorize(rows["identity"], sort=True)  # null becomes -1
+    return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn train pack`."""
+    parser.add_argument("datasets", nargs="+", metavar="DIR[:SPLIT]")
+    parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DIR[:SPLIT]", help="more datasets, whose identities say nothing")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write a pack as asked; 0 when done. Raises UserError."""
+    labelled, unlabelled = ([Selection.parse(text) for text in texts] for texts in (args.datasets, args.unlabelled))
+    left_out = write_pack(labelled, args.out, unlabelled)
+    print(f"{args.out}: {len(load_pack(args.out))} crops; {left_out} rows without a face left out")
+    return 0

@@ -1,0 +1,56 @@
+"""How good a student is on people kept out of its training, while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from sfpn import metrics
+from sfpn.comparisons import AllPairs
+from sfpn.embeddings import Embeddings
+from sfpn.evaluate import make_samples
+from sfpn.model import SFPN, fold_batch_norm
+from sfpn.preprocess import Preprocess
+from sfpn.schema import POSE_PAIRS, pair_key
+from sfpn.selection import Selection
+from sfpn.tally import tally
+
+BATCH = 8
+Validate = Callable[[SFPN], dict[str, float]]  # student -> {"eer_frontal-profile": 0.12, ...}
+
+
+def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
+    """Measures EER per pose pair over all pairs of the selection's detected faces; nothing without a selection."""
+    if selection is None:
+        return lambda student: {}
+    rows = selection.rows()
+    rows = rows[rows["box_xyxy"].notna()]
+    inputs = torch.cat([
+        preprocess.tensor([preprocess.crop(picture.decode(), picture.face)]).to(torch.bfloat16)
+        for picture in selection.dataset.pictures(set(rows["row_id"]))
+    ])
+
+    def measure(student: SFPN) -> dict[str, float]:
+        values = _descriptors(fold_batch_norm(student.eval()), inputs)
+        embeddings = Embeddings(rows["row_id"].to_numpy(), values - values.mean(0), np.ones(len(rows), bool), {"model": "student"})
+        student.train()
+        samples = make_samples(rows, embeddings)
+        found = {}
+        for pair in POSE_PAIRS:
+            first, second = (samples.of_pose(pose) for pose in pair)
+            if len(first) and len(second):
+                scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
+                found[f"eer_{pair_key(pair)}"] = round(metrics.eer(*scores).rate, 4)
+        return found
+
+    return measure
+
+
+@torch.inference_mode()
+def _descriptors(model: SFPN, inputs: torch.Tensor) -> np.ndarray:
+    model = model.to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        batches = (part.contiguous(memory_format=torch.channels_last) for part in inputs.split(BATCH))
+        return torch.cat([model(part).float() for part in batches]).numpy()
