@@ -1,5 +1,8 @@
 """Trains networks.
 
+    python -m sfpn train pretrain datasets/ms1m --start-from imagenet --out runs/ms1m
+    python -m sfpn train finetune datasets/vggface2:train --start-from runs/ms1m --out runs/vggface2
+    accelerate launch --num_processes 4 --mixed_precision bf16 -m sfpn train pretrain ...
     python -m sfpn train pack datasets/cfp:train datasets/lfw:train --unlabelled datasets/portraits --out packs/train
     python -m sfpn train targets packs/train --teachers xs-cfp.parquet,xs-lfw.parquet xxs-cfp.parquet,xxs-lfw.parquet \\
         --start-from published.safetensors --out targets.parquet
@@ -17,10 +20,13 @@ import argparse
 from importlib import import_module
 
 STAGES = {  # name -> module with add_arguments(parser) and run(args), and what it does
+    "pretrain": ("sfpn.training.pretrain", "stage 1 of the paper: tell many identities apart (MS1M)"),
+    "finetune": ("sfpn.training.finetune", "stage 2 of the paper: go on from other weights (VGGFace2)"),
     "pack": ("sfpn.training.pack", "crop the faces of datasets into one array"),
     "targets": ("sfpn.training.targets", "join the embeddings of several teachers into the targets of a distillation"),
     "distill": ("sfpn.training.distill_run", "learn to put faces where the teachers put them"),
     "imitate": ("sfpn.training.imitate_run", "learn from scratch to see like a network of the same layout, map by map"),
+    "plot": ("sfpn.training.plot", "the losses of runs as a page to look at"),
 }
 
 
