@@ -24,6 +24,7 @@ from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.saved_reports import saved_reports  # noqa: E402
+from demo.terms import explain_terms  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
 from sfpn.dataset import FaceDataset  # noqa: E402
@@ -129,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
 def launch_settings() -> dict:
     """How the page is served: bounded uploads, nothing recorded, nothing shared."""
     return {
-        "theme": make_theme(), "css_paths": STYLE_SHEET, "max_file_size": MAX_BYTES, "run_history": False,
+        "theme": make_theme(), "css_paths": STYLE_SHEET, "js": explain_terms(), "max_file_size": MAX_BYTES, "run_history": False,
         "enable_monitoring": False, "share": False, "pwa": False, "footer_links": ["api", "settings"],
         "state_session_capacity": 200,
     }  # fmt: skip

@@ -15,6 +15,7 @@ from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
 
 SFPN_TYPE = "SqueezeFacePoseNet"
 MEBIBYTE = 2**20
+RATES = ("eer", "eer_low", "eer_high", "accuracy")
 
 
 def facts_html(card: Card, file_bytes: int | None) -> str:
@@ -32,7 +33,7 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
         "Descriptor": f"{architecture.get('descriptor_size', '?')} numbers" + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted") + (", crop and mirror image summed" if card.mirror_sum else ""),
         "Crop": f"{pre.size} × {pre.size} px RGB; {geometry}; beyond the photo: {pre.padding}",
         "Input": f"(pixel − {', '.join(f'{m:g}' for m in pre.mean)}) / {pre.scale:g}",
-        "Weights": card.weights_sha256[:16],
+        "Weights (SHA-256)": card.weights_sha256[:16],
         "Licence": card.licence,
         "Limits": card.limits or "not stated",
         **{f"Training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
@@ -74,11 +75,18 @@ def points_html(card: Card) -> str:
 
 
 def results_html(card: Card) -> str:
-    """The measured results, whatever columns they have."""
+    """The measured results, whatever columns they have, the command last."""
     if not card.results:
         return '<p class="quiet">This card holds no measured results.</p>'
-    names = list(dict.fromkeys(name for result in card.results for name in result))
-    return _table([name.replace("_", " ") for name in names], [[_words(result.get(name)) for name in names] for result in card.results])
+    names = sorted(dict.fromkeys(name for result in card.results for name in result), key=lambda name: name == "command")
+    head = [name.replace("_", " ").replace("eer", "EER").replace("fnmr at fmr", "FNMR at FMR") for name in names]
+    return _table(head, [[_result(name, result.get(name)) for name in names] for result in card.results])
+
+
+def _result(name: str, value: Any) -> str:
+    if name == "fnmr_at_fmr" and isinstance(value, dict):
+        return "; ".join(f"{100 * float(fmr):g} %: {percent(fnmr)}" for fmr, fnmr in value.items())
+    return percent(value) if name in RATES else _words(value)
 
 
 def _words(value: Any) -> str:

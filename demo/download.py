@@ -1,4 +1,4 @@
-"""Files made for the visitor: what a handler returns is saved by the browser and never lies on the server's disk."""
+"""Files made for the visitor: what a handler returns is saved by the browser, and no file is kept on the server."""
 
 from __future__ import annotations
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from demo.bound import bound
 from demo.clickable import Clickable
+from demo.download import download
 from demo.embedding_store import EmbeddingStore
 from demo.explore import follow as follow_sample
+from demo.explore import selection_csv
 from demo.figures_base import degrees, message
 from demo.figures_embeddings import COLOURS, add_own_photo, heat_map, map_figure, spread_figure
 from demo.jobs import follow, progress_html
-from demo.links import EXPLORE, VERIFY, Links, goto, opened
+from demo.links import EXPLORE, VERIFY, Links, Opened, goto, opened
 from demo.plotly_view import PlotlyView
 from demo.projection import available, kept_file, place, project
 from demo.sample_html import grid_html, neighbours_html
@@ -32,7 +34,7 @@ NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
 SHOWN_SELECTION = 96  # thumbnails of a lasso
 HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
-and choose many with the lasso or box tool of the figure's bar. t-SNE and UMAP keep neighbourhoods, not distances.</p>"""
+and choose many with the lasso or box tool of the figure's bar, or with the filters of Explore and its button “Show on the map”.</p>"""
 OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
 
 
@@ -56,7 +58,7 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
         gr.Markdown(NO_DATASET)
         return
     with gr.Row():
-        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="map-model", filterable=False)
+        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="map-model", filterable=False, min_width=300)
         method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
         colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)
@@ -85,7 +87,11 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
 
 
 def _build_selection(store: EmbeddingStore, choice: Choice, chart: PlotlyView, selection: gr.State, run, links: Links, tab: gr.Tab) -> None:
-    words, grid = gr.HTML(elem_id="lasso-words", padding=False), Clickable(elem_id="lasso-grid")
+    with gr.Row(equal_height=True, visible=False) as tools:
+        words = gr.HTML(elem_id="lasso-words", padding=False)
+        save = gr.Button("Export CSV", size="sm", elem_id="lasso-csv", scale=0, min_width=130)
+        clear = gr.Button("Clear selection", size="sm", elem_id="lasso-clear", scale=0, min_width=130)
+    grid = Clickable(elem_id="lasso-grid")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=310):
             gr.HTML(f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>')
@@ -94,7 +100,11 @@ def _build_selection(store: EmbeddingStore, choice: Choice, chart: PlotlyView, s
             gr.HTML('<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>')
             between = PlotlyView(height=400, elem_id="spread")
             verdict = gr.Markdown(elem_id="spread-reading")
-    chart.lasso(bound(take_lasso, store), None, [selection, words, grid], **QUIET)
+    chosen = [selection, tools, words, grid, chart]
+    chart.lasso(bound(take_lasso, store), None, chosen, **QUIET)
+    links.selection.change(bound(take_selection, store), links.selection, chosen, **QUIET)
+    clear.click(bound(choose, store, ()), None, chosen, **QUIET)
+    download(save, bound(selection_csv, store.view), selection)
     grid.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     compared = {"fn": bound(show_similar, store), "inputs": [choice.model, selection], "outputs": similar, **QUIET}
     measured = {"fn": bound(show_spread, store), "inputs": choice.model, "outputs": [between, verdict], **QUIET}
@@ -159,12 +169,24 @@ def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
 
 
 def take_lasso(store: EmbeddingStore, event: gr.EventData) -> tuple:
-    """(selection, words, thumbnails) of the points inside a lasso or box."""
-    row_ids = tuple(dict.fromkeys(point["value"] for point in event.points if point["value"] in store.view))
+    """What `choose` gives for the points inside a lasso or box."""
+    return choose(store, tuple(dict.fromkeys(point["value"] for point in event.points if point["value"] in store.view)))
+
+
+def take_selection(store: EmbeddingStore, selection: Opened | None) -> tuple:
+    """What `choose` gives for the rows that another tab sent."""
+    return choose(store, selection.value if selection else ())
+
+
+def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> tuple:
+    """(selection, row of tools, words, thumbnails, map with the others dimmed)"""
+    if not row_ids:
+        return (), gr.update(visible=False), "", "", gr.update(highlight=None)
     rows = store.view.rows.loc[list(row_ids)]
     more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
     words = f'<p class="summary"><b>{len(row_ids):,}</b> images of {rows["identity"].nunique():,} identities chosen{more}</p>'
-    return row_ids, words, grid_html(store.view, row_ids[:SHOWN_SELECTION])
+    others = len(row_ids) < len(store.view.rows)
+    return row_ids, gr.update(visible=True), words, grid_html(store.view, row_ids[:SHOWN_SELECTION]), gr.update(highlight=list(row_ids) if others else None)
 
 
 def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]):

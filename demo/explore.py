@@ -12,10 +12,11 @@ import numpy as np
 from demo.bound import bound
 from demo.clickable import Clickable
 from demo.dataset_view import UNKNOWN, DatasetView
+from demo.download import download
 from demo.embedding_store import EmbeddingStore
 from demo.facets import FOUND, YAW_LIMITS, Facets, counts, masks, select
 from demo.figures_explore import identity_table, yaw_histogram
-from demo.links import EXPLORE, VERIFY, Links, Opened, goto, opened
+from demo.links import EMBEDDINGS, EXPLORE, VERIFY, Links, Opened, goto, opened
 from demo.plotly_view import PlotlyView
 from demo.sample_html import grid_html, neighbours_html, sample_html
 from sfpn.schema import POSE_LABELS, POSES
@@ -23,8 +24,6 @@ from sfpn.schema import POSE_LABELS, POSES
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 PAGE = 48  # thumbnails at once
 COUNTED_IDENTITIES = 1000  # above, the list of identities shows no live counts
-SAVE_TEXT = """text => { const link = document.createElement('a'); link.href = URL.createObjectURL(new Blob([text], {type: 'text/csv'}));
-  link.download = 'selection.csv'; link.click(); return []; }"""
 SCROLL = "() => { const title = document.querySelector('#sample-title'); if (title?.offsetParent) title.scrollIntoView({behavior: 'smooth'}); return []; }"
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`; `python -m data_tools build` makes one."
 NO_NEIGHBOURS = '<p class="quiet">The embeddings of this dataset under this model are not there yet: compute them in the tab Embeddings.</p>'
@@ -61,9 +60,10 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
         with gr.Column(scale=2, min_width=260):
             controls = _build_controls(view)
             with gr.Row():
-                clear = gr.Button("Clear filters", size="sm", elem_id="clear")
-                export = gr.Button("Export CSV", size="sm", elem_id="export")
-                chance = gr.Button("Random sample", size="sm", elem_id="random")
+                clear = gr.Button("Clear filters", size="sm", elem_id="clear", min_width=110)
+                chance = gr.Button("Random sample", size="sm", elem_id="random", min_width=110)
+                export = gr.Button("Export CSV", size="sm", elem_id="export", min_width=110)
+                on_map = gr.Button("Show on the map", size="sm", elem_id="to-map", min_width=110)
         with gr.Column(scale=5, min_width=310):
             with gr.Row(equal_height=False):
                 with gr.Column(min_width=280):
@@ -74,7 +74,9 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
             summary = gr.HTML(elem_id="summary")
             grid = Clickable(elem_id="grid")
             with gr.Row(equal_height=True):
-                back, page, ahead = gr.Button("← Previous", size="sm", elem_id="previous"), gr.HTML(elem_id="page", padding=False), gr.Button("Next →", size="sm", elem_id="next")
+                back = gr.Button("← Previous", size="sm", elem_id="previous", min_width=90)
+                page = gr.HTML(elem_id="page", padding=False, min_width=100)
+                ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
     refreshed = {"fn": bound(refresh, view), "inputs": controls.all, "outputs": [controls.pose, controls.detected, controls.identity, yaw, people, shown, summary, grid, page, number], **QUIET}
     gr.on(None, **refreshed, trigger_mode="always_last")
     clear.click(clear_facets, None, controls.all, **QUIET)
@@ -82,8 +84,8 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
     people.select(bound(pick_identity, view), None, [controls.identity, controls.pose], **QUIET)
     for button, step in ((back, -1), (ahead, 1)):
         button.click(bound(turn_page, view, step), [shown, number], [grid, page, number], **QUIET)
-    text = gr.Textbox(visible="hidden", elem_id="selection-csv")
-    export.click(bound(selection_csv, view), shown, text, **QUIET).then(None, text, None, js=SAVE_TEXT, api_visibility="private")
+    download(export, bound(selection_csv, view), shown)
+    on_map.click(lambda row_ids: (goto(EMBEDDINGS), opened(tuple(row_ids))), shown, [links.tabs, links.selection], **QUIET)
     chance.click(random_sample, shown, [links.sample], **QUIET)
     grid.select(bound(follow, view), None, [links.tabs, links.pair, links.sample], **QUIET)
     _build_sample(store, links, tab)
@@ -110,12 +112,12 @@ def _build_controls(view: DatasetView) -> Controls:
 
 
 def _build_sample(store: EmbeddingStore, links: Links, tab: gr.Tab) -> None:
-    gr.HTML('<h3 class="section-title" id="sample-title">Sample <small>click a thumbnail</small></h3>')
+    gr.HTML('<h3 class="section-title" id="sample-title">Sample <small>click a thumbnail: its photo, box, landmarks, crop, columns and neighbours</small></h3>')
     current, marked = gr.State(None), gr.State(None)
-    with gr.Row(equal_height=True):
-        typed = gr.Textbox(label="row_id", elem_id="sample-id", max_lines=1, scale=3)
-        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Crop and neighbours by", elem_id="sample-model", scale=3, filterable=False)
-        mark = gr.Button("Pick for comparison", elem_id="mark", scale=1, min_width=150)
+    with gr.Row(equal_height=False):
+        typed = gr.Textbox(label="row_id", elem_id="sample-id", max_lines=1, scale=3, min_width=200)
+        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Crop and neighbours by", elem_id="sample-model", scale=3, filterable=False, min_width=280)
+        mark = gr.Button("Pick for comparison", size="sm", elem_id="mark", scale=1, min_width=170)
     picked = gr.HTML(elem_id="picked", padding=False)
     detail = gr.HTML(elem_id="sample", padding=False)
     gr.HTML('<h3 class="section-title">Nearest neighbours <small>score = cosine of embeddings; blue: same identity, orange: another</small></h3>')
@@ -185,12 +187,12 @@ def pick_identity(view: DatasetView, event: gr.SelectData) -> tuple:
     return [identity], [pose]
 
 
-def selection_csv(view: DatasetView, row_ids: Sequence[str]) -> str:
-    """The columns of the chosen rows as CSV; lists as JSON."""
+def selection_csv(view: DatasetView, row_ids: Sequence[str]) -> tuple[str, bytes]:
+    """(file name, CSV) of all columns of the chosen rows; lists as JSON."""
     chosen = view.rows.loc[list(row_ids)].drop(columns="detected")
     for name in ("box_xyxy", "landmarks_xy"):
         chosen[name] = [None if value is None else json.dumps([round(float(v), 2) for v in value]) for value in chosen[name]]
-    return chosen.to_csv(index=False)
+    return "selection.csv", chosen.to_csv(index=False).encode()
 
 
 def random_sample(row_ids: Sequence[str]) -> Opened | dict:

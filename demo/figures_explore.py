@@ -29,9 +29,9 @@ def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
                 x=centres, y=table[pose], name=POSE_LABELS[pose], customdata=ranges, marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
                 hovertemplate="yaw %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>" + POSE_LABELS[pose] + "</extra>",
             )  # fmt: skip
-    figure.update_xaxes(title="yaw (degrees; + = face turned to the image's right)", range=[-90, 90], dtick=30, fixedrange=True)
+    figure.update_xaxes(title="yaw (°; + = turned to the image's right)", range=[-90, 90], dtick=30, fixedrange=True)
     figure.update_yaxes(title="images", fixedrange=True)
-    return finish(figure, "yaw-histogram", table, barmode="stack", bargap=0.06, dragmode=False, margin={"l": 52, "r": 8, "t": 28, "b": 44})
+    return finish(figure, "yaw-histogram", table, barmode="stack", bargap=0.06, legend_traceorder="normal", dragmode=False, margin={"l": 52, "r": 8, "t": 28, "b": 44})
 
 
 def identity_table(rows: pd.DataFrame) -> go.Figure:
@@ -46,7 +46,7 @@ def identity_table(rows: pd.DataFrame) -> go.Figure:
     figure = go.Figure(go.Heatmap(
         x=shown.index.astype(str), y=[POSE_LABELS.get(pose, pose) for pose in poses], z=values,
         customdata=[[[identity, pose] for identity in shown.index] for pose in poses],
-        colorscale=SEQUENTIAL, zmin=0, showscale=False, xgap=1 if len(shown) < 80 else 0, ygap=2,
+        colorscale=SEQUENTIAL, zmin=0, zmax=max(1, int(values.max())), showscale=False, xgap=1 if len(shown) < 80 else 0, ygap=2,
         texttemplate="%{z}" if len(shown) <= 30 else None, hovertemplate="%{x}, %{y}: %{z} images<extra></extra>",
     ))  # fmt: skip
     left_out = f" (the first {SHOWN_IDENTITIES} of {len(counted):,})" if len(counted) > SHOWN_IDENTITIES else ""

@@ -10,7 +10,6 @@ from demo.figures_base import FIRST_MODEL, NEUTRAL_LINE, SECOND_MODEL, SEQUENTIA
 from sfpn.report import Difference
 from sfpn.schema import POSE_LABELS, POSES, pair_from_key, pair_key, pair_label, pose_pair
 
-AXIS = [POSE_LABELS[pose] for pose in POSES]
 FULL_SCALE = 0.15  # rates from here on get the darkest colour
 
 
@@ -19,12 +18,13 @@ def matrix_figure(table: pd.DataFrame, metric_title: str) -> go.Figure:
     if table.empty:
         return message("This report has no cell for this choice.")
     lines = table.set_index("pose_pair").to_dict("index")
-    keys = [[pair_key(pose_pair(down, across)) for across in POSES] for down in POSES]
+    poses = [pose for pose in POSES if any(pose in pair_from_key(key) for key in lines)]
+    axis, keys = [POSE_LABELS[pose] for pose in poses], [[pair_key(pose_pair(down, across)) for across in poses] for down in poses]
     rates = np.array([[_rate(lines.get(key)) for key in row] for row in keys])
     known = rates[np.isfinite(rates)]
     top = max(FULL_SCALE, float(known.max())) if len(known) else 1.0
     heatmap = go.Heatmap(
-        x=AXIS, y=AXIS, z=rates, customdata=keys, text=[[_text(lines.get(key)) for key in row] for row in keys],
+        x=axis, y=axis, z=rates, customdata=keys, text=[[_text(lines.get(key)) for key in row] for row in keys],
         hovertext=[[_hover(key, lines.get(key), metric_title) for key in row] for row in keys], hoverinfo="text",
         texttemplate="%{text}", colorscale=SEQUENTIAL, zmin=0, zmax=top, xgap=4, ygap=4, hoverongaps=False, showscale=False,
     )  # fmt: skip
@@ -40,7 +40,7 @@ def _rate(line: dict | None) -> float:
 
 def _text(line: dict | None) -> str:
     if line is None:
-        return ""
+        return "not in<br>this report"
     if pd.isna(line["rate"]):
         return "too few<br>pairs"
     return f"<b>{percent(line['rate'])}</b><br>{interval(line['low'], line['high'])}<br>{_short(line['genuine'])} / {_short(line['impostor'])}"

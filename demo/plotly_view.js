@@ -41,9 +41,10 @@ async function drawNow() {
   }
   const figure = JSON.parse(props.value), layout = themed(figure.layout || {});
   if (props.line_x != null && layout.shapes?.length) Object.assign(layout.shapes[0], { x0: props.line_x, x1: props.line_x });
-  if (props.highlight) figure.data.forEach((trace, curve) => {
-    trace.selectedpoints = props.highlight.filter(([c]) => c === curve).map(([, index]) => index);
-  });
+  if (props.highlight?.length) {
+    const chosen = new Set(props.highlight);
+    for (const trace of figure.data) if (trace.customdata) trace.selectedpoints = trace.customdata.flatMap((value, i) => chosen.has(value) ? [i] : []);
+  }
   await plotly.react(host, figure.data, layout, CONFIG);
   if (!bound) { bound = true; bind(); }
 }

@@ -5,8 +5,8 @@
     chart.lasso(choose, None, [...])    # box or lasso selection: evt.points, each as above
     chart.drag(move, None, [...])       # the figure's first shape, a vertical line, was dragged: evt.x
 
-`gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[[curve, index], ...])` dims all other points without
-sending the figure again. A trace with `ids` and `meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture
+`gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[value, ...])` dims all points but those with one of these
+values as customdata (none: no point is dimmed), without sending the figure again. A trace with `ids` and `meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture
 of the hovered point's id. Buttons save PNG, SVG, and the CSV in `layout.meta = {"name": ..., "csv": ...}`.
 plotly.js is the file inside the installed plotly package, served by the app itself.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -78,13 +79,13 @@ def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choi
 def _build_choice(named: Mapping[str, Report]) -> Choice:
     first = next(iter(named.values()))
     with gr.Row():
-        report = gr.Dropdown(list(named), value=next(iter(named)), label="Report (model · dataset · protocol)", elem_id="report", filterable=False)
-        other = gr.Dropdown([NO_OTHER, *named], value=NO_OTHER, label="Compare with", elem_id="other-report", filterable=False)
+        report = gr.Dropdown(list(named), value=next(iter(named)), label="Report (model · dataset · protocol)", elem_id="report", filterable=False, min_width=300)
+        other = gr.Dropdown([NO_OTHER, *named], value=NO_OTHER, label="Compare with", elem_id="other-report", filterable=False, min_width=300)
     with gr.Row():
-        metric = gr.Radio(list(METRICS.items()), value=EER, label="Error rate", elem_id="metric", scale=3)
-        size = gr.Radio(size_choices(first), value=1, label="Images per side", elem_id="template-size", scale=1)
-        treatment = gr.Radio(list(TREATMENTS.items()), value="whole_image", label="Images in which no face was found are", elem_id="treatment", scale=3)
-    pair = gr.Dropdown(pair_choices(first), value=first_pair(first), label="Cell (pose pair)", elem_id="pose-pair", filterable=False, render=False)
+        metric = gr.Radio(list(METRICS.items()), value=EER, label="Error rate", elem_id="metric", scale=4, min_width=300)
+        size = gr.Radio(size_choices(first), value=1, label="Images per side", elem_id="template-size", scale=2)
+        treatment = gr.Radio(list(TREATMENTS.items()), value="whole_image", label="Images in which no face was found are", elem_id="treatment", scale=4, min_width=300)
+    pair = gr.Dropdown(pair_choices(first), value=first_pair(first), label="Cell (pose pair)", elem_id="pose-pair", filterable=False, min_width=300, render=False)
     count = gr.Radio(list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count", render=False)
     return Choice(report, other, metric, size, treatment, pair, count)
 
@@ -226,7 +227,7 @@ def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, tre
         return NO_CELL, message(NO_CELL), gr.skip(), ""
     rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"]
     start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(edges.median()))
-    slider = gr.update(minimum=float(edges.min()), maximum=float(edges.max()), value=round(start, 3))
+    slider = gr.update(minimum=math.floor(100 * edges.min()) / 100, maximum=math.ceil(100 * edges.max()) / 100, value=round(start, 3))
     title = f"**{label_of(key)}** ({' vs '.join(POSE_LABELS[pose] for pose in pair_from_key(key))}): {cell.subjects} subjects, "
     title += f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
     title += "" if rates.d_prime is None else f", d′ {rates.d_prime:.2f}, AUC {rates.auc:.4f}"

@@ -13,6 +13,7 @@ from explorer_data import make_store
 from sklearn.decomposition import PCA
 
 from demo import embeddings, jobs, projection, similarity
+from demo.links import opened
 from sfpn.faces import FaceDetector
 from sfpn.schema import pair_key, pose_pair
 
@@ -120,8 +121,10 @@ def test_missing_embeddings_are_offered_and_computed(tmp_path):
 def test_lasso_keeps_known_rows_once(store):
     a, b = store.view.rows.index[:2]
     points = [{"value": a}, {"value": b}, {"value": a}, {"value": "nobody"}, {"value": None}]
-    row_ids, words, grid = embeddings.take_lasso(store, SimpleNamespace(points=points))
-    assert row_ids == (a, b) and "<b>2</b> images" in words and grid.count("<img") == 2
+    row_ids, tools, words, grid, chart = embeddings.take_lasso(store, SimpleNamespace(points=points))
+    assert row_ids == (a, b) and "<b>2</b> images" in words and grid.count("<img") == 2 and chart["highlight"] == [a, b]
+    assert embeddings.take_selection(store, opened((a, b)))[0] == (a, b)
+    assert embeddings.choose(store, ())[0] == () and embeddings.choose(store, tuple(store.view.rows.index))[4]["highlight"] is None
 
 
 def test_clicked_points_and_cells_open(store):

@@ -125,7 +125,7 @@ def test_clicks_on_the_figures_filter(view):
 
 def test_export_holds_the_chosen_rows_and_all_columns(view):
     row_ids = view.rows.index[:5]
-    table = pd.read_csv(io.StringIO(explore.selection_csv(view, row_ids)))
+    table = pd.read_csv(io.BytesIO(explore.selection_csv(view, row_ids)[1]))
     assert table["row_id"].tolist() == row_ids.tolist() and "image" not in table
     assert json.loads(table["box_xyxy"][0]) == [8, 8, 24, 24]
     assert table["box_xyxy"].isna().sum() == (~view.rows.loc[row_ids, "detected"]).sum()
