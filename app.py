@@ -102,8 +102,8 @@ def build(loaded: Loaded) -> gr.Blocks:
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links)
-            with gr.Tab("Explore", id=EXPLORE) as tab:
-                explore.build(store, links, tab)
+            with gr.Tab("Explore", id=EXPLORE):
+                explore.build(store, links)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
                 embeddings.build(store, loaded.detector, links, tab)
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ class EmbeddingStore:
     view: DatasetView
     models: Mapping[str, Embedder]
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _derived: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def get(self, model: str) -> np.ndarray | None:
         """The embeddings, or None if they have not been computed for all rows."""
@@ -41,6 +43,12 @@ class EmbeddingStore:
         dataset, embedder = self.view.dataset, self.models[model]
         self._keep(model, embed_dataset(dataset, embedder, cache=cache_file(dataset, embedder), progress=progress))
         return self._kept[model]
+
+    def derived(self, what: str, model: str, make: Callable[[np.ndarray], Any]) -> Any:
+        """What `make` gives for the embeddings of a model, made once per name `what`."""
+        if (what, model) not in self._derived:
+            self._derived[what, model] = make(self._kept[model])
+        return self._derived[what, model]
 
     def position(self, row_id: str) -> int:
         """The row of a picture in the arrays."""
@@ -71,4 +79,6 @@ class EmbeddingStore:
         return None
 
     def _keep(self, model: str, known: Embeddings) -> None:
+        for key in [key for key in self._derived if key[1] == model]:
+            del self._derived[key]
         self._kept[model] = unit_length(known.of(self.view.rows.index).values)

@@ -9,20 +9,19 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
+from demo import chosen_samples
 from demo.bound import bound
 from demo.clickable import Clickable
-from demo.download import download
 from demo.embedding_store import EmbeddingStore
 from demo.explore import follow as follow_sample
-from demo.explore import selection_csv
 from demo.figures_base import degrees, message
-from demo.figures_embeddings import COLOURS, add_own_photo, heat_map, map_figure, spread_figure
+from demo.figures_embeddings import COLOURS, add_own_photo, map_figure
 from demo.jobs import follow, progress_html
-from demo.links import EXPLORE, VERIFY, Links, Opened, goto, opened
+from demo.links import EXPLORE, Links, goto, opened
 from demo.plotly_view import PlotlyView
 from demo.projection import available, kept_file, place, project
-from demo.sample_html import grid_html, neighbours_html
-from demo.similarity import SHOWN, for_heat_map, nearest, read_spread, spread
+from demo.sample_html import neighbours_html
+from demo.similarity import nearest
 from demo.verify_side import ONE_AT_A_TIME, PhotoInput, notices_html
 from sfpn.errors import UserError
 from sfpn.faces import FaceDetector
@@ -32,7 +31,6 @@ from sfpn.verifier import look
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
-SHOWN_SELECTION = 96  # thumbnails of a lasso
 HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
 and choose many with the lasso or box tool of the figure's bar, or with the filters of Explore and its button “Show on the map”.</p>"""
 OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
@@ -62,7 +60,7 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
         method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
         colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)
-    own, selection = gr.State(None), gr.State(())
+    own, drawn = gr.State(None), gr.State(None)
     with gr.Row(visible=False) as missing:
         gr.Markdown(MISSING)
         compute, cancel = gr.Button("Compute embeddings", variant="primary", elem_id="compute"), gr.Button("Cancel", elem_id="cancel-compute")
@@ -75,61 +73,41 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
             photo = PhotoInput(label="A photo of your own", sources=["upload", "webcam", "clipboard"], height=190, buttons=[], webcam_options=gr.WebcamOptions(mirror=False), elem_id="own-photo", placeholder="Drop a photo here:\nwhere does it land on the map?")
             gr.HTML(OWN_HINT)
             notice, alike = gr.HTML(elem_id="own-notice"), Clickable(elem_id="own-neighbours")
-    drawn = {"fn": bound(draw, store), "inputs": [*choice.all, own], "outputs": [status, chart, missing], **QUIET}
-    gr.on([tab.select, model.input, method.input, colour.input], **drawn, trigger_mode="always_last")
+    shown = {"fn": bound(draw, store), "inputs": [*choice.all, own, drawn], "outputs": [status, chart, missing, drawn], **QUIET}
+    gr.on([tab.select, model.input, method.input, colour.input], **shown, trigger_mode="always_last")
     run = compute.click(bound(compute_embeddings, store), model, status, **QUIET | ONE_AT_A_TIME)
-    run.then(**drawn)
+    run.then(**shown)
     cancel.click(lambda: "", None, status, cancels=run, **QUIET)
-    photo.input(bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME).then(**drawn)
+    photo.input(bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME).then(**shown)
     chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
     alike.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    _build_selection(store, choice, chart, selection, run, links, tab)
+    run.then(opened, model, links.embedded, **QUIET)
+    chosen_samples.build(store, model, chart, links, tab)
 
 
-def _build_selection(store: EmbeddingStore, choice: Choice, chart: PlotlyView, selection: gr.State, run, links: Links, tab: gr.Tab) -> None:
-    with gr.Row(equal_height=True, visible=False) as tools:
-        words = gr.HTML(elem_id="lasso-words", padding=False)
-        save = gr.Button("Export CSV", size="sm", elem_id="lasso-csv", scale=0, min_width=130)
-        clear = gr.Button("Clear selection", size="sm", elem_id="lasso-clear", scale=0, min_width=130)
-    grid = Clickable(elem_id="lasso-grid")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=1, min_width=310):
-            gr.HTML(f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>')
-            similar = PlotlyView(height=460, elem_id="similarity")
-        with gr.Column(scale=1, min_width=310):
-            gr.HTML('<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>')
-            between = PlotlyView(height=400, elem_id="spread")
-            verdict = gr.Markdown(elem_id="spread-reading")
-    chosen = [selection, tools, words, grid, chart]
-    chart.lasso(bound(take_lasso, store), None, chosen, **QUIET)
-    links.selection.change(bound(take_selection, store), links.selection, chosen, **QUIET)
-    clear.click(bound(choose, store, ()), None, chosen, **QUIET)
-    download(save, bound(selection_csv, store.view), selection)
-    grid.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    compared = {"fn": bound(show_similar, store), "inputs": [choice.model, selection], "outputs": similar, **QUIET}
-    measured = {"fn": bound(show_spread, store), "inputs": choice.model, "outputs": [between, verdict], **QUIET}
-    gr.on([tab.select, choice.model.input, selection.change], **compared)
-    gr.on([tab.select, choice.model.input], **measured)
-    run.then(**compared).then(**measured)
-    similar.select(bound(open_cell, store), None, [links.tabs, links.pair], **QUIET)
+def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None, drawn: tuple | None) -> Iterator[tuple]:
+    """(status, map, row of the compute button, what is drawn); nothing for what is drawn already.
 
-
-def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None) -> Iterator[tuple]:
-    """(status, map, row of the compute button); slow projections run in a thread that the status follows."""
-    values = store.get(model)
+    Slow projections run in a thread that the status follows.
+    """
+    values, thumbnails = store.get(model), _thumbnails(store)
     if values is None:
-        yield "", message("No embeddings yet"), gr.update(visible=True)
+        yield "", message("No embeddings yet"), gr.update(visible=True), None
+        return
+    wanted = (model, method, colour, None if own is None else own[1].tobytes(), thumbnails is None)
+    if wanted == drawn:
+        yield "", gr.skip(), gr.skip(), gr.skip()
         return
     folder = store.view.thumbnails
     if method != "PCA" and not kept_file(values, method, folder).is_file():
         for progress in follow(lambda report: project(values, method, folder)):
-            yield progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]), gr.skip(), gr.skip()
-    coordinates = project(values, method, folder)
-    wrong = _wrong(store, values) if colour == "error" else np.zeros(len(values), bool)
-    figure = map_figure(store.view.rows, coordinates, colour, _thumbnails(store), wrong)
+            yield progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]), gr.skip(), gr.skip(), gr.skip()
+    coordinates = store.derived(method, model, lambda values: project(values, method, folder))
+    wrong = store.derived("wrong", model, bound(_wrong, store)) if colour == "error" else np.zeros(len(values), bool)
+    figure = map_figure(store.view.rows, coordinates, colour, thumbnails, wrong)
     if own is not None and own[0] == model:
         figure = add_own_photo(figure, place(own[1], values, coordinates, method))
-    yield "", figure, gr.update(visible=False)
+    yield "", figure, gr.update(visible=False), wanted
 
 
 def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
@@ -166,54 +144,6 @@ def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     if event.value not in store.view:
         return gr.skip(), gr.skip()
     return goto(EXPLORE), opened(event.value)
-
-
-def take_lasso(store: EmbeddingStore, event: gr.EventData) -> tuple:
-    """What `choose` gives for the points inside a lasso or box."""
-    return choose(store, tuple(dict.fromkeys(point["value"] for point in event.points if point["value"] in store.view)))
-
-
-def take_selection(store: EmbeddingStore, selection: Opened | None) -> tuple:
-    """What `choose` gives for the rows that another tab sent."""
-    return choose(store, selection.value if selection else ())
-
-
-def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> tuple:
-    """(selection, row of tools, words, thumbnails, map with the others dimmed)"""
-    if not row_ids:
-        return (), gr.update(visible=False), "", "", gr.update(highlight=None)
-    rows = store.view.rows.loc[list(row_ids)]
-    more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
-    words = f'<p class="summary"><b>{len(row_ids):,}</b> images of {rows["identity"].nunique():,} identities chosen{more}</p>'
-    others = len(row_ids) < len(store.view.rows)
-    return row_ids, gr.update(visible=True), words, grid_html(store.view, row_ids[:SHOWN_SELECTION]), gr.update(highlight=list(row_ids) if others else None)
-
-
-def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]):
-    """The heat map of the selection, or of a few images of the first identities."""
-    values = store.get(model)
-    if values is None:
-        return message("No embeddings yet")
-    chosen = for_heat_map(store.view.rows, list(selection))
-    vectors = values[store.view.rows.index.get_indexer(chosen)]
-    return heat_map(store.view.rows.loc[chosen], vectors @ vectors.T)
-
-
-def show_spread(store: EmbeddingStore, model: str) -> tuple:
-    """(figure, reading) of similarity within and between identities by pose."""
-    values = store.get(model)
-    if values is None:
-        return message("No embeddings yet"), ""
-    table = spread(values, store.view.rows)
-    return spread_figure(table), read_spread(table)
-
-
-def open_cell(store: EmbeddingStore, event: gr.SelectData) -> tuple:
-    """Open the pair of the clicked cell in Verify."""
-    pair = tuple(event.value)
-    if not all(row_id in store.view for row_id in pair):
-        return gr.skip(), gr.skip()
-    return goto(VERIFY), opened(pair)
 
 
 def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class Controls:
         return list(vars(self).values())
 
 
-def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
+def build(store: EmbeddingStore | None, links: Links) -> None:
     """Lay out and wire the tab."""
     if store is None:
         gr.Markdown(NO_DATASET)
@@ -88,7 +88,7 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
     on_map.click(lambda row_ids: (goto(EMBEDDINGS), opened(tuple(row_ids))), shown, [links.tabs, links.selection], **QUIET)
     chance.click(random_sample, shown, [links.sample], **QUIET)
     grid.select(bound(follow, view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    _build_sample(store, links, tab)
+    _build_sample(store, links)
 
 
 def _build_controls(view: DatasetView) -> Controls:
@@ -111,7 +111,7 @@ def _build_controls(view: DatasetView) -> Controls:
     )
 
 
-def _build_sample(store: EmbeddingStore, links: Links, tab: gr.Tab) -> None:
+def _build_sample(store: EmbeddingStore, links: Links) -> None:
     gr.HTML('<h3 class="section-title" id="sample-title">Sample <small>click a thumbnail: its photo, box, landmarks, crop, columns and neighbours</small></h3>')
     current, marked = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
@@ -122,9 +122,9 @@ def _build_sample(store: EmbeddingStore, links: Links, tab: gr.Tab) -> None:
     detail = gr.HTML(elem_id="sample", padding=False)
     gr.HTML('<h3 class="section-title">Nearest neighbours <small>score = cosine of embeddings; blue: same identity, orange: another</small></h3>')
     neighbours = Clickable(elem_id="neighbours")
-    shown = {"fn": bound(show_sample, store), "inputs": [current, model], "outputs": [typed, detail, neighbours], **QUIET}
-    links.sample.change(bound(take_sample, store.view), links.sample, current, **QUIET).then(**shown).then(None, None, None, js=SCROLL, api_visibility="private")
-    gr.on([model.input, tab.select], **shown)
+    shown = [typed, detail, neighbours]
+    links.sample.change(bound(take_sample, store), [links.sample, model], [current, *shown], **QUIET).then(None, None, None, js=SCROLL, api_visibility="private")
+    gr.on([model.input, links.embedded.change], bound(show_sample, store), [current, model], shown, **QUIET)
     typed.submit(bound(type_sample, store.view), typed, [links.sample], **QUIET)
     neighbours.select(bound(follow, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     mark.click(pick_for_comparison, [current, marked], [marked, mark, picked, links.tabs, links.pair], **QUIET)
@@ -210,14 +210,14 @@ def follow(view: DatasetView, event: gr.EventData) -> tuple:
     return goto(EXPLORE), gr.skip(), opened(row_ids[0])
 
 
-def take_sample(view: DatasetView, sample: Opened | None):
-    """The row_id that was opened, if the dataset has it."""
+def take_sample(store: EmbeddingStore, sample: Opened | None, model: str) -> tuple:
+    """(row_id, and what `show_sample` gives) of the sample that was opened, if the dataset has it."""
     if sample is None:
-        return gr.skip()
-    if sample.value not in view:
-        gr.Warning(f"The dataset {view.dataset.name} has no sample {sample.value}.")
-        return gr.skip()
-    return sample.value
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    if sample.value not in store.view:
+        gr.Warning(f"The dataset {store.view.dataset.name} has no sample {sample.value}.")
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    return sample.value, *show_sample(store, sample.value, model)
 
 
 def type_sample(view: DatasetView, row_id: str):

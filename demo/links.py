@@ -34,13 +34,14 @@ class Opened:
 @dataclass(frozen=True)
 class Links:
     """Components that the tabs share. States hold an Opened or None: pair (row_id_a, row_id_b), sample row_id,
-    cell (pose_pair key, model or ''), selection (row_id, ...)."""
+    cell (pose_pair key, model or ''), selection (row_id, ...), embedded (the model whose embeddings have come)."""
 
     tabs: gr.Tabs
     pair: gr.State
     sample: gr.State
     cell: gr.State
     selection: gr.State
+    embedded: gr.State
     address: gr.Textbox
 
     def listen(self, demo: gr.Blocks) -> None:
@@ -57,7 +58,7 @@ _SHOW_ADDRESS = "query => { if (query) history.replaceState(null, '', query); re
 
 def make_links() -> Links:
     """Make the shared components; call it inside gr.Blocks. The tabs are filled by the caller."""
-    states = (gr.State(None) for _ in range(4))
+    states = (gr.State(None) for _ in range(5))
     address = gr.Textbox(visible="hidden", elem_id="address", show_label=False)
     return Links(gr.Tabs(elem_id="tabs"), *states, address)
 

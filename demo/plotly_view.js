@@ -31,7 +31,8 @@ function themed(layout) { // the theme's colours instead of plotly.py's template
   return { ...layout, autosize: true, template: { layout: template } };
 }
 
-const draw = () => queue = queue.then(drawNow).catch(error => console.error('PlotlyView', error));
+const othersFirst = () => new Promise(resolve => setTimeout(resolve)); // text and pictures that came with the figure are seen at once
+const draw = () => queue = queue.then(othersFirst).then(drawNow).catch(error => console.error('PlotlyView', error));
 
 async function drawNow() {
   plotly ??= await loadPlotly();

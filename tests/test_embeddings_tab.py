@@ -12,7 +12,7 @@ from drawn_people import save_drawn
 from explorer_data import make_store
 from sklearn.decomposition import PCA
 
-from demo import embeddings, jobs, projection, similarity
+from demo import chosen_samples, embeddings, jobs, projection, similarity
 from demo.links import opened
 from sfpn.faces import FaceDetector
 from sfpn.schema import pair_key, pose_pair
@@ -110,10 +110,10 @@ def test_progress_in_words():
 
 def test_missing_embeddings_are_offered_and_computed(tmp_path):
     store = make_store(tmp_path, computed=False)
-    status, figure, missing = next(embeddings.draw(store, "colour", "PCA", "pose", None))
+    status, figure, missing, drawn = next(embeddings.draw(store, "colour", "PCA", "pose", None, None))
     assert missing["visible"] and not figure.data
     assert list(embeddings.compute_embeddings(store, "colour"))[-1] == ""
-    *_, (status, figure, missing) = embeddings.draw(store, "colour", "PCA", "error", None)
+    *_, (status, figure, missing, drawn) = embeddings.draw(store, "colour", "PCA", "error", None, drawn)
     assert not missing["visible"] and sum(len(trace.x) for trace in figure.data) == 72
     assert make_store(tmp_path / "again", computed=False).get("colour") is None
 
@@ -121,16 +121,16 @@ def test_missing_embeddings_are_offered_and_computed(tmp_path):
 def test_lasso_keeps_known_rows_once(store):
     a, b = store.view.rows.index[:2]
     points = [{"value": a}, {"value": b}, {"value": a}, {"value": "nobody"}, {"value": None}]
-    row_ids, tools, words, grid, chart = embeddings.take_lasso(store, SimpleNamespace(points=points))
+    row_ids, tools, words, grid, chart = chosen_samples.take_lasso(store, SimpleNamespace(points=points))
     assert row_ids == (a, b) and "<b>2</b> images" in words and grid.count("<img") == 2 and chart["highlight"] == [a, b]
-    assert embeddings.take_selection(store, opened((a, b)))[0] == (a, b)
-    assert embeddings.choose(store, ())[0] == () and embeddings.choose(store, tuple(store.view.rows.index))[4]["highlight"] is None
+    assert chosen_samples.take_selection(store, opened((a, b)))[0] == (a, b)
+    assert chosen_samples.choose(store, ())[0] == () and chosen_samples.choose(store, tuple(store.view.rows.index))[4]["highlight"] is None
 
 
 def test_clicked_points_and_cells_open(store):
     a, b = store.view.rows.index[:2]
     assert embeddings.open_point(store, SimpleNamespace(value=a))[1].value == a
-    assert embeddings.open_cell(store, SimpleNamespace(value=[a, b]))[1].value == (a, b)
+    assert chosen_samples.open_cell(store, SimpleNamespace(value=[a, b]))[1].value == (a, b)
 
 
 def test_own_photo_lands_on_the_map_and_is_deleted(store, tmp_path):
@@ -138,7 +138,7 @@ def test_own_photo_lands_on_the_map_and_is_deleted(store, tmp_path):
     file = save_drawn(tmp_path / "me.png", "frontal")
     own, _, notice, neighbours = embeddings.place_photo(store, detector, str(file), "colour")
     assert not file.exists() and neighbours.count("<img") == 12 and "Your photo" in notice
-    *_, (_, figure, _) = embeddings.draw(store, "colour", "PCA", "pose", own)
+    *_, (_, figure, _, _) = embeddings.draw(store, "colour", "PCA", "pose", own, None)
     assert figure.data[-1].name == "your photo"
     file.write_text("no picture")
     own, _, notice, _ = embeddings.place_photo(store, detector, str(file), "colour")
