@@ -85,7 +85,8 @@ def memory_advice(config: IdentifyConfig, processes: int) -> str:
 
 def card_of(args: argparse.Namespace, identification: Identification, parts: list[Selection]) -> Card:
     """What is known about the weights before they are measured."""
-    config, data = identification.config, identification.data
+    data = identification.data
+    config = replace(identification.config, start_from=Path(identification.config.start_from).name)  # no paths in cards
     kind = "depth-wise variant" if config.depthwise else "base"
     licences = "; ".join(dict.fromkeys(str(part.dataset.card.get("licence", "unknown")) for part in parts))
     return Card(
