@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from itertools import islice
 
@@ -10,12 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from evaluation_data import write_dataset
+from PIL import Image
 
+from sfpn.dataset import Picture
 from sfpn.errors import UserError
+from sfpn.faces import make_face
 from sfpn.selection import Selection
 from sfpn.training.order import Order, balanced_draws
 from sfpn.training.rows import Rows, read_training_set
-from sfpn.training.stream import Share, TrainingStream, ValidationStream, batches
+from sfpn.training.stream import Share, TrainingStream, ValidationStream, batches, training_square
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +140,21 @@ def test_a_damaged_picture_is_named(drawn, tmp_path):
     order = Order(training_set(other).train, 0)
     with pytest.raises(UserError, match="the picture of row .* cannot be read"):
         next(batches(TrainingStream(order, 4), 0))
+
+
+def test_an_aligned_crop_is_cut_as_if_its_face_had_been_found():
+    random = np.random.default_rng(0)
+    photo = Image.fromarray(random.integers(0, 256, (20, 20, 3), dtype=np.uint8)).resize((400, 400), Image.Resampling.BICUBIC)
+    shorter_side = 80.0
+    face = make_face(np.array([160, 150, 160 + shorter_side, 250], np.float32), np.zeros((5, 2), np.float32), 1.0)
+    middle_x, middle_y = 200.0, 200 - 0.11 * shorter_side
+    aligned = photo.resize((112, 112), Image.Resampling.BICUBIC, box=(middle_x - 56, middle_y - 56, middle_x + 56, middle_y + 56))
+    wanted, found = (training_square(Picture("a", png(image), box)) for image, box in ((photo, face), (aligned, None)))
+    inside = np.s_[8:110, 10:-10]  # what the aligned crop holds
+    assert np.abs(wanted[inside].astype(int) - found[inside]).mean() < 3
+
+
+def png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()

@@ -4,8 +4,8 @@
     python -m sfpn train pretrain datasets/ms1m --start-from imagenet --out runs/ms1m
 
 The RecordIO container is read once, by `build`: shards hold the same encoded pictures, but are checked, need no index
-in memory, and are read like any other dataset. MS1M's pictures are aligned face crops of about the width that is
-trained on, so they need no detector; a picture of a dataset built without one is taken whole.
+in memory, and are read like any other dataset. MS1M's pictures are aligned face crops: where the face box lies in one is
+known, so that they need no detector, and the pictures of a dataset that was built without one are taken for such crops.
 """
 
 from __future__ import annotations

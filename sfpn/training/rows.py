@@ -39,7 +39,8 @@ class Rows:
 
     def of_file(self, number: int) -> np.ndarray:
         """Indices of the rows in files[number], ascending."""
-        return np.arange(*np.searchsorted(self.file, [number, number + 1]))
+        ends = np.array([number, number + 1], self.file.dtype)  # of another type, all of `file` would be converted
+        return np.arange(*np.searchsorted(self.file, ends))
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def read_training_set(parts: list[Selection], validation_share: float, min_image
     A share of each identity's images validates, those whose row_ids have the lowest hashes: no order changes it. A count
     that is not whole is rounded up for some identities and down for others, by their hash, so that the whole set keeps
     the share too. A row without a face is left out, unless its dataset was built without a detector: its pictures are
-    taken for face crops. Raises UserError if nothing is left to train or to validate on.
+    taken for aligned face crops. Raises UserError if nothing is left to train or to validate on.
     """
     files, columns, names = [], [], {}
     for part in parts:
@@ -75,8 +76,8 @@ def read_training_set(parts: list[Selection], validation_share: float, min_image
     return TrainingSet(rows.chosen(~validates), rows.chosen(validates), left_out)
 
 
-def has_whole_faces(part: Selection) -> bool:
-    """Whether the dataset was built without a detector, so that each picture is a face crop already, as MS1M's are."""
+def is_aligned(part: Selection) -> bool:
+    """Whether the dataset was built without a detector, because its pictures are aligned face crops, as MS1M's are."""
     return part.dataset.card.get("detector", "unknown") is None
 
 
@@ -94,7 +95,7 @@ def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int
     of_split = np.ones(len(table), bool) if part.split is None else pc.equal(table["split"], part.split).fill_null(False).to_numpy()
     position = np.flatnonzero(of_split).astype(np.int32)
     table = table.take(position)
-    found = table["box_xyxy"].is_valid().to_numpy() | has_whole_faces(part)
+    found = table["box_xyxy"].is_valid().to_numpy() | is_aligned(part)
     label = [names.setdefault(f"{part.dataset.name}/{name}", len(names)) for name in table["identity"].to_pylist()]
     pose = pc.index_in(table["pose"], pa.array(POSES)).fill_null(UNKNOWN_POSE).to_numpy()
     rank = [hashed(row_id) for row_id in table["row_id"].to_pylist()]
