@@ -16,8 +16,9 @@ from sfpn.embed import Embeddings
 
 ROOT = Path(__file__).parents[1]
 ALONE = (sys.executable,)
-LAUNCHED = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-            "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
+ACCELERATE = (sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--num_machines", "1",
+              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0")  # fmt: skip
+LAUNCHED = (*ACCELERATE, "--multi_gpu")  # without it, and without a GPU, accelerate starts a single process
 
 
 def evaluate(launcher: tuple[str, ...], folder: Path, model: Path) -> tuple[list[dict], Embeddings]:
@@ -45,3 +46,11 @@ def test_two_processes_equal_one(tmp_path):
     assert counts[0] == counts[1] and len(cells) == 6 + 6 + 7
     for one, two in zip(cells, cells_of_two, strict=True):
         assert one["eer"] is two["eer"] is None or abs(one["eer"] - two["eer"]) < 1e-6
+
+
+def test_one_process_instead_of_two_is_refused(tmp_path):
+    done = subprocess.run(
+        [*ACCELERATE, "--cpu", "-m", "sfpn", "evaluate", str(write_dataset(tmp_path / "drawn"))],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert "started one process instead of several; without GPUs, give it --multi_gpu" in done.stderr

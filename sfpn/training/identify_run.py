@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     data = read_training_set(parts, config.validation, config.min_images)
     config = replace(config, steps=math.ceil(config.epochs * len(data.train) / config.batch))
     if accelerator.is_main_process:
-        print(_counts(data), flush=True)
+        print(f"{_counts(data)}; in {accelerator.num_processes} processes on {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}", flush=True)
     identification = begin(config, data, parts, args.out, accelerator)
     loop = Loop(
         args.out, identification.due, identification.validate, identification.ended, config.save_every_seconds,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+
 from sfpn.errors import UserError
+from sfpn.shard import several_processes
 
 PRECISIONS = ("no", "bf16", "fp16")
 
@@ -10,13 +13,15 @@ PRECISIONS = ("no", "bf16", "fp16")
 def make_accelerator(precision: str | None):
     """accelerate's Accelerator; precision None is what `accelerate launch` was told, else "no" (float32).
 
-    Raises UserError if accelerate is not installed or the machine cannot compute in that precision.
+    Raises UserError if accelerate is not installed, the machine cannot compute in that precision, or as
+    `several_processes` does.
     """
+    on_processors = several_processes() and not torch.accelerator.is_available()
     try:
         from accelerate import Accelerator
     except ModuleNotFoundError as error:
         raise UserError("training needs Hugging Face accelerate; run: pip install accelerate") from error
     try:
-        return Accelerator(mixed_precision=precision)
+        return Accelerator(mixed_precision=precision, cpu=on_processors)
     except ValueError as error:
         raise UserError(f"--precision {precision} is not possible on this machine ({error}); use another") from error
