@@ -90,10 +90,17 @@ def test_lines_of_steps_that_are_done_again_are_dropped(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_after_the_step_and_the_run_goes_on(tmp_path, number):
     before = signal.getsignal(number)
-    assert not drive(Toy(at={6: lambda: signal.raise_signal(number)}), loop(tmp_path))
+    twice = lambda: [signal.raise_signal(number) for _ in range(2)]  # noqa: E731 (a launcher passes it on)
+    assert not drive(Toy(at={6: twice}), loop(tmp_path))
     assert signal.getsignal(number) is before
     assert torch.load(tmp_path / CHECKPOINT_FILE, weights_only=True)["run"]["step"] == 7
     assert drive(Toy(), loop(tmp_path)) and [line["step"] for line in lines(tmp_path)] == [4, 8, 10]
+
+
+def test_a_second_signal_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sfpn.training.signals.ECHO_SECONDS", -1)
+    with pytest.raises(KeyboardInterrupt):
+        drive(Toy(at={6: lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)]}), loop(tmp_path))
 
 
 def test_a_run_that_has_ended_is_not_trained_again(tmp_path):

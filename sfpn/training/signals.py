@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
+
+ECHO_SECONDS = 2.0  # launchers pass on what the terminal has sent to the whole group already
 
 
 class StopSignals:
-    """While entered, `asked` turns true at SIGTERM or SIGINT instead of the process ending. A second signal ends it."""
+    """While entered, `asked` turns true at SIGTERM or SIGINT instead of the process ending; a later second one ends it."""
 
     NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
-        self.asked = False
+        self._asked_at: float | None = None
         self._before: dict[int, object] = {}
+
+    @property
+    def asked(self) -> bool:
+        return self._asked_at is not None
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # only there can handlers be set
@@ -25,5 +32,8 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _ask(self, number: int, _) -> None:
-        self.asked = True
-        signal.signal(number, self._before[number])
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+        elif time.monotonic() - self._asked_at > ECHO_SECONDS:
+            signal.signal(number, self._before[number])
+            signal.raise_signal(number)
