@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -116,7 +115,7 @@ def test_two_processes_equal_one_with_the_double_batch(noise, tmp_path):
     assert main(words("finetune", noise, tmp_path / "one", *exact)) == 0  # 6
     assert main(words("finetune", noise, tmp_path / "parts", *exact, "--accumulate", 2)) == 0  # 3, then 3
     output = process.communicate(timeout=200)[0]
-    assert process.returncode == 0 and "in 2 processes" in output, output
+    assert process.returncode == 0 and "processes: 2" in output, output
     (wanted,), weights = log_of(tmp_path / "one"), trained(tmp_path / "one")
     moved = [float((weights[name] - value).abs().max()) for name, value in trained_start().items()]
     for folder in ("two", "parts"):
@@ -166,7 +165,7 @@ def test_both_stages_run_on_the_real_layouts(drawn, tmp_path, capsys):
     assert card.training["from"] == "ms1m" and card.operating_points and card.results and card.descriptor_mean
     assert model(torch.zeros(1, 3, 113, 113)).shape == (1, 1000)
     assert {"identity", "pose", "validation_loss", "learning_rate", "epoch"} <= log_of(second)[-1].keys()
-    json.dumps(card.to_json())
+    assert card.training["last_validation"]["validation_loss"] == log_of(second)[-1]["validation_loss"]
 
 
 def test_pair_consistency_is_the_mean_over_pairs_of_one_person():

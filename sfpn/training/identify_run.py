@@ -18,6 +18,7 @@ from sfpn.training.finish import Measuring, finish_run
 from sfpn.training.identify import Identification, IdentifyConfig
 from sfpn.training.identify_options import config_of
 from sfpn.training.initial import initial_network
+from sfpn.training.log import read_log
 from sfpn.training.order import Order
 from sfpn.training.processes import make_accelerator
 from sfpn.training.rows import Rows, TrainingSet, read_training_set
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     data = read_training_set(parts, config.validation, config.min_images)
     config = replace(config, steps=math.ceil(config.epochs * len(data.train) / config.batch))
     if accelerator.is_main_process:
-        print(f"{_counts(data)}; in {accelerator.num_processes} processes on {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}", flush=True)
+        print(f"{_counts(data)}; processes: {accelerator.num_processes}, device: {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}", flush=True)
     identification = begin(config, data, parts, args.out, accelerator)
     loop = Loop(
         args.out, identification.due, identification.validate, identification.ended, config.save_every_seconds,
@@ -103,9 +104,16 @@ def card_of(args: argparse.Namespace, identification: Identification, parts: lis
             "validation_images": len(data.validation),
             "identities": data.train.identities,
             "epochs": round(identification.epoch, 2),
+            "last_validation": last_validation(args.out),
             "config": asdict(config) | {"rates": list(config.rates)},
         },
     )
+
+
+def last_validation(folder: Path) -> dict:
+    """Loss and accuracy of identification in the last line of a run's log."""
+    last = (read_log(folder) or [{}])[-1]
+    return {name: value for name, value in last.items() if name.startswith("validation_")}
 
 
 def _counts(data: TrainingSet) -> str:
