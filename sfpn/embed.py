@@ -2,7 +2,7 @@
 
     python -m sfpn embed DIR --model base --out base.parquet
     python -m sfpn embed DIR:train --model base --out base.parquet
-    accelerate launch --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
+    accelerate launch --multi_gpu --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
 
 A face that was not found is embedded from the whole image and marked `acquired = False`. Batches are the same however
 many processes share the work, so the numbers are too.

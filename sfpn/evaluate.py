@@ -1,7 +1,7 @@
 """Pose-wise error rates of one or more models on a dataset, with counts and intervals, as a Report.
 
     python -m sfpn evaluate DIR --protocol cfp --folds 1,2,3 --model base depthwise --out reports --json
-    accelerate launch --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --model base --out report
+    accelerate launch --multi_gpu --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --model base --out report
     (python -m accelerate.commands.launch, or torchrun --nproc_per_node 2, where `accelerate` itself does not start)
 
 With several models each gets REPORT/<model>. --json prints one object per cell and line: rates are fractions (0-1),

@@ -127,6 +127,8 @@ def test_identities_with_few_images_are_left_out(drawn):
     assert sorted(np.unique(rows.train.label)) == [0, 1, 2, 3]
     with pytest.raises(UserError, match="--min-images 100"):
         training_set(drawn, min_images=100)
+    with pytest.raises(UserError, match="no rows of split 'nosuch'"):
+        read_training_set([Selection.open(f"{drawn}:nosuch")], 0.1)
     with pytest.raises(UserError, match="raise --validation"):
         training_set(drawn, share=0.0)
 

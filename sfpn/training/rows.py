@@ -65,6 +65,8 @@ def read_training_set(parts: list[Selection], validation_share: float, min_image
         for file in part.dataset.files:
             columns.append(_read_columns(file, len(files), part, names))
             files.append(file)
+        if not any(len(rows) for rows, *_ in columns[-len(part.dataset.files) :]):
+            raise UserError(f"the dataset {part.dataset.folder} has no rows of split {part.split!r}; name one that it has")
     file, position, label, pose, rank, usable = (np.concatenate(column) for column in zip(*columns, strict=True))
     counts = np.bincount(label[usable], minlength=len(names))
     enough = usable & (counts[label] >= min_images)
