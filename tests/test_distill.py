@@ -1,68 +1,128 @@
-"""Distillation: it learns, a stopped run continues exactly, bad settings and bad losses stop it in one sentence."""
+"""Distillation towards joint targets: the targets keep cosines, the start keeps the function, a stopped run continues exactly."""
 
-import json
+from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from small_models import random_card
+from training_material import random_pack
 
+from sfpn import checkpoint
+from sfpn.__main__ import main
+from sfpn.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.model import SFPN, SFPNConfig
 from sfpn.preprocess import Preprocess
-from sfpn.training.augment import Augmentation, random_views
-from sfpn.training.distill import DistillConfig, Distiller, run_distillation
-from sfpn.training.losses import TeacherMaps, block_losses, network_losses
-from sfpn.training.pack import SIZE, load_pack
+from sfpn.training.distill import DistillConfig, Distiller
+from sfpn.training.start import started_from
+from sfpn.training.targets import TeacherFile, fit_to, joint, prototypes, toward_identity
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+def random_units(count: int, size: int, seed: int = 0) -> np.ndarray:
+    return unit(np.random.default_rng(seed).normal(size=(count, size))).astype(np.float32)
 
 
 @pytest.fixture
 def pack(tmp_path):
-    folder = tmp_path / "pack"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    coarse = random.integers(0, 255, (12, 10, 10, 3), dtype=np.uint8)
-    np.save(folder / "crops.npy", coarse.repeat(SIZE // 10, axis=1).repeat(SIZE // 10, axis=2))
-    pd.DataFrame({"row_id": [f"r{i}" for i in range(12)], "identity": [f"p{i // 2}" for i in range(12)]}).to_parquet(folder / "rows.parquet")
-    return load_pack(folder)
+    return random_pack(tmp_path / "pack")
 
 
-def teacher() -> SFPN:
-    torch.manual_seed(5)
+def depthwise_network(seed: int = 3) -> SFPN:
+    torch.manual_seed(seed)
     return SFPN(SFPNConfig(depthwise=True)).eval()
 
 
-def config(**changes) -> DistillConfig:
-    settings = dict(depthwise=True, block_images=16, network_images=16, block_batch=4, network_batch=4, micro_batch=2, patch_size=33)
-    return DistillConfig(**settings | changes)
-
-
 def distiller(pack, **changes) -> Distiller:
-    targets = np.eye(12, 8, dtype=np.float32) + 0.1
-    return Distiller(config(**changes), pack, teacher(), [targets / np.linalg.norm(targets, axis=1, keepdims=True)], Preprocess())
+    settings = dict(depthwise=True, images=16, batch=4, micro_batch=2, early_every=2)
+    return Distiller(DistillConfig(**settings | changes), pack, started_from(depthwise_network(), True), random_units(12, 1000), Preprocess())
 
 
-def test_the_teacher_as_its_own_student_has_no_loss(pack):
+def test_joint_cosines_are_the_weighted_means_of_the_teachers_centred_cosines():
+    parts = [random_units(7, 5, 1), random_units(7, 9, 2)]
+    found = joint(parts, [3.0, 1.0])
+    one, two = (unit(part - part.mean(0)) @ unit(part - part.mean(0)).T for part in parts)
+    np.testing.assert_allclose(found @ found.T, 0.75 * one + 0.25 * two, atol=1e-6)
+
+
+def test_fitting_keeps_cosines_where_the_space_is_large_enough():
+    targets, descriptors = random_units(40, 12), np.random.default_rng(1).normal(size=(20, 16))
+    fitted, kept = fit_to(targets, descriptors, np.arange(20))
+    assert fitted.shape == (40, 16) and kept == pytest.approx(1)
+    np.testing.assert_allclose(fitted @ fitted.T, targets @ targets.T, atol=1e-5)
+
+
+def test_fitting_finds_the_turn_that_was_made():
+    descriptors = random_units(50, 8)
+    turn, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(8, 8)))
+    fitted, _ = fit_to(descriptors @ turn.astype(np.float32), descriptors, np.arange(50))
+    np.testing.assert_allclose(fitted, descriptors, atol=1e-4)
+
+
+def test_cutting_keeps_the_leading_directions():
+    targets = np.zeros((30, 6), np.float32)
+    targets[:, :2] = random_units(30, 2)
+    targets[:, 5] = 0.01
+    fitted, kept = fit_to(unit(targets), random_units(30, 2, 5), np.arange(30))
+    assert 0.999 < kept < 1
+    np.testing.assert_allclose(fitted @ fitted.T, targets[:, :2] @ targets[:, :2].T, atol=1e-3)
+
+
+def test_targets_move_towards_their_person_only():
+    targets, identities = random_units(5, 4), np.array([0, 0, -1, 1, -1])
+    moved = toward_identity(targets, identities, 0.5)
+    mean = unit((targets[0] + targets[1])[None])[0]
+    np.testing.assert_allclose(moved[0], unit((targets[0] + mean)[None])[0], atol=1e-6)
+    np.testing.assert_allclose(moved[2:], targets[2:], atol=1e-6)
+    np.testing.assert_allclose(toward_identity(targets, identities, 0.0), targets, atol=1e-6)
+
+
+def test_a_face_without_identity_is_a_person_of_its_own():
+    targets, identities = random_units(5, 4), np.array([1, -1, 0, 1, -1])
+    people, classes = prototypes(targets, identities)
+    assert len(people) == 4 and classes[0] == classes[3] and len({classes[1], classes[2], classes[4], classes[0]}) == 4
+    np.testing.assert_allclose(people[classes[0]], unit((targets[0] + targets[3])[None])[0], atol=1e-6)
+    np.testing.assert_allclose(people[classes[4]], targets[4], atol=1e-6)
+
+
+def test_a_widened_network_computes_what_the_narrow_one_did():
+    narrow = depthwise_network()
+    wide = started_from(narrow, depthwise=False).eval()
+    assert not wide.config.depthwise
     faces = torch.randn(2, 3, 113, 113) * 50
-    network = teacher()
-    maps = TeacherMaps(network, faces)
-    maps.rms = {name: torch.ones_like(rms) for name, rms in maps.rms.items()}
-    maps.mean_descriptor = torch.zeros(1000)
     with torch.no_grad():
-        blocks = block_losses(network, faces, maps(faces))
-        whole, _ = network_losses(network, faces, maps(faces), maps.mean_descriptor, train_early=True)
-    assert blocks.keys() == {"conv1", *(f"fire{i}" for i in range(2, 10)), "conv10"}
-    assert max(float(v) for v in [*blocks.values(), *whole.values()]) < 1e-5
+        torch.testing.assert_close(wide(faces), narrow(faces), atol=1e-4, rtol=1e-4)
 
 
-def test_block_losses_fall(pack):
-    run = distiller(pack, block_images=4 * 100)
-    losses = [sum(run.train_step().values()) for _ in range(100)]
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+def test_the_base_network_cannot_be_narrowed():
+    with pytest.raises(UserError, match="depth-wise network cannot start from a base"):
+        started_from(SFPN(SFPNConfig()), depthwise=True)
+
+
+def test_descriptors_move_towards_their_targets(pack):
+    run = distiller(pack, images=4 * 60, rate=2e-3)
+    losses = [run.train_step()["target"] for _ in range(60)]
+    assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:10])
+
+
+def test_losses_are_the_plain_cosine_distance_and_cross_entropy(pack):
+    run = distiller(pack, identity_share=0.0)
+    centred, rows = torch.randn(3, 1000), torch.tensor([1, 5, 11])
+    found = run._losses(centred, rows)
+    cosines = unit(centred.numpy()) @ run.targets.numpy().T
+    assert float(found["target"]) == pytest.approx(np.mean([1 - cosines[i, row] for i, row in enumerate(rows)]), abs=1e-5)
+    people, classes = prototypes(run.targets.numpy(), pack.identities)
+    logits = 24 * unit(centred.numpy()) @ people.T
+    slow = [np.log(np.exp(logits[i]).sum()) - logits[i, classes[row]] for i, row in enumerate(rows)]
+    assert float(found["identity"]) == pytest.approx(np.mean(slow), abs=0.05)  # bf16
 
 
 def test_early_layers_rest_between_their_steps(pack):
-    run = distiller(pack, block_images=0, early_every=2)
+    run = distiller(pack)
     for trained in (True, False, True):
         before = {name: value.clone() for name, value in run.student.state_dict().items()}
         run.train_step()
@@ -74,11 +134,11 @@ def test_a_stopped_run_continues_as_if_it_had_not_been(pack, tmp_path):
     straight = distiller(pack)
     wanted = [straight.train_step() for _ in range(straight.config.steps)]
     first = distiller(pack)
-    found = [first.train_step() for _ in range(3)]
+    found = [first.train_step() for _ in range(2)]
     torch.save(first.state(), tmp_path / "state.pt")
     second = distiller(pack)
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    found += [second.train_step() for _ in range(second.config.steps - 3)]
+    found += [second.train_step() for _ in range(second.config.steps - 2)]
     assert found == wanted
     for name, value in straight.student.state_dict().items():
         assert torch.equal(value, second.student.state_dict()[name]), name
@@ -86,41 +146,44 @@ def test_a_stopped_run_continues_as_if_it_had_not_been(pack, tmp_path):
 
 def test_other_settings_do_not_continue_a_run(pack):
     state = distiller(pack).state()
-    with pytest.raises(UserError, match="seed"):
-        distiller(pack, seed=3).restore(state)
-    distiller(pack, network_images=32).restore(state)  # the last stage may be lengthened
+    with pytest.raises(UserError, match="identity_share"):
+        distiller(pack, identity_share=0.9).restore(state)
+    distiller(pack, images=32).restore(state)  # a run may be lengthened
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_with_its_cause(pack):
-    run = distiller(pack)
-    run.student.layers.fire5.squeeze1x1.conv.weight.data.fill_(float("inf"))
-    with pytest.raises(FloatingPointError, match="fire5.*learning rate"):
-        run.train_step()
+def test_profiles_are_shown_more_often(pack):
+    rows = distiller(pack, profile_repeats=3).batches.rows_per_pass
+    assert {int((rows == row).sum()) for row in range(12) if pack.poses[row] == "profile"} == {3}
+    assert {int((rows == row).sum()) for row in range(12) if pack.poses[row] != "profile"} == {1}
 
 
-def test_run_writes_checkpoint_and_one_json_line_per_stage(pack, tmp_path):
-    run_distillation(distiller(pack), tmp_path / "run", lambda student: {"eer": 0.5})
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [line["stage"] for line in lines] == ["blocks", "network"]
-    assert all(line["eer"] == 0.5 and "fire9" in line for line in lines)
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["checkpoint.pt", "log.jsonl"]
+@pytest.mark.parametrize(
+    ("text", "files", "weight"), [("a.parquet", ("a.parquet",), 1.0), ("a.parquet,b.parquet=0.5", ("a.parquet", "b.parquet"), 0.5)]
+)
+def test_teachers_are_read_from_words(text, files, weight):
+    teacher = TeacherFile.parse(text)
+    assert tuple(map(str, teacher.files)) == files and teacher.weight == weight
 
 
-def test_every_pass_shows_every_crop_once(pack):
-    run = distiller(pack)
-    rows = np.concatenate([run.rows_of_step(step, 4) for step in range(3)])
-    assert sorted(rows) == list(range(12))
-    assert not np.array_equal(run.rows_of_step(0, 4), run.rows_of_step(3, 4))
+def test_a_weight_that_is_none_is_refused():
+    with pytest.raises(UserError, match="a.parquet=0.*above zero"):
+        TeacherFile.parse("a.parquet=0")
 
 
-def test_a_plain_view_is_the_middle_of_the_crop():
-    crops = torch.arange(SIZE).view(1, 1, 1, SIZE).expand(1, 3, SIZE, SIZE).to(torch.uint8)
-    views = random_views(crops, 80, 0.5, Augmentation.none(), torch.Generator())
-    torch.testing.assert_close(views[0, 0, 5], torch.arange(SIZE // 4, SIZE // 4 + 80).float(), atol=0.01, rtol=0)
+def save_embeddings(path, row_ids, model="teacher"):
+    Embeddings(np.array(row_ids, object), random_units(len(row_ids), 16), np.ones(len(row_ids), bool), {"model": model}).save(path)
 
 
-def test_views_stay_in_range_and_follow_the_generator():
-    crops = torch.randint(0, 256, (6, 3, SIZE, SIZE), dtype=torch.uint8)
-    views = [random_views(crops, 113, 0.75, Augmentation(), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
-    assert views[0].shape == (6, 3, 113, 113) and views[0].min() >= 0 and views[0].max() <= 255
-    assert torch.equal(views[0], views[1]) and not torch.equal(views[0], views[2])
+def test_commands_from_embeddings_to_weights(pack, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    checkpoint.save(depthwise_network(), random_card("start", operating_points={}, histograms={}), tmp_path / "start.safetensors")
+    save_embeddings(tmp_path / "a.parquet", pack.row_ids[:5])
+    save_embeddings(tmp_path / "b.parquet", pack.row_ids[5:])
+    assert main(["train", "targets", "pack", "--teachers", "a.parquet,b.parquet", "--start-from", "start.safetensors", "--out", "t.parquet"]) == 0
+    words = ["train", "distill", "pack", "--targets", "t.parquet", "--start-from", "start.safetensors", "--model", "base", "--images", "8", "--batch", "4"]
+    assert main([*words, "--out", "run"]) == 0
+    model, card = checkpoint.load(tmp_path / "run" / "base.safetensors")
+    assert not model.config.depthwise and card.training["teachers"] == ["teacher x 1"] and card.training["unlabelled_images"] == 2
+    capsys.readouterr()
+    assert main(["train", "targets", "pack", "--teachers", "a.parquet", "--start-from", "start.safetensors", "--out", "u.parquet"]) == 2
+    assert "a.parquet: no embedding of 7 rows of the pack (first r5)" in capsys.readouterr().err
