@@ -1,4 +1,4 @@
-"""Distillation towards a target space: the student's descriptor of a disturbed face shall lie where the teachers put the face.
+"""Distillation towards a target space: the student puts a disturbed face where the teachers put the face.
 
 The targets (sfpn.training.targets) have the size of the descriptor and lie where the student's descriptors start, so a
 step needs no teacher, no head and no pairs: it turns each centred descriptor towards its own target, and away from the
