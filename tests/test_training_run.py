@@ -125,6 +125,12 @@ def test_too_little_memory_says_what_to_turn(tmp_path, error):
         drive(Toy(at={2: raises(error)}), loop(tmp_path, takes_less_memory="raise --accumulate"))
 
 
+def test_a_killed_worker_is_one_sentence(tmp_path):
+    killed = RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed.")
+    with pytest.raises(UserError, match="decodes pictures was killed at step 2; .*lower --workers"):
+        drive(Toy(at={2: raises(killed)}), loop(tmp_path))
+
+
 def test_other_errors_stay_what_they_are(tmp_path):
     with pytest.raises(RuntimeError, match="shapes"):
         drive(Toy(at={2: raises(RuntimeError("shapes do not fit"))}), loop(tmp_path))

@@ -13,7 +13,8 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,7 @@ from sfpn.training.signals import StopSignals
 
 CHECKPOINT_FILE = "checkpoint.pt"
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # in RuntimeErrors of torch, by device
+KILLED_WORKER = "DataLoader worker"  # in the RuntimeError that torch raises wherever the program happens to be
 TAKES_LESS_MEMORY = "lower the batch size"
 
 
@@ -75,16 +77,17 @@ class Loop:
 def drive(run: Trainable, loop: Loop) -> bool:
     """Train to the end (True) or until SIGTERM or Ctrl-C (False); either way the checkpoint is up to date.
 
-    Raises UserError when a loss is not finite, memory runs out, or the folder holds another run.
+    Raises UserError when a loss is not finite, memory runs out, a decoding process dies, or the folder holds another run.
     """
     loop.folder.mkdir(parents=True, exist_ok=True)
     meter, ended = _resume(run, loop)
     log = Log(loop.folder, loop.main)
     log.forget_after(run.step)
     saved = time.monotonic()
-    with StopSignals() as stop, Progress(run, loop.main, loop.progress) as progress:
+    advice = _one_sentence(run, loop.takes_less_memory)
+    with advice, StopSignals() as stop, Progress(run, loop.main, loop.progress) as progress:
         while not loop.any_process(stop.asked) and not ended and run.step < run.config.steps:
-            step = _one_step(run, loop.takes_less_memory)
+            step = run.train_step()
             meter.add(step)
             progress.show(step)
             if loop.due(run.step) or run.step == run.config.steps:
@@ -151,13 +154,18 @@ def _save(run: Trainable, meter: Meter, ended: bool, loop: Loop) -> None:
         save_atomically({"run": run.state(), "meter": meter.state(), "ended": ended}, loop.folder / CHECKPOINT_FILE)
 
 
-def _one_step(run: Trainable, takes_less_memory: str) -> dict[str, float]:
+@contextmanager
+def _one_sentence(run: Trainable, takes_less_memory: str) -> Iterator[None]:
+    """Turns what can go wrong in long trainings into a UserError with the step and what to do."""
     try:
-        return run.train_step()
+        yield
     except FloatingPointError as error:
-        advice = "the last checkpoint is from before it; lower the learning rate or, with fp16, use bf16"
+        advice = "the last checkpoint, if there is one, is from before it; lower the learning rate or, with fp16, use bf16"
         raise UserError(f"the training broke down at {error}; {advice}") from error
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        if isinstance(error, RuntimeError) and not any(words in str(error).lower() for words in OUT_OF_MEMORY):
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
+            raise UserError(f"out of memory at step {run.step}: {takes_less_memory}") from error
+        if KILLED_WORKER not in str(error):
             raise
-        raise UserError(f"out of memory at step {run.step}: {takes_less_memory}") from error
+        advice = "if memory is short, lower --workers or --buffer-images; the same command continues"
+        raise UserError(f"a process that decodes pictures was killed at step {run.step}; {advice}") from error
