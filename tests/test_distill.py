@@ -144,6 +144,17 @@ def test_a_stopped_run_continues_as_if_it_had_not_been(pack, tmp_path):
         assert torch.equal(value, second.student.state_dict()[name]), name
 
 
+def test_the_average_follows_the_student(pack):
+    run, start = distiller(pack, images=40, average_steps=4), started_from(depthwise_network(), True)
+    wanted = {name: value.clone() for name, value in start.named_parameters()}
+    for step in range(1, 6):
+        run.train_step()
+        share = max(1 / 4, 1 / (1 + step / 10))
+        wanted = {name: (1 - share) * wanted[name] + share * value.detach() for name, value in run.student.named_parameters()}
+    for name, value in run.average.named_parameters():
+        torch.testing.assert_close(value, wanted[name], atol=1e-6, rtol=1e-5)
+
+
 def test_other_settings_do_not_continue_a_run(pack):
     state = distiller(pack).state()
     with pytest.raises(UserError, match="identity_share"):

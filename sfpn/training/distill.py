@@ -7,6 +7,7 @@ targets of other people (softmax over all of them, with the target of each perso
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import asdict, dataclass
 
@@ -47,6 +48,7 @@ class DistillConfig:
     identity_weight: float = 0.1  # of the softmax over people
     identity_scale: float = 24.0  # of the cosines in that softmax
     augmentation: str = "usual"  # usual | strong
+    average_steps: int = 300  # the weights that count are a running mean over about so many steps; 1: the last ones
 
     @property
     def steps(self) -> int:
@@ -58,7 +60,7 @@ class DistillConfig:
 
 
 class Distiller:
-    """Holds a run's state: the student, the mean that centres its descriptors, the optimizer and the step."""
+    """Holds a run's state: the student and its running mean, the mean that centres descriptors, the optimizer and the step."""
 
     def __init__(self, config: DistillConfig, pack: Pack, student: SFPN, targets: np.ndarray, preprocess: Preprocess) -> None:
         """student: without batch normalisation; targets: (N, descriptor_size) unit vectors in the pack's order."""
@@ -70,6 +72,7 @@ class Distiller:
         people, self.classes = (torch.from_numpy(part) for part in prototypes(moved, pack.identities))
         self.people = people.to(torch.bfloat16)
         self.mean = nn.Parameter(torch.from_numpy(plain_descriptors(student, self.batches, spread_rows(len(pack), MEAN_IMAGES)).mean(axis=0)))
+        self.average = copy.deepcopy(student).requires_grad_(False)
         self.augmentation = AUGMENTATIONS[config.augmentation]
         self.optimizer = torch.optim.AdamW([*student.parameters(), self.mean], weight_decay=config.weight_decay)
         self.step = 0
@@ -85,7 +88,14 @@ class Distiller:
         nn.utils.clip_grad_norm_([*self.student.parameters(), self.mean], 1.0)
         self.optimizer.step()
         self.step += 1
+        self._update_average()
         return losses | {"images": self.config.batch, "learning_rate": rate}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """An exponential mean of the weights (Polyak averaging), over fewer steps while there have been few."""
+        share = max(1 / self.config.average_steps, 1 / (1 + self.step / 10))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.student.parameters()), share)
 
     def _rate(self) -> float:
         progress = self.step / self.config.steps
@@ -128,6 +138,7 @@ class Distiller:
             "config": asdict(self.config),
             "step": self.step,
             "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
             "mean": self.mean.data,
             "optimizer": self.optimizer.state_dict(),
         }
@@ -139,6 +150,7 @@ class Distiller:
         if different:
             raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use a new --out folder")
         self.student.load_state_dict(state["student"])
+        self.average.load_state_dict(state["average"])
         self.mean.data.copy_(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]

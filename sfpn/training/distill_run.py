@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
     distiller = Distiller(config, pack, started_from(start, config.depthwise), targets, start_card.preprocess)
     selection = Selection.parse(args.validate) if args.validate else None
     validate = validation(selection, start_card.preprocess)
-    if drive(distiller, Loop(args.out, config.due, lambda: validate(distiller.student))):
+    if drive(distiller, Loop(args.out, config.due, lambda: validate(distiller.average))):
         path = args.out / f"{args.model}.safetensors"
-        finish_run(distiller.student, run_card(args, distiller, start_card, teachers), path, measuring)
+        finish_run(distiller.average, run_card(args, distiller, start_card, teachers), path, measuring)
         print(f"{path}: written")
     return 0
 

@@ -1,0 +1,106 @@
+"""What each ingredient of the weights is worth, as EER on people kept out of training (all pairs of detected faces).
+
+    python -m tests.benchmarks.ablation use WEIGHTS DIR:validation --mean-from DIR:train    # the same weights, used otherwise
+    python -m tests.benchmarks.ablation runs RUN [RUN ...]                                  # the last line of each run's log
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from sfpn import metrics
+from sfpn.calibrate import descriptor_mean
+from sfpn.card import load_card
+from sfpn.comparisons import AllPairs
+from sfpn.embed import embed_dataset
+from sfpn.embedders import SFPNEmbedder
+from sfpn.embeddings import Embeddings
+from sfpn.evaluate import make_samples
+from sfpn.schema import POSE_PAIRS, pair_key
+from sfpn.selection import Selection
+from sfpn.tally import tally
+from sfpn.training.distill import DistillConfig
+from sfpn.training.log import read_log
+
+DEFAULTS = asdict(DistillConfig(depthwise=False))
+CROP_FACTORS = (1.15, 1.25, 1.35, 1.45, 1.6)
+
+
+def eers(selection: Selection, embeddings: Embeddings) -> dict[str, float]:
+    """Pose pair -> EER over all pairs of the rows embedded."""
+    rows = selection.rows().set_index("row_id").loc[embeddings.row_ids].reset_index()
+    samples = make_samples(rows, embeddings)
+    found = {}
+    for pair in POSE_PAIRS:
+        first, second = (samples.of_pose(pose) for pose in pair)
+        if len(first) and len(second):
+            scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
+            found[pair_key(pair)] = metrics.eer(*scores).rate
+    return found
+
+
+def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, dict]]:
+    """(name, changes of the card) for each way of using the weights; the mean fits each of them."""
+    preprocess = embedder.card.preprocess
+    ways = [("centred, one view", {"mirror_sum": False}), ("centred, mirror added", {"mirror_sum": True}), ("not centred", {"mirror_sum": False, "descriptor_mean": None})]
+    ways += [(f"centred, crop factor {factor:g}", {"mirror_sum": False, "preprocess": replace(preprocess, crop_factor=factor)}) for factor in CROP_FACTORS]
+    found = []
+    for name, changes in ways:
+        if "descriptor_mean" not in changes:
+            embedder.card = replace(embedder.card, **changes | {"mirror_sum": False, "descriptor_mean": None})
+            changes = changes | {"descriptor_mean": tuple(descriptor_mean(embedder, mean_from, 400))}
+        found.append((name, changes))
+    return found
+
+
+def use(weights: str, selection: Selection, mean_from: Selection) -> None:
+    """Print a table line per way of using the weights."""
+    rows = selection.rows()
+    faces = rows["row_id"][rows["box_xyxy"].notna()].tolist()
+    embedder = SFPNEmbedder(weights, bf16=True)
+    card = embedder.card
+    for name, changes in variants(embedder, mean_from):
+        embedder.card = replace(card, **changes)
+        print_line(name, eers(selection, embed_dataset(selection.dataset, embedder, faces)))
+
+
+def runs(folders: list[Path]) -> None:
+    """Print a table line per run: what its last validation found."""
+    for folder in folders:
+        last = read_log(folder)[-1]
+        print_line(f"{folder.name}, step {last['step']}", {name.removeprefix("eer_"): value for name, value in last.items() if name.startswith("eer_")})
+        for file in sorted(folder.glob("*.safetensors")):
+            training = load_card(file).training
+            changed = {name: value for name, value in training["config"].items() if DEFAULTS.get(name) != value}
+            print(f"  {file.stem} from {training['from']}; teachers: {', '.join(training.get('teachers', []))}; {json.dumps(changed)}")
+
+
+def print_line(name: str, found: dict[str, float]) -> None:
+    """| name | F-F | F-P | ... |, in %."""
+    cells = " | ".join(f"{key} {100 * value:.2f}" for key, value in found.items() if np.isfinite(value))
+    print(f"| {name} | {cells} |", flush=True)
+
+
+def main() -> None:
+    """Read the options and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    one = kinds.add_parser("use")
+    one.add_argument("weights")
+    one.add_argument("selection", metavar="DIR[:SPLIT]")
+    one.add_argument("--mean-from", required=True, metavar="DIR[:SPLIT]")
+    kinds.add_parser("runs").add_argument("folders", nargs="+", type=Path, metavar="RUN")
+    args = parser.parse_args()
+    if args.kind == "use":
+        use(args.weights, Selection.parse(args.selection), Selection.parse(args.mean_from))
+    else:
+        runs(args.folders)
+
+
+if __name__ == "__main__":
+    main()
