@@ -16,9 +16,10 @@ from demo.download import download
 from demo.embedding_store import EmbeddingStore
 from demo.facets import FOUND, YAW_LIMITS, Facets, counts, masks, select
 from demo.figures_explore import identity_table, yaw_histogram
-from demo.links import EMBEDDINGS, EXPLORE, VERIFY, Links, Opened, goto, opened
+from demo.links import AT_ONCE, EMBEDDINGS, EXPLORE, VERIFY, Links, Opened, goto, opened
 from demo.plotly_view import PlotlyView
 from demo.sample_html import grid_html, neighbours_html, sample_html
+from demo.verify_side import notices_html
 from sfpn.schema import POSE_LABELS, POSES
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -123,7 +124,7 @@ def _build_sample(store: EmbeddingStore, links: Links) -> None:
     gr.HTML('<h3 class="section-title">Nearest neighbours <small>score = cosine of embeddings; blue: same identity, orange: another</small></h3>')
     neighbours = Clickable(elem_id="neighbours")
     shown = [typed, detail, neighbours]
-    links.sample.change(bound(take_sample, store), [links.sample, model], [current, *shown], **QUIET).then(None, None, None, js=SCROLL, api_visibility="private")
+    links.sample.change(bound(take_sample, store), [links.sample, model], [current, *shown], **AT_ONCE).then(None, None, None, js=SCROLL, api_visibility="private")
     gr.on([model.input, links.embedded.change], bound(show_sample, store), [current, model], shown, **QUIET)
     typed.submit(bound(type_sample, store.view), typed, [links.sample], **QUIET)
     neighbours.select(bound(follow, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
@@ -215,8 +216,7 @@ def take_sample(store: EmbeddingStore, sample: Opened | None, model: str) -> tup
     if sample is None:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     if sample.value not in store.view:
-        gr.Warning(f"The dataset {store.view.dataset.name} has no sample {sample.value}.")
-        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), notices_html([f"The dataset {store.view.dataset.name} has no sample {sample.value}."]), ""
     return sample.value, *show_sample(store, sample.value, model)
 
 
@@ -233,10 +233,11 @@ def show_sample(store: EmbeddingStore, row_id: str | None, model: str) -> tuple:
     if row_id is None:
         return gr.skip(), gr.skip(), gr.skip()
     picture = store.view.picture(row_id)
-    crop = store.models[model].preprocess.crop(picture.decode(), picture.face)
+    photo = picture.decode()
+    crop = store.models[model].preprocess.crop(photo, picture.face)
     neighbours = store.neighbours(model, row_id)
     alike = NO_NEIGHBOURS if neighbours is None else neighbours_html(store.view, row_id, neighbours)
-    return row_id, sample_html(store.view, row_id, crop), alike
+    return row_id, sample_html(store.view.rows.loc[row_id], photo, crop), alike
 
 
 def pick_for_comparison(current: str | None, marked: str | None) -> tuple:

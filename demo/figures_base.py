@@ -16,11 +16,11 @@ SEQUENTIAL = ((0.0, "#eef4f9"), (0.5, "#7fb2d6"), (1.0, "#08447e"))  # light = l
 NEUTRAL_LINE = "#808890"  # seen on white and on black
 
 
-def finish(figure: go.Figure, name: str, table: pd.DataFrame | None = None, **layout: Any) -> go.Figure:
-    """Common margins and legend; `name` and `table` are what the figure is saved as (PNG, SVG, CSV)."""
+def finish(figure: go.Figure, name: str, table: pd.DataFrame | None = None, drag: bool = False, **layout: Any) -> go.Figure:
+    """Common margins and legend; `name` and `table` are what the figure is saved as (PNG, SVG, CSV); `drag`: shape 0 can be dragged."""
     csv = "" if table is None else table.to_csv(index=False, float_format="%.6g")
     figure.update_layout(
-        margin={"l": 56, "r": 16, "t": 24, "b": 48}, uirevision=name, meta={"name": name, "csv": csv},
+        margin={"l": 56, "r": 16, "t": 24, "b": 48}, uirevision=name, meta={"name": name, "csv": csv, "drag": drag},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, hovermode="closest",
     )  # fmt: skip
     return figure.update_layout(**layout)

@@ -63,10 +63,10 @@ def histogram_figure(cell: Cell, threshold: float) -> go.Figure:
         _outline(table, "impostor", "impostor", IMPOSTOR_LINE, IMPOSTOR_FILL),
         _outline(table, "genuine", "genuine", GENUINE_LINE, GENUINE_FILL),
     ])  # fmt: skip
-    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1, yref="paper", editable=True, line={"dash": "dash", "width": 3, "color": NEUTRAL_LINE})
-    figure.update_xaxes(title="score (cosine); drag the dashed threshold", fixedrange=True)
+    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1, yref="paper", line={"dash": "dash", "width": 3, "color": NEUTRAL_LINE})
+    figure.update_xaxes(title="score (cosine); press or drag to move the threshold", fixedrange=True)
     figure.update_yaxes(title="share of comparisons", tickformat=".1%", rangemode="tozero", fixedrange=True)
-    return finish(figure, "scores", table, dragmode=False, hovermode="x")
+    return finish(figure, "scores", table, drag=True, dragmode=False, hovermode="x")
 
 
 def _outline(table: pd.DataFrame, kind: str, name: str, line: str, fill: str) -> go.Scatter:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}  # quick handlers that change no State: that needs the queue
 VERIFY, EXPLORE, EMBEDDINGS, POSE_ERRORS, MODEL = "verify", "explore", "embeddings", "pose_errors", "model"
 
 _counter = itertools.count(1)
@@ -49,7 +50,7 @@ class Links:
         outputs = [self.tabs, self.pair, self.sample, self.cell]
         demo.load(open_address, None, outputs, show_progress="hidden", api_visibility="private")
         for state, address_of in ((self.pair, pair_address), (self.sample, sample_address), (self.cell, cell_address)):
-            state.change(address_of, state, self.address, show_progress="hidden", api_visibility="private")
+            state.change(address_of, state, self.address, **AT_ONCE)
         self.address.change(None, self.address, None, js=_SHOW_ADDRESS, api_visibility="private")
 
 

@@ -16,5 +16,5 @@ def data_uri(image: Image.Image, side: int | None = None) -> str:
         image = image.copy()
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=90)
+    image.save(buffer, "WEBP", quality=90, method=1)  # three times as fast as the default, a tenth larger
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

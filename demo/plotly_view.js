@@ -3,7 +3,7 @@ const host = element.querySelector('.plotly-view-host');
 const thumbnail = element.querySelector('.plotly-view-thumbnail');
 const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '');
 const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'] };
-let plotly = null, bound = false, queue = Promise.resolve();
+let plotly = null, bound = false, width = 0, line = null, held = false, queue = Promise.resolve();
 
 function loadPlotly() { // one shared load per page, whatever the number of charts
   window.__plotlyView ??= new Promise((resolve, reject) => {
@@ -41,12 +41,14 @@ async function drawNow() {
     return;
   }
   const figure = JSON.parse(props.value), layout = themed(figure.layout || {});
-  if (props.line_x != null && layout.shapes?.length) Object.assign(layout.shapes[0], { x0: props.line_x, x1: props.line_x });
+  if (line != null && layout.shapes?.length) Object.assign(layout.shapes[0], { x0: line, x1: line });
   if (props.highlight?.length) {
     const chosen = new Set(props.highlight);
     for (const trace of figure.data) if (trace.customdata) trace.selectedpoints = trace.customdata.flatMap((value, i) => chosen.has(value) ? [i] : []);
   }
   await plotly.react(host, figure.data, layout, CONFIG);
+  width = host.offsetWidth;
+  host.style.touchAction = layout.meta?.drag ? 'pan-y' : '';
   if (!bound) { bound = true; bind(); }
 }
 
@@ -62,10 +64,33 @@ function bind() {
     trigger('lasso', { points: event.points.map(point) });
     setTimeout(() => plotly.relayout(host, { selections: [] }), 0); // an outline that stays would swallow clicks inside it
   });
-  host.on('plotly_relayout', change => {
-    const x = change?.['shapes[0].x0'];
-    if (x !== undefined) trigger('drag', { x });
-  });
+}
+
+// The figure's first shape, a vertical line: pressing anywhere moves it there, by mouse or finger; plotly's own needs a hit within three pixels.
+const TOLD_EVERY = 200; // ms while it moves, and once more at the end
+let told = 0;
+host.addEventListener('pointerdown', event => {
+  if (!bound || !host.layout.meta?.drag || !event.target.closest('.nsewdrag')) return;
+  held = true;
+  moveLine(event);
+  host.setPointerCapture(event.pointerId);
+  host.addEventListener('pointermove', moveLine);
+  for (const end of ['pointerup', 'pointercancel']) host.addEventListener(end, letGo, { once: true });
+});
+
+function moveLine(event) {
+  const axis = host._fullLayout.xaxis, [low, high] = axis.range;
+  line = Math.min(Math.max(axis.p2d(event.clientX - host.getBoundingClientRect().left - axis._offset), low), high);
+  plotly.relayout(host, { 'shapes[0].x0': line, 'shapes[0].x1': line });
+  if (performance.now() - told < TOLD_EVERY) return;
+  told = performance.now();
+  trigger('drag', { x: line });
+}
+
+function letGo() {
+  held = false;
+  host.removeEventListener('pointermove', moveLine);
+  trigger('drag', { x: line });
 }
 
 function showThumbnail(event) { // no round trip to Python
@@ -92,7 +117,11 @@ element.querySelector('.plotly-view-csv').onclick = () => {
   if (csv) save(URL.createObjectURL(new Blob([csv], { type: 'text/csv' })), `${name()}.csv`);
 };
 
-watch(['value', 'highlight', 'line_x'], draw);
+watch('value', () => { line = null; draw(); });
+watch('line_x', () => { if (!held) { line = props.line_x; draw(); } }); // while it is dragged, answers to older places are late
+watch('highlight', draw);
 new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ['class'] }); // light and dark
-new ResizeObserver(() => { if (bound && host.offsetWidth) plotly.Plots.resize(host); }).observe(host); // tabs, sidebar
+new ResizeObserver(() => { // tabs and windows; a tab that is opened again has its old width
+  if (bound && host.offsetWidth && host.offsetWidth !== width) { width = host.offsetWidth; plotly.Plots.resize(host); }
+}).observe(host);
 draw();

@@ -3,7 +3,7 @@
     chart = PlotlyView(figure, height=420)
     chart.select(show, None, [...])     # a click: evt.value is the point's customdata; also evt.index, evt.x, evt.y
     chart.lasso(choose, None, [...])    # box or lasso selection: evt.points, each as above
-    chart.drag(move, None, [...])       # the figure's first shape, a vertical line, was dragged: evt.x
+    chart.drag(move, None, [...])       # with layout.meta['drag']: the first shape, a vertical line, is being dragged: evt.x
 
 `gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[value, ...])` dims all points but those with one of these
 values as customdata (none: no point is dimmed), without sending the figure again. A trace with `ids` and `meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture

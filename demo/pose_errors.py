@@ -127,7 +127,7 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
     gr.on(None, bound(show_det, named), [*cell, choice.other, axes], det, **QUIET)
     gr.on(None, bound(show_scores, named), cell, [title, histogram, threshold, rates], **QUIET)
     threshold.input(bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET)
-    histogram.drag(bound(drag_threshold, named), cell, [threshold, rates], trigger_mode="always_last", **QUIET)
+    histogram.drag(bound(drag_threshold, named), cell, [threshold, rates, histogram], trigger_mode="multiple", **QUIET)
 
 
 def own_first(reports: tuple[Report, ...], store: EmbeddingStore | None) -> tuple[Report, ...]:
@@ -243,11 +243,11 @@ def move_threshold(named: Mapping[str, Report], name: str, key: str, size: int, 
 
 
 def drag_threshold(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, event: gr.EventData) -> tuple:
-    """(slider, rates) when the line in the histogram was dragged."""
+    """(slider, rates, histograms with the line on the grid) when the line in the histogram was dragged."""
     cell = cell_of(named[name], key, View(template_size=size))
     edges = [-1.0, 1.0] if cell is None else cell.tables["histogram"]["lower_edge"]
     threshold = _on_grid(min(max(float(event.x), min(edges)), max(edges)))
-    return threshold, "" if cell is None else rate_summary(cell, threshold, treatment)
+    return threshold, "" if cell is None else rate_summary(cell, threshold, treatment), gr.update(line_x=threshold)
 
 
 def _on_grid(threshold: float) -> float:

@@ -54,9 +54,8 @@ def _neighbour(view: DatasetView, row_id: str | None, own: str | None, other: st
     )
 
 
-def sample_html(view: DatasetView, row_id: str, crop: Image.Image | None) -> str:
+def sample_html(row: pd.Series, photo: Image.Image, crop: Image.Image | None) -> str:
     """The photo with its box and landmarks, the crop that the network gets, and all columns."""
-    photo, row = view.photo(row_id), view.rows.loc[row_id]
     crops = "" if crop is None else f'<figure><img class="crop" src="{data_uri(crop)}" alt="crop"><figcaption>what the network sees</figcaption></figure>'
     return (
         f'<div class="sample"><figure>{_overlay(photo, row)}<figcaption>{photo.width} × {photo.height} px; {_found(row)}</figcaption></figure>{crops}'

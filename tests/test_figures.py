@@ -66,7 +66,7 @@ def test_histograms_are_shares_with_a_line_to_drag(report):
     cell = report.cell("frontal-profile")
     figure = figures_cell.histogram_figure(cell, 0.25)
     assert [sum(trace.y) for trace in figure.data] == pytest.approx([1, 1])
-    assert figure.layout.shapes[0].x0 == 0.25 and figure.layout.shapes[0].editable
+    assert figure.layout.shapes[0].x0 == 0.25 and figure.layout.meta["drag"]
     impostor = cell.tables["histogram"][["impostor", "failed_impostor"]].sum(axis=1)
     mean = (cell.tables["histogram"]["lower_edge"] * impostor).sum() / impostor.sum()
     assert np.dot(figure.data[0].x, figure.data[0].y) == pytest.approx(mean, abs=0.03)

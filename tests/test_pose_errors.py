@@ -88,8 +88,8 @@ def test_rates_under_a_moved_threshold_are_those_of_the_report(named, reports):
     point = reports[0].cell("frontal-profile").rates_at(round(0.3 * 1024) / 1024, "skip")
     assert f"{point.false_matches:,} of {point.impostor:,}" in words and f"{point.false_non_matches:,} of {point.genuine:,}" in words
     assert update["line_x"] == round(0.3 * 1024) / 1024
-    threshold, dragged = pose_errors.drag_threshold(named, name, "frontal-profile", 1, "skip", SimpleNamespace(x=0.3))
-    assert dragged == words and threshold == update["line_x"]
+    threshold, dragged, moved = pose_errors.drag_threshold(named, name, "frontal-profile", 1, "skip", SimpleNamespace(x=0.3))
+    assert dragged == words and threshold == update["line_x"] == moved["line_x"]
 
 
 def test_scores_start_at_the_threshold_of_the_eer(named, reports):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
+from clicks import data_uri_png
 from drawn_people import drawn_image, save_drawn
 from PIL import Image
 
@@ -121,8 +121,3 @@ def test_pasted_photo_is_taken(page, photos):
     )
     page.click("#input-a .source-selection button >> nth=2")
     page.wait_for_selector("#photos-a svg[aria-label='clipboard.png'] .face")
-
-
-def data_uri_png(path: Path) -> str:
-    """A PNG file as an address."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,140 @@
+"""A cell of the pose matrix in a real browser: threshold, figures and lists to take away, two reports, and reports on request."""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree
+import zipfile
+
+import pandas as pd
+import pytest
+from clicks import drawn, open_tab, place
+from PIL import Image
+
+from sfpn.report import REPORT_FILE, Report
+
+
+@pytest.fixture
+def pose_errors(visit):
+    page = visit()
+    open_tab(page, "Pose errors")
+    for figure in ("#matrix", "#det", "#scores"):
+        drawn(page, figure)
+    return page
+
+
+def test_a_cell_and_the_threshold_by_keyboard(visit):
+    page = visit("?cell=profile,profile&model=two")
+    page.wait_for_function("document.querySelector('#cell-title')?.innerText.includes('P-P')")
+    assert "two" in page.input_value("#report input")
+    page.wait_for_selector("#cell-rates b")
+    before = page.inner_text("#cell-rates")
+    page.locator("#cell-threshold input[type=range]").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function("before => document.querySelector('#cell-rates').innerText !== before", arg=before)
+
+
+def test_the_threshold_is_dragged_and_both_rates_follow(pose_errors):
+    page = pose_errors
+    page.wait_for_selector("#cell-rates b")
+    before = page.inner_text("#cell-rates")
+    low, high, line = page.evaluate(
+        "() => { const l = document.querySelector('#scores .js-plotly-plot')._fullLayout; return [...l.xaxis.range, l.shapes[0].x0]; }"
+    )
+    height = page.evaluate("document.querySelector('#scores .js-plotly-plot')._fullLayout.yaxis.range[1] / 2")
+    start, stop = place(page, "#scores", line, height), place(page, "#scores", (line + high) / 2, height)
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*stop, steps=8)
+    page.wait_for_function("before => document.querySelector('#cell-rates').innerText !== before", arg=before)  # while it is held
+    page.mouse.up()
+    page.wait_for_function("x => document.querySelector('#scores .js-plotly-plot')._fullLayout.shapes[0].x0 > x", arg=(2 * line + high) / 3)
+    moved = page.evaluate("document.querySelector('#scores .js-plotly-plot')._fullLayout.shapes[0].x0")
+    page.wait_for_function("x => Math.abs(document.querySelector('#cell-threshold input[type=number]').value - x) < 0.002", arg=moved)
+    page.wait_for_function("x => document.querySelector('#cell-rates').innerText.includes((Math.round(x * 1024) / 1024).toFixed(4))", arg=moved)
+
+
+FIGURES = {"matrix": "pose-matrix", "det": "det", "scores": "scores", "yaw-difference": "eer-by-yaw-difference"}
+
+
+def test_figures_and_their_numbers_are_saved(pose_errors):
+    page = pose_errors
+    for figure, name in FIGURES.items():
+        files = {}
+        for kind in ("png", "svg", "csv"):
+            with page.expect_download() as saved:
+                page.locator(f"#{figure} .plotly-view-{kind}").click()
+            assert saved.value.suggested_filename == f"{name}.{kind}"
+            files[kind] = saved.value.path().read_bytes()
+        assert min(Image.open(io.BytesIO(files["png"])).size) > 300
+        assert xml.etree.ElementTree.fromstring(files["svg"]).tag.endswith("svg")
+        assert len(pd.read_csv(io.BytesIO(files["csv"]))) > 3
+
+
+def test_pairs_and_report_are_saved(pose_errors, tmp_path):
+    page = pose_errors
+    page.wait_for_selector("#hardest-genuine button")
+    with page.expect_download() as saved:
+        page.click("#pairs-csv")
+    assert saved.value.suggested_filename == "hardest-pairs-frontal-profile.csv" and len(pd.read_csv(saved.value.path())) == 24
+    with page.expect_download() as saved:
+        page.click("#report-zip")
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        archive.extractall(tmp_path)
+    assert Report.load(next(tmp_path.glob(f"*/{REPORT_FILE}")).parent).header["model"] == "one"
+
+
+def test_two_reports_side_by_side(pose_errors):
+    page = pose_errors
+    page.locator("#other-report input").click()
+    page.get_by_role("option", name="two", exact=False).first.click()
+    page.wait_for_selector("#difference .scatterlayer path", state="attached")
+    assert "paired" in page.inner_text("#difference-reading")
+    page.wait_for_function("document.querySelector('#det .js-plotly-plot')._fullData.length === 2")
+    page.wait_for_function("document.querySelector('#yaw-difference .js-plotly-plot')._fullData.length === 2")
+    with page.expect_download() as saved:
+        page.locator("#difference .plotly-view-csv").click()
+    table = pd.read_csv(saved.value.path())
+    assert len(table) == 6 and ((table["low"] <= table["difference"]) & (table["difference"] <= table["high"])).all()
+
+
+def ask_for_report(page, model: str, protocol: str) -> None:
+    """Start the computation of a report, and wait for its progress."""
+    if not page.locator("#report-start").is_visible():
+        page.locator("#compute-report button").first.click()
+    for selector, words in (("#report-model", model), ("#report-protocol", protocol)):
+        page.locator(f"{selector} input").click()
+        page.get_by_role("option", name=words, exact=True).click()
+    page.click("#report-start")
+    page.wait_for_selector("#report-status progress")
+
+
+def offered(page) -> list[str]:
+    """The reports in the list."""
+    page.locator("#report input").click()
+    page.get_by_role("option").first.wait_for()
+    found = page.get_by_role("option").all_inner_texts()
+    page.keyboard.press("Escape")
+    return found
+
+
+def test_a_report_on_request_shows_progress_is_kept_and_listed(pose_errors, explorer_folder):
+    page = pose_errors
+    ask_for_report(page, "one", "all-pairs")
+    page.wait_for_selector("#report-status code", timeout=120_000)
+    assert page.input_value("#report input") == "one · synthetic · all-pairs protocol"
+    kept, = (explorer_folder / "people" / "reports").glob("one-*-all-pairs-*")
+    assert Report.load(kept).header["protocol"] == "all-pairs" and str(kept) in page.inner_text("#report-status")
+    page.reload()
+    open_tab(page, "Pose errors")
+    drawn(page, "#matrix")
+    assert any("all-pairs" in title for title in offered(page))
+
+
+def test_a_report_on_request_is_cancelled(pose_errors, explorer_folder):
+    page = pose_errors
+    ask_for_report(page, "three", "vggface2-pose")
+    page.click("#report-cancel")
+    page.wait_for_selector("#report-status progress", state="detached")
+    assert not any("three" in title for title in offered(page))
+    assert not list((explorer_folder / "people").glob("reports/three-*"))

@@ -1,0 +1,85 @@
+"""The map of embeddings in a real browser: lasso, selections from Explore, and a photo of one's own."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from clicks import data_uri_png, drag, drawn, open_tab, place
+from drawn_people import save_drawn
+
+INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
+  [...t.customdata].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
+DROP = """async picture => { const transfer = new DataTransfer(), blob = await (await fetch(picture)).blob();
+  transfer.items.add(new File([blob], 'me.png', {type: 'image/png'})); return transfer; }"""
+
+
+@pytest.fixture
+def the_map(visit):
+    page = visit()
+    open_tab(page, "Embeddings")
+    drawn(page, "#map")
+    return page
+
+
+def box_of_half(page) -> tuple[float, float, float, float]:
+    """left, right, low, high in the map's units: a box that holds a part of the points."""
+    return page.evaluate(
+        """() => { const all = document.querySelector('#map .js-plotly-plot')._fullData, x = all.flatMap(t => [...t.x]), y = all.flatMap(t => [...t.y]);
+        const middle = x.sort((a, b) => a - b)[Math.floor(x.length / 2)] + 1e-4;
+        return [Math.min(...x) - .02, middle, Math.min(...y) - .02, Math.max(...y) + .02]; }"""
+    )
+
+
+def chosen(page) -> set[str]:
+    """The row_ids of the thumbnails of the selection."""
+    return {json.loads(tile.get_attribute("data-select"))[1] for tile in page.locator("#lasso-grid button").all()}
+
+
+def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map):
+    page = the_map
+    left, right, low, high = box_of_half(page)
+    inside = set(page.evaluate(INSIDE, [left, right, low, high]))
+    assert 10 < len(inside) < 80
+    page.locator("#map .modebar-btn[data-val=lasso]").dispatch_event("click")
+    corners = [place(page, "#map", x, y) for x, y in ((left, low), (right, low), (right, high), (left, high), (left, low))]
+    drag(page, corners[0], *corners[1:])
+    page.wait_for_function("n => document.querySelector('#lasso-words b')?.innerText === String(n)", arg=len(inside))
+    page.wait_for_function("n => document.querySelectorAll('#lasso-grid button').length === n", arg=len(inside))
+    assert chosen(page) == inside
+    cells = min(len(inside), 60)
+    page.wait_for_function("n => document.querySelector('#similarity .js-plotly-plot')?._fullData?.[0]?.z.length === n", arg=cells)
+    with page.expect_download() as saved:
+        page.click("#lasso-csv")
+    assert set(pd.read_csv(saved.value.path())["row_id"]) == inside
+    page.click("#lasso-clear")
+    page.wait_for_selector("#lasso-grid button", state="detached")
+
+
+def test_filtered_rows_of_explore_are_shown_on_the_map(visit):
+    page = visit()
+    open_tab(page, "Explore")
+    page.get_by_label("profile (30)").check()
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '30'")
+    page.locator("#to-map").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('#lasso-grid button').length === 30")
+    assert all("-profile-" in row_id for row_id in chosen(page))
+    drawn(page, "#map")
+    page.wait_for_function(
+        """document.querySelector('#map .js-plotly-plot')._fullData.every(t => t.selectedpoints?.length === (t.name === 'profile' ? 30 : 0))"""
+    )
+
+
+def test_own_photo_dropped_on_the_map_lands_with_its_neighbours(the_map, uploads, tmp_path):
+    page, picture = the_map, save_drawn(tmp_path / "me.png", "frontal")
+    transfer = page.evaluate_handle(DROP, data_uri_png(picture))
+    page.locator("#own-photo button", has_text="Drop a photo").dispatch_event("drop", {"dataTransfer": transfer})
+    page.wait_for_function("document.querySelectorAll('#own-neighbours .tile').length === 12")
+    page.wait_for_function("document.querySelector('#map .js-plotly-plot')._fullData.some(t => t.name === 'your photo')")
+    assert "frontal" in page.inner_text("#own-notice") and not [file for file in uploads.rglob("*") if file.is_file()]
+    target = json.loads(page.locator("#own-neighbours button").first.get_attribute("data-select"))[1]
+    page.locator("#own-neighbours button").first.click()
+    page.wait_for_selector("#sample td")
+    assert page.locator("#sample td").first.inner_text() == target
