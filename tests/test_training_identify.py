@@ -24,7 +24,8 @@ from test_launch import LAUNCHED
 from data_tools.__main__ import main as build_main
 from sfpn import checkpoint
 from sfpn.__main__ import main
-from sfpn.training.identify import pair_consistency
+from sfpn.training.identify import IdentifyConfig, pair_consistency
+from sfpn.training.identify_run import memory_advice
 from sfpn.training.log import read_log
 from sfpn.training.run import load_state
 
@@ -73,11 +74,11 @@ LONG = ("--min-images", 2, "--epochs", 1.5, "--validate-every-images", 24, "--pa
 def test_a_killed_run_continues_to_the_same_loss(drawn, unbroken, tmp_path, number):
     arguments = words("pretrain", drawn, tmp_path, *LONG, "--save-every-seconds", 0)
     process = start(arguments)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 300
     while not log_of(tmp_path) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=200)[0]
     if number == signal.SIGTERM:
         assert process.returncode == 0 and "the same command continues" in output
     assert len(log_of(tmp_path)) < len(log_of(unbroken)) and not (tmp_path / "depthwise.safetensors").exists()
@@ -172,6 +173,10 @@ def test_pair_consistency_is_the_mean_over_pairs_of_one_person():
     descriptors, labels = torch.randn(7, 5), torch.tensor([4, 4, 1, 2, 3, 3, 9])
     cosines = [float(torch.cosine_similarity(descriptors[i], descriptors[i + 1], dim=0)) for i in (0, 4)]
     assert float(pair_consistency(descriptors, labels)) == pytest.approx(sum(1 - value for value in cosines) / 3, abs=1e-6)
+
+
+def test_too_little_memory_is_told_what_fits_more():
+    assert memory_advice(IdentifyConfig(batch=128, accumulate=2), 4).startswith("16 images at once do not fit; raise --accumulate 2")
 
 
 @pytest.mark.parametrize("more, says", [
