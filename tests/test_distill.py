@@ -15,6 +15,7 @@ from sfpn.errors import UserError
 from sfpn.model import SFPN, SFPNConfig
 from sfpn.preprocess import Preprocess
 from sfpn.training.distill import DistillConfig, Distiller
+from sfpn.training.processes import make_accelerator
 from sfpn.training.start import started_from
 from sfpn.training.targets import TeacherFile, fit_to, joint, prototypes, toward_identity
 
@@ -39,7 +40,7 @@ def depthwise_network(seed: int = 3) -> SFPN:
 
 def distiller(pack, **changes) -> Distiller:
     settings = dict(depthwise=True, images=16, batch=4, micro_batch=2, early_every=2)
-    return Distiller(DistillConfig(**settings | changes), pack, started_from(depthwise_network(), True), random_units(12, 1000), Preprocess())
+    return Distiller(DistillConfig(**settings | changes), pack, started_from(depthwise_network(), True), random_units(12, 1000), Preprocess(), make_accelerator("bf16"))
 
 
 def test_joint_cosines_are_the_weighted_means_of_the_teachers_centred_cosines():
@@ -119,7 +120,23 @@ def test_losses_are_the_plain_cosine_distance_and_cross_entropy(pack):
     logits = 24 * unit(centred.numpy()) @ people.T
     slow = [np.log(np.exp(logits[i]).sum()) - logits[i, classes[row]] for i, row in enumerate(rows)]
     assert float(found["identity"]) == pytest.approx(np.mean(slow), abs=0.05)  # bf16
+    assert found.keys() == {"target", "identity"}
 
+
+def test_logits_and_structure_follow_the_teachers(pack):
+    run = distiller(pack, identity_share=0.0, identity_weight=0.0, logit_weight=1.0, structure_weight=1.0)
+    centred, rows = torch.randn(3, 1000), torch.tensor([1, 5, 11])
+    found, wanted = run._losses(centred, rows), run.targets[rows]
+    people = prototypes(run.targets.numpy(), pack.identities)[0]
+    student, teacher = (24 * unit(values.numpy()) @ people.T for values in (centred, wanted))
+    shares = np.exp(teacher) / np.exp(teacher).sum(axis=1, keepdims=True)
+    slow = [-(shares[i] * (student[i] - np.log(np.exp(student[i]).sum()))).sum() for i in range(3)]
+    assert float(found["logits"]) == pytest.approx(np.mean(slow), abs=0.05)  # bf16
+    unit_centred = unit(centred.numpy())
+    differences = [(unit_centred[i] @ unit_centred[j] - float(wanted[i] @ wanted[j])) ** 2 for i in range(3) for j in range(3)]
+    assert float(found["structure"]) == pytest.approx(np.mean(differences), abs=1e-5)
+    assert run._losses(wanted, rows)["structure"] == pytest.approx(0, abs=1e-6)
+    assert found.keys() == {"target", "logits", "structure"}
 
 def test_early_layers_rest_between_their_steps(pack):
     run = distiller(pack)

@@ -30,10 +30,13 @@ class Augmentation:
 def random_views(
     crops: torch.Tensor, size: int, coverage: float, augmentation: Augmentation, generator: torch.Generator
 ) -> torch.Tensor:
-    """Views (B, 3, size, size), float 0-255, of crops (B, 3, S, S) uint8; a plain view covers `coverage` of a crop's side."""
+    """Views (B, 3, size, size), float 0-255, of crops (B, 3, S, S) uint8; a plain view covers `coverage` of a crop's side.
+
+    The generator is the processor's: the same views whatever device the crops are on.
+    """
     views = F.grid_sample(
         crops.float(),
-        _sampling_grid(len(crops), size, coverage, augmentation, generator),
+        _sampling_grid(len(crops), size, coverage, augmentation, generator).to(crops.device),
         mode="bilinear",
         padding_mode="border",
         align_corners=False,
@@ -59,12 +62,12 @@ def _sampling_grid(
 
 def _recolor(views: torch.Tensor, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:
     count = len(views)
-    gain = torch.exp(_uniform(count, augmentation.contrast, generator)).view(-1, 1, 1, 1)
-    offset = 128 * _uniform(count, augmentation.brightness, generator).view(-1, 1, 1, 1)
+    gain = torch.exp(_uniform(count, augmentation.contrast, generator)).view(-1, 1, 1, 1).to(views.device)
+    offset = 128 * _uniform(count, augmentation.brightness, generator).view(-1, 1, 1, 1).to(views.device)
     views = (views - 128) * gain + 128 + offset
-    gray = torch.rand(count, generator=generator) < augmentation.gray
+    gray = (torch.rand(count, generator=generator) < augmentation.gray).to(views.device)
     views[gray] = views[gray].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    soft = torch.rand(count, generator=generator) < augmentation.blur
+    soft = (torch.rand(count, generator=generator) < augmentation.blur).to(views.device)
     if soft.any():
         size = views.shape[-1]
         small = F.interpolate(views[soft], size=size // 2, mode="bilinear", antialias=True)

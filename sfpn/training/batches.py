@@ -21,6 +21,7 @@ class Batches:
     preprocess: Preprocess
     seed: int
     profile_repeats: int = 1
+    device: torch.device = torch.device("cpu")
 
     @property
     def rows_per_pass(self) -> np.ndarray:
@@ -40,7 +41,7 @@ class Batches:
     def views(self, rows: np.ndarray, step: int, size: int, augmentation: Augmentation) -> tuple[torch.Tensor, torch.Generator]:
         """(B, 3, size, size) network input of random views, and the step's generator for whatever else it draws."""
         generator = torch.Generator().manual_seed((self.seed << 32) + step)
-        crops = torch.from_numpy(self.pack.crops[np.sort(rows)]).permute(0, 3, 1, 2)
+        crops = torch.from_numpy(self.pack.crops[np.sort(rows)]).to(self.device).permute(0, 3, 1, 2)
         views = random_views(crops, size, self.preprocess.crop_factor / CROP_FACTOR, augmentation, generator)
-        mean = torch.tensor(self.preprocess.mean).view(1, 3, 1, 1)
+        mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         return (views - mean).to(memory_format=torch.channels_last), generator

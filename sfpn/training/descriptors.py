@@ -26,9 +26,9 @@ def descriptors(student: SFPN, faces: torch.Tensor, train_early: bool) -> torch.
 @torch.no_grad()
 def plain_descriptors(student: SFPN, batches: Batches, rows: np.ndarray) -> np.ndarray:
     """(R, D) descriptors of the undisturbed faces of some rows of the pack, ascending."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(batches.device.type, torch.bfloat16):
         parts = (batches.views(part, 0, INPUT_SIZE, Augmentation.none())[0] for part in np.array_split(rows, max(1, len(rows) // BATCH)))
-        return np.concatenate([descriptors(student, part, False).numpy() for part in parts])
+        return np.concatenate([descriptors(student, part, False).cpu().numpy() for part in parts])
 
 
 def spread_rows(count: int, limit: int) -> np.ndarray:

@@ -47,7 +47,10 @@ class DistillConfig:
     identity_share: float = 0.2  # how far targets are moved towards the mean target of their identity
     identity_weight: float = 0.1  # of the softmax over people
     identity_scale: float = 24.0  # of the cosines in that softmax
+    logit_weight: float = 0.0  # of the teachers' softmax over people in place of the one right person
+    structure_weight: float = 0.0  # of the squared differences between the student's and the teachers' cosines in a part
     augmentation: str = "usual"  # usual | strong
+    precision: str = "bf16"  # of the arithmetic; no = float32
     average_steps: int = 300  # the weights that count are a running mean over about so many steps; 1: the last ones
 
     @property
@@ -62,19 +65,24 @@ class DistillConfig:
 class Distiller:
     """Holds a run's state: the student and its running mean, the mean that centres descriptors, the optimizer and the step."""
 
-    def __init__(self, config: DistillConfig, pack: Pack, student: SFPN, targets: np.ndarray, preprocess: Preprocess) -> None:
+    def __init__(
+        self, config: DistillConfig, pack: Pack, student: SFPN, targets: np.ndarray, preprocess: Preprocess, accelerator
+    ) -> None:
         """student: without batch normalisation; targets: (N, descriptor_size) unit vectors in the pack's order."""
         torch.manual_seed(config.seed)
-        self.config, self.student = config, student.train()
-        self.batches = Batches(pack, preprocess, config.seed, config.profile_repeats)
+        self.config, self.accelerator, device = config, accelerator, accelerator.device
+        self.student = student.to(device).train()
+        self.batches = Batches(pack, preprocess, config.seed, config.profile_repeats, device)
         moved = toward_identity(targets, pack.identities, config.identity_share)
-        self.targets = torch.from_numpy(moved)
-        people, self.classes = (torch.from_numpy(part) for part in prototypes(moved, pack.identities))
-        self.people = people.to(torch.bfloat16)
-        self.mean = nn.Parameter(torch.from_numpy(plain_descriptors(student, self.batches, spread_rows(len(pack), MEAN_IMAGES)).mean(axis=0)))
+        people, classes = prototypes(moved, pack.identities)
+        self.targets, self.classes = torch.from_numpy(moved).to(device), torch.from_numpy(classes).to(device)
+        self.people = torch.from_numpy(people).to(device, torch.bfloat16)
+        start = plain_descriptors(student, self.batches, spread_rows(len(pack), MEAN_IMAGES))
+        self.mean = nn.Parameter(torch.from_numpy(start.mean(axis=0)).to(device))
         self.average = copy.deepcopy(student).requires_grad_(False)
         self.augmentation = AUGMENTATIONS[config.augmentation]
-        self.optimizer = torch.optim.AdamW([*student.parameters(), self.mean], weight_decay=config.weight_decay)
+        self.parameters = [*student.parameters(), self.mean]
+        self.optimizer = torch.optim.AdamW(self.parameters, weight_decay=config.weight_decay)
         self.step = 0
 
     def train_step(self) -> dict[str, float]:
@@ -85,7 +93,7 @@ class Distiller:
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._gradients()
         check_finite(losses, self.step, rate)
-        nn.utils.clip_grad_norm_([*self.student.parameters(), self.mean], 1.0)
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.step += 1
         self._update_average()
@@ -103,34 +111,51 @@ class Distiller:
         return self.config.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def _gradients(self) -> dict[str, float]:
-        config = self.config
+        """Add the gradients of the whole batch: each process takes every so manieth of its parts, then they are summed."""
+        config, processes = self.config, self.accelerator
         rows = self.batches.rows(self.step, config.batch)
         views, _ = self.batches.views(rows, self.step, INPUT_SIZE, self.augmentation)
         early = bool(config.early_every) and self.step % config.early_every == 0
         parts = max(1, config.batch // config.micro_batch)
-        sums: dict[str, float] = {}
-        for part_rows, part in zip(np.array_split(rows, parts), views.tensor_split(parts), strict=True):
-            with torch.autocast("cpu", torch.bfloat16):
+        pieces = list(zip(np.array_split(rows, parts), views.tensor_split(parts), strict=True))
+        sums = torch.zeros(len(self.weights), device=processes.device)
+        for part_rows, part in pieces[processes.process_index :: processes.num_processes]:
+            with processes.autocast():
                 centred = descriptors(self.student, part, early) - self.mean
-                losses = self._losses(centred, torch.from_numpy(part_rows))
+                losses = self._losses(centred, torch.from_numpy(part_rows).to(processes.device))
             (sum(losses[name] * weight for name, weight in self.weights.items()) / parts).backward()
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.item() / parts
-        return sums
+            sums += torch.stack([losses[name].detach() for name in self.weights]) / parts
+        if processes.num_processes > 1:
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad = processes.reduce(parameter.grad, "sum")
+            sums = processes.reduce(sums, "sum")
+        return dict(zip(self.weights, sums.tolist(), strict=True))
 
     @property
     def weights(self) -> dict[str, float]:
-        """Loss name -> its weight."""
-        return {"target": 1.0, "identity": self.config.identity_weight}
+        """Loss name -> its weight, for those that have one."""
+        config = self.config
+        optional = {"identity": config.identity_weight, "logits": config.logit_weight, "structure": config.structure_weight}
+        return {"target": 1.0} | {name: weight for name, weight in optional.items() if weight}
 
     def _losses(self, centred: torch.Tensor, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-        """centred: (B, D) float32. Cosine distance to the own target; cross entropy of the cosines to all people's."""
-        unit = F.normalize(centred, dim=1)
-        logits = self.config.identity_scale * (unit.to(torch.bfloat16) @ self.people.T).float()
-        return {
-            "target": 1 - (unit * self.targets[rows]).sum(dim=1).mean(),
-            "identity": F.cross_entropy(logits, self.classes[rows]),
-        }
+        """centred: (B, D) float32, of pack rows (B,).
+
+        target: cosine distance to the own target. identity: cross entropy of the cosines to all people's. logits: the
+        same with the teachers' softmax as what is wanted (Hinton et al., arXiv 1503.02531). structure: mean squared
+        difference of the cosines among the part's faces (Tung and Mori, arXiv 1907.09682).
+        """
+        unit, wanted, scale = F.normalize(centred, dim=1), self.targets[rows], self.config.identity_scale
+        found = {"target": 1 - (unit * wanted).sum(dim=1).mean()}
+        logits = scale * (unit.to(torch.bfloat16) @ self.people.T).float()
+        if "identity" in self.weights:
+            found["identity"] = F.cross_entropy(logits, self.classes[rows])
+        if "logits" in self.weights:
+            found["logits"] = F.cross_entropy(logits, (scale * (wanted.to(torch.bfloat16) @ self.people.T).float()).softmax(dim=1))
+        if "structure" in self.weights:
+            found["structure"] = F.mse_loss(unit @ unit.T, wanted @ wanted.T)
+        return found
 
     def state(self) -> dict:
         """What `restore` needs to continue, tensors and plain values only."""

@@ -15,13 +15,15 @@ from sfpn.card import Card
 from sfpn.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.selection import Selection
-from sfpn.training.distill import DistillConfig, Distiller
+from sfpn.training.distill import AUGMENTATIONS, DistillConfig, Distiller
 from sfpn.training.finish import Measuring, add_measuring_arguments, finish_run
 from sfpn.training.pack import Pack, load_pack
+from sfpn.training.processes import any_of, make_accelerator
 from sfpn.training.run import Loop, drive
 from sfpn.training.start import started_from
 from sfpn.training.validate import validation
 
+CHOICES = {"augmentation": tuple(AUGMENTATIONS), "precision": ("bf16", "no")}
 KINDS = {"base": "base", "depthwise": "3x3 expands grouped by channel (depth-wise variant)"}
 
 
@@ -35,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validate", metavar="DIR[:SPLIT]", help="log the EER on these people")
     for field in fields(DistillConfig):
         if field.default is not MISSING:
-            parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default, help=f"default: {field.default}")
+            choices = CHOICES.get(field.name)
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), choices=choices, default=field.default, help=f"default: {field.default}")
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     parser.add_argument("--mirror-sum", action="store_true", help="the finished weights add the descriptor of the mirrored face")
     add_measuring_arguments(parser)
@@ -51,10 +54,13 @@ def run(args: argparse.Namespace) -> int:
     pack = load_pack(args.pack)
     start, start_card = checkpoint.load(args.start_from)
     targets, teachers = load_targets(args.targets, pack, start.config.descriptor_size)
-    distiller = Distiller(config, pack, started_from(start, config.depthwise), targets, start_card.preprocess)
+    accelerator = make_accelerator(config.precision)
+    distiller = Distiller(config, pack, started_from(start, config.depthwise), targets, start_card.preprocess, accelerator)
     selection = Selection.parse(args.validate) if args.validate else None
     validate = validation(selection, start_card.preprocess)
-    if drive(distiller, Loop(args.out, config.due, lambda: validate(distiller.average))):
+    main, any_process = accelerator.is_main_process, any_of(accelerator)
+    loop = Loop(args.out, config.due, lambda: validate(distiller.average), main=main, any_process=any_process)
+    if drive(distiller, loop) and main:
         path = args.out / f"{args.model}.safetensors"
         finish_run(distiller.average, run_card(args, distiller, start_card, teachers), path, measuring)
         print(f"{path}: written")

@@ -20,7 +20,7 @@ from sfpn.training.identify_options import config_of
 from sfpn.training.initial import initial_network
 from sfpn.training.log import read_log
 from sfpn.training.order import Order
-from sfpn.training.processes import make_accelerator
+from sfpn.training.processes import any_of, make_accelerator
 from sfpn.training.rows import Rows, TrainingSet, read_training_set
 from sfpn.training.run import Loop, drive
 from sfpn.training.stream import TrainingStream, batches
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     identification = begin(config, data, parts, args.out, accelerator)
     loop = Loop(
         args.out, identification.due, identification.validate, identification.ended, config.save_every_seconds,
-        memory_advice(config, accelerator.num_processes), accelerator.is_main_process, _any(accelerator),
+        memory_advice(config, accelerator.num_processes), accelerator.is_main_process, any_of(accelerator),
     )  # fmt: skip
     if drive(identification, loop) and accelerator.is_main_process:
         path = args.out / f"{args.model}.safetensors"
@@ -119,10 +119,3 @@ def last_validation(folder: Path) -> dict:
 def _counts(data: TrainingSet) -> str:
     left_out = ", ".join(f"{count} {reason}" for reason, count in data.left_out.items())
     return f"{len(data.train)} images of {data.train.identities} identities, {len(data.validation)} for validation; left out: {left_out}"
-
-
-def _any(accelerator):
-    """Whether something is true in any process: all must stop after the same step."""
-    if accelerator.num_processes == 1:
-        return bool
-    return lambda asked: bool(accelerator.reduce(torch.tensor(int(asked), device=accelerator.device), "sum").item())

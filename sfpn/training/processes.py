@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from sfpn.errors import UserError
@@ -25,3 +27,10 @@ def make_accelerator(precision: str | None):
         return Accelerator(mixed_precision=precision, cpu=on_processors)
     except ValueError as error:
         raise UserError(f"--precision {precision} is not possible on this machine ({error}); use another") from error
+
+
+def any_of(accelerator) -> Callable[[bool], bool]:
+    """A function that says whether something is true in any process: all must stop after the same step."""
+    if accelerator.num_processes == 1:
+        return bool
+    return lambda asked: bool(accelerator.reduce(torch.tensor(int(asked), device=accelerator.device), "sum").item())
