@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
 from small_models import random_card
+from test_launch import ALONE, LAUNCHED, ROOT
 from training_material import random_pack
 
 from sfpn import checkpoint
@@ -16,6 +19,7 @@ from sfpn.model import SFPN, SFPNConfig
 from sfpn.preprocess import Preprocess
 from sfpn.training.distill import DistillConfig, Distiller
 from sfpn.training.processes import make_accelerator
+from sfpn.training.run import load_state
 from sfpn.training.start import started_from
 from sfpn.training.targets import TeacherFile, fit_to, joint, prototypes, toward_identity
 
@@ -215,3 +219,17 @@ def test_commands_from_embeddings_to_weights(pack, tmp_path, monkeypatch, capsys
     capsys.readouterr()
     assert main(["train", "targets", "pack", "--teachers", "a.parquet", "--start-from", "start.safetensors", "--out", "u.parquet"]) == 2
     assert "a.parquet: no embedding of 7 rows of the pack (first r5)" in capsys.readouterr().err
+
+
+def test_two_processes_equal_one(pack, tmp_path):
+    checkpoint.save(depthwise_network(), random_card("start", operating_points={}, histograms={}), tmp_path / "start.safetensors")
+    made_by = {"model": "joint targets", "teachers": "[]"}
+    Embeddings(np.array(pack.row_ids, object), random_units(12, 1000), np.ones(12, bool), made_by).save(tmp_path / "t.parquet")
+    words = ["-m", "sfpn", "train", "distill", tmp_path / "pack", "--targets", tmp_path / "t.parquet", "--start-from", tmp_path / "start.safetensors"]
+    words += ["--model", "depthwise", "--images", "12", "--batch", "4", "--micro-batch", "2", "--precision", "no"]
+    for folder, launcher in (("one", ALONE), ("two", LAUNCHED)):
+        done = subprocess.run([*launcher, *map(str, words), "--out", str(tmp_path / folder)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    one, two = (load_state(tmp_path / folder) for folder in ("one", "two"))
+    for name, value in one["student"].items():
+        torch.testing.assert_close(two["student"][name], value, atol=2e-6, rtol=1e-4)
