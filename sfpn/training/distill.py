@@ -16,14 +16,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sfpn.errors import UserError
 from sfpn.model import INPUT_SIZE, SFPN
 from sfpn.preprocess import Preprocess
 from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 from sfpn.training.descriptors import descriptors, plain_descriptors, spread_rows
 from sfpn.training.pack import Pack
-from sfpn.training.run import check_finite
+from sfpn.training.run import check_finite, check_same_settings
 from sfpn.training.targets import prototypes, toward_identity
 
 MEAN_IMAGES = 1_000
@@ -170,10 +169,7 @@ class Distiller:
 
     def restore(self, state: dict) -> None:
         """Continue from `state()`. Raises UserError if it belongs to a run with other settings."""
-        current = asdict(self.config)
-        different = [k for k, v in state["config"].items() if k not in CHANGEABLE and current.get(k) != v]
-        if different:
-            raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use a new --out folder")
+        check_same_settings(state["config"], asdict(self.config), CHANGEABLE)
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
         self.mean.data.copy_(state["mean"])

@@ -21,7 +21,7 @@ from sfpn.training.heads import make_head
 from sfpn.training.order import BUFFER_IMAGES, Order
 from sfpn.training.plateau import RATES, Plateau
 from sfpn.training.rows import TrainingSet
-from sfpn.training.run import check_finite
+from sfpn.training.run import check_finite, check_same_settings
 from sfpn.training.stream import Batch, Share, TrainingStream, ValidationStream, batches
 
 CHANGEABLE = ("steps", "epochs", "accumulate", "precision", "workers", "save_every_seconds")  # when a run is continued
@@ -204,9 +204,7 @@ class Identification:
         """See `Trainable`."""
         current = asdict(self.config) | {"data": self.data_named}
         before = state.get("config", {}) | {"data": state.get("data")}
-        different = [name for name, value in current.items() if name not in CHANGEABLE and before.get(name) != value]
-        if different:
-            raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use them, or a new --out folder")
+        check_same_settings(before, current, CHANGEABLE)
         self.recognizer.load_state_dict(state["recognizer"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler and state["scaler"]:

@@ -18,14 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sfpn.errors import UserError
 from sfpn.model import INPUT_SIZE, SFPN, SFPNConfig
 from sfpn.preprocess import Preprocess
 from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 from sfpn.training.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
 from sfpn.training.pack import Pack
-from sfpn.training.run import check_finite
+from sfpn.training.run import check_finite, check_same_settings
 
 VALIDATE_EVERY = 8_000  # images
 DESCRIPTOR_WEIGHT = 4.0
@@ -171,10 +170,7 @@ class Imitator:
 
     def restore(self, state: dict) -> None:
         """Continue from `state()`. Raises UserError if it belongs to a run with other settings."""
-        current = asdict(self.config)
-        different = [k for k, v in state["config"].items() if k not in CHANGEABLE and current.get(k) != v]
-        if different:
-            raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use a new --out folder")
+        check_same_settings(state["config"], asdict(self.config), CHANGEABLE)
         self.student.load_state_dict(state["student"])
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -108,6 +108,13 @@ def check_finite(losses: dict[str, float], step: int, learning_rate: float) -> N
         raise FloatingPointError(f"step {step}, learning rate {learning_rate:g}: loss {', '.join(bad)}")
 
 
+def check_same_settings(before: dict, now: dict, changeable: tuple[str, ...]) -> None:
+    """Raises UserError if a checkpoint was made with other settings than now, apart from the changeable ones."""
+    different = [name for name, value in now.items() if name not in changeable and before.get(name) != value]
+    if different:
+        raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use them, or a new --out folder")
+
+
 def save_atomically(state: dict, path: Path) -> None:
     """Write a checkpoint under a temporary name, then rename: an interrupted run never leaves half a file."""
     temporary = path.with_suffix(".tmp")

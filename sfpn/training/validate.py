@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import torch
 
 from sfpn import metrics
@@ -36,16 +37,21 @@ def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
         values = _descriptors(fold_batch_norm(student.eval()), inputs)
         embeddings = Embeddings(rows["row_id"].to_numpy(), values - values.mean(0), np.ones(len(rows), bool), {"model": "student"})
         student.train()
-        samples = make_samples(rows, embeddings)
-        found = {}
-        for pair in POSE_PAIRS:
-            first, second = (samples.of_pose(pose) for pose in pair)
-            if len(first) and len(second):
-                scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
-                found[f"eer_{pair_key(pair)}"] = round(metrics.eer(*scores).rate, 4)
-        return found
+        return {f"eer_{pair}": round(eer, 4) for pair, eer in eers(rows, embeddings).items()}
 
     return measure
+
+
+def eers(rows: pd.DataFrame, embeddings: Embeddings) -> dict[str, float]:
+    """Pose pair key -> EER (0-1) over all pairs of the rows, which are in the order of the embeddings; of pairs that exist."""
+    samples = make_samples(rows, embeddings)
+    found = {}
+    for pair in POSE_PAIRS:
+        first, second = (samples.of_pose(pose) for pose in pair)
+        if len(first) and len(second):
+            scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
+            found[pair_key(pair)] = metrics.eer(*scores).rate
+    return found
 
 
 @torch.inference_mode()

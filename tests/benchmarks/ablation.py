@@ -13,35 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sfpn import metrics
 from sfpn.calibrate import descriptor_mean
 from sfpn.card import load_card
-from sfpn.comparisons import AllPairs
 from sfpn.embed import embed_dataset
 from sfpn.embedders import SFPNEmbedder
-from sfpn.embeddings import Embeddings
-from sfpn.evaluate import make_samples
-from sfpn.schema import POSE_PAIRS, pair_key
 from sfpn.selection import Selection
-from sfpn.tally import tally
 from sfpn.training.distill import DistillConfig
 from sfpn.training.log import read_log
+from sfpn.training.validate import eers
 
 DEFAULTS = asdict(DistillConfig(depthwise=False))
 CROP_FACTORS = (1.15, 1.25, 1.35, 1.45, 1.6)
-
-
-def eers(selection: Selection, embeddings: Embeddings) -> dict[str, float]:
-    """Pose pair -> EER over all pairs of the rows embedded."""
-    rows = selection.rows().set_index("row_id").loc[embeddings.row_ids].reset_index()
-    samples = make_samples(rows, embeddings)
-    found = {}
-    for pair in POSE_PAIRS:
-        first, second = (samples.of_pose(pose) for pose in pair)
-        if len(first) and len(second):
-            scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
-            found[pair_key(pair)] = metrics.eer(*scores).rate
-    return found
 
 
 def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, dict]]:
@@ -61,12 +43,13 @@ def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, di
 def use(weights: str, selection: Selection, mean_from: Selection) -> None:
     """Print a table line per way of using the weights."""
     rows = selection.rows()
-    faces = rows["row_id"][rows["box_xyxy"].notna()].tolist()
+    rows = rows[rows["box_xyxy"].notna()]
+    faces = rows["row_id"].tolist()
     embedder = SFPNEmbedder(weights, bf16=True)
     card = embedder.card
     for name, changes in variants(embedder, mean_from):
         embedder.card = replace(card, **changes)
-        print_line(name, eers(selection, embed_dataset(selection.dataset, embedder, faces)))
+        print_line(name, eers(rows, embed_dataset(selection.dataset, embedder, faces)))
 
 
 def runs(folders: list[Path]) -> None:
