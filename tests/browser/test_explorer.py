@@ -103,3 +103,15 @@ def test_model_card_and_speed(visit):
     page.click("#measure")
     page.wait_for_selector("#speed b")
     assert "ms" in page.inner_text("#speed")
+
+
+def test_no_tab_is_wider_than_the_window_and_terms_are_explained(visit):
+    page = visit()
+    ready = {"Explore": "#grid img", "Embeddings": "#map svg", "Pose errors": "#matrix svg", "Model": "#card-results td"}
+    for tab, selector in ready.items():
+        open_tab(page, tab)
+        page.wait_for_selector(selector, state="attached")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
+    open_tab(page, "Pose errors")
+    page.wait_for_function("document.querySelector('#metric [data-testid=block-info]').title.length > 0")
+    assert "strangers" in page.locator("#metric label", has_text="EER").locator("span").get_attribute("title")

@@ -24,11 +24,11 @@ def the_map(visit):
 
 
 def box_of_half(page) -> tuple[float, float, float, float]:
-    """left, right, low, high in the map's units: a box that holds a part of the points."""
+    """left, right, low, high in the map's units: a box inside the axes that holds the left half of the points."""
     return page.evaluate(
-        """() => { const all = document.querySelector('#map .js-plotly-plot')._fullData, x = all.flatMap(t => [...t.x]), y = all.flatMap(t => [...t.y]);
-        const middle = x.sort((a, b) => a - b)[Math.floor(x.length / 2)] + 1e-4;
-        return [Math.min(...x) - .02, middle, Math.min(...y) - .02, Math.max(...y) + .02]; }"""
+        """() => { const g = document.querySelector('#map .js-plotly-plot'), x = g._fullData.flatMap(t => [...t.x]).sort((a, b) => a - b);
+        const inset = ([low, high]) => [low + .01 * (high - low), high - .01 * (high - low)], middle = Math.floor(x.length / 2);
+        return [inset(g._fullLayout.xaxis.range)[0], (x[middle - 1] + x[middle]) / 2, ...inset(g._fullLayout.yaxis.range)]; }"""
     )
 
 
