@@ -30,7 +30,7 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
         "Architecture": architecture.get("type", "") + (", depth-wise 3x3 expands" if architecture.get("depthwise") else ""),
         "Parameters": "not stated" if card.parameters is None else f"{card.parameters:,}",
         "File": "" if file_bytes is None else f"{file_bytes / MEBIBYTE:.2f} MiB",
-        "Descriptor": f"{architecture.get('descriptor_size', '?')} numbers" + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted") + (", crop and mirror image summed" if card.mirror_sum else ""),
+        "Descriptor": f"{architecture.get('descriptor_size', '?')} numbers" + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted") + ("" if card.pose_direction is None else ", the direction from frontal to profile removed") + (", crop and mirror image summed" if card.mirror_sum else ""),
         "Crop": f"{pre.size} × {pre.size} px RGB; {geometry}; beyond the photo: {pre.padding}",
         "Input": f"(pixel − {', '.join(f'{m:g}' for m in pre.mean)}) / {pre.scale:g}",
         "Weights (SHA-256)": card.weights_sha256[:16],

@@ -1,6 +1,6 @@
 """Fills in a card: descriptor mean, operating points and score histograms per pose pair, measured results.
 
-    python -m sfpn calibrate MODEL.safetensors --mean-from datasets/lfw:train
+    python -m sfpn calibrate MODEL.safetensors --mean-from datasets/cfp:train --remove-pose-direction
     python -m sfpn calibrate MODEL.safetensors --set-on datasets/cfp:validation datasets/lfw:validation \\
         --measure-on datasets/cfp:test datasets/lfw:test
 
@@ -50,6 +50,25 @@ def descriptor_mean(embedder: Embedder, selection: Selection, limit: int = MEAN_
     found = rows["row_id"][rows["box_xyxy"].notna()].to_numpy()
     chosen = found[np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)]
     return embed_dataset(selection.dataset, embedder, chosen, progress=progress_bar("mean", Shard())).values.mean(axis=0)
+
+
+def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
+    """(D,) unit vector from the mean descriptor of frontal faces to that of profile faces.
+
+    What a descriptor holds along it tells of the pose and not of the person: nuisance attribute projection with one
+    direction (Solomonoff, Campbell and Boardman, "Advances in channel compensation for SVM speaker recognition", 2005).
+    Raises UserError if the selection has no frontal or no profile faces.
+    """
+    rows = selection.rows()
+    means = []
+    for pose in ("frontal", "profile"):
+        found = rows["row_id"][rows["box_xyxy"].notna() & (rows["pose"] == pose)].to_numpy()
+        if not len(found):
+            raise UserError(f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile faces")
+        chosen = found[np.linspace(0, len(found) - 1, min(limit // 2, len(found))).astype(int)]
+        means.append(embed_dataset(selection.dataset, embedder, chosen).values.mean(axis=0))
+    difference = means[1] - means[0]
+    return difference / np.linalg.norm(difference)
 
 
 def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, CellScores]:
@@ -123,6 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn calibrate`."""
     parser.add_argument("model", type=Path, help="weights file or ONNX file whose card is filled in")
     parser.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
+    parser.add_argument("--remove-pose-direction", action="store_true", help="with --mean-from: also remove from descriptors how these people's move from frontal to profile")
     parser.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
     parser.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
     parser.add_argument("--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes")
@@ -132,10 +152,12 @@ def run(args: argparse.Namespace) -> int:
     """Measure what was asked for and write it into the card; 0 when done. Raises UserError."""
     if bool(args.set_on) != bool(args.measure_on):
         raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
+    if args.remove_pose_direction and not args.mean_from:
+        raise UserError("--remove-pose-direction needs --mean-from: the people whose frontal and profile faces give the direction")
     if not (args.mean_from or args.set_on or args.report):
         raise UserError("nothing to do: give --mean-from, --set-on with --measure-on, or --report")
     if args.mean_from:
-        calibrate_mean(args.model, Selection.parse(args.mean_from))
+        calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
     if args.set_on:
         calibrate_points(args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on)))
     if args.report:
@@ -149,14 +171,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def calibrate_mean(model: Path, selection: Selection) -> None:
-    """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes."""
+def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: bool = False) -> None:
+    """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes.
+
+    remove_pose_direction: write the pose direction too. Raises UserError if the selection lacks one of the two poses.
+    """
     embedder = load_embedder(model)
     card = embedder.card
-    embedder.card = replace(card, descriptor_mean=None)  # the mean is that of uncentred descriptors
+    embedder.card = replace(card, descriptor_mean=None, pose_direction=None)  # both are of uncentred descriptors
     mean = descriptor_mean(embedder, selection) / (2 if card.mirror_sum else 1)
+    direction = _rounded(pose_direction(embedder, selection)) if remove_pose_direction else None
     extra = card.extra | {"descriptor_mean_from": selection.title}
-    save_card(_without_points(replace(card, descriptor_mean=tuple(float(f"{v:.5g}") for v in mean), extra=extra)), model)
+    save_card(_without_points(replace(card, descriptor_mean=_rounded(mean), pose_direction=direction, extra=extra)), model)
+
+
+def _rounded(vector: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{v:.5g}") for v in vector)
 
 
 def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:

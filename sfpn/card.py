@@ -63,6 +63,7 @@ class Card:
     weights_sha256: str = ""
     parameters: int | None = None
     descriptor_mean: tuple[float, ...] | None = None  # subtracted from every descriptor
+    pose_direction: tuple[float, ...] | None = None  # unit vector, frontal to profile; centred descriptors lose their part along it
     mirror_sum: bool = False  # add the descriptor of the mirrored crop
     training: dict = field(default_factory=dict)
     results: list = field(default_factory=list)  # measured: {"data", "command", "pose_pair", "eer", ...}
@@ -81,7 +82,9 @@ class Card:
         """Plain values, as the file holds them."""
         record = {name: getattr(self, name) for name in _PLAIN}
         record["preprocess"] = self.preprocess.to_json()
-        record["descriptor_mean"] = None if self.descriptor_mean is None else list(self.descriptor_mean)
+        for name in _VECTORS:
+            vector = getattr(self, name)
+            record[name] = None if vector is None else list(vector)
         record["operating_points"] = {k: [vars(p) for p in v] for k, v in self.operating_points.items()}
         record["histograms"] = {k: vars(v) for k, v in self.histograms.items()}
         return record | self.extra
@@ -90,7 +93,7 @@ class Card:
     def from_json(cls, record: dict) -> Card:
         """Raises ValueError, TypeError or KeyError if a field is missing or malformed."""
         known = {name: record[name] for name in _PLAIN if name in record}
-        mean = record.get("descriptor_mean")
+        vectors = {name: tuple(float(v) for v in record[name]) for name in _VECTORS if record.get(name) is not None}
         points = {k: tuple(OperatingPointRecord(**p) for p in v) for k, v in record.get("operating_points", {}).items()}
         histograms = {
             k: ScoreHistogram(**v | {"genuine": tuple(v["genuine"]), "impostor": tuple(v["impostor"])})
@@ -102,7 +105,7 @@ class Card:
         return cls(
             **known,
             preprocess=Preprocess.from_json(record["preprocess"]),
-            descriptor_mean=None if mean is None else tuple(float(v) for v in mean),
+            **vectors,
             operating_points=points,
             histograms=histograms,
             extra={k: v for k, v in record.items() if k not in {*_PLAIN, *_STRUCTURED}},
@@ -112,7 +115,8 @@ class Card:
 _PLAIN = (
     "name", "title", "architecture", "licence", "weights_sha256", "parameters", "mirror_sum", "training", "results", "limits",
 )  # fmt: skip
-_STRUCTURED = ("preprocess", "descriptor_mean", "operating_points", "histograms")
+_VECTORS = ("descriptor_mean", "pose_direction")  # of the descriptor's size, or null
+_STRUCTURED = ("preprocess", *_VECTORS, "operating_points", "histograms")
 
 
 def card_path(weights: Path) -> Path:

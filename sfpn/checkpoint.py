@@ -58,10 +58,9 @@ def load(name_or_path: str | Path) -> tuple[SFPN, Card]:
     model = SFPN(config)
     _check_fit(path, tensors, model)
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    if card.descriptor_mean is not None and len(card.descriptor_mean) != config.descriptor_size:
-        raise UserError(
-            f"{path}: its card has a descriptor mean of {len(card.descriptor_mean)} numbers, not {config.descriptor_size}"
-        )
+    for name, vector in (("descriptor mean", card.descriptor_mean), ("pose direction", card.pose_direction)):
+        if vector is not None and len(vector) != config.descriptor_size:
+            raise UserError(f"{path}: its card has a {name} of {len(vector)} numbers, not {config.descriptor_size}")
     return model.eval(), card
 
 

@@ -71,6 +71,7 @@ def provenance(dataset: FaceDataset, embedder: Embedder) -> dict[str, str]:
     mean = None if card.descriptor_mean is None else list(card.descriptor_mean)
     files = dataset.card.get("files_sha256", dataset.fingerprint)  # boxes decide the crops, and are in the files
     recipe = [files, card.weights_sha256, card.preprocess.to_json(), card.mirror_sum, mean, embedder.precision]
+    recipe += [] if card.pose_direction is None else [list(card.pose_direction)]
     return {
         "model": embedder.name,
         "weights_sha256": card.weights_sha256,

@@ -57,10 +57,13 @@ class _CardEmbedder(ABC):
         descriptors = self._forward(batch)
         if self.card.mirror_sum:
             descriptors = descriptors + self._forward(batch.flip(-1))
-        if self.card.descriptor_mean is None:
-            return descriptors
-        views = 2 if self.card.mirror_sum else 1
-        return descriptors - views * np.array(self.card.descriptor_mean, np.float32)
+        if self.card.descriptor_mean is not None:
+            views = 2 if self.card.mirror_sum else 1
+            descriptors = descriptors - views * np.array(self.card.descriptor_mean, np.float32)
+        if self.card.pose_direction is not None:
+            direction = np.array(self.card.pose_direction, np.float32)
+            descriptors = descriptors - np.outer(descriptors @ direction, direction)
+        return descriptors
 
     @abstractmethod
     def _forward(self, batch: torch.Tensor) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Calibration: thresholds of some people, error rates of others, every number again by counting."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from small_models import save_random_model
 
 from sfpn import calibrate, checkpoint
 from sfpn.__main__ import main
-from sfpn.calibrate import cell_scores, histogram
+from sfpn.calibrate import cell_scores, histogram, pose_direction
+from sfpn.dataset import FaceDataset
+from sfpn.embed import embed_dataset
 from sfpn.embedders import load_embedder
 from sfpn.errors import UserError
 from sfpn.schema import POOLED, POSE_PAIRS, pair_key
@@ -42,6 +46,28 @@ def test_descriptor_mean_is_the_mean(calibrated, dataset):
     ]
     assert np.abs(np.mean(centred, axis=0)).max() < 1e-3 * np.abs(centred).max() + 1e-4
     assert len(card.descriptor_mean) == 1000 and card.extra["descriptor_mean_from"] == selection.title
+
+
+def test_the_pose_direction_separates_no_poses_any_more(calibrated, dataset, tmp_path):
+    model = tmp_path / "copy.safetensors"
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(calibrated.with_suffix(suffix), model.with_suffix(suffix))
+    assert main(["calibrate", str(model), "--mean-from", str(dataset), "--remove-pose-direction"]) == 0
+    assert not checkpoint.load_checked_card(model).operating_points  # they were of other scores
+    rows = Selection.parse(str(dataset)).rows()
+    embeddings = embed_dataset(FaceDataset.open(dataset), load_embedder(model), rows["row_id"].tolist())
+    found = embeddings.acquired
+    frontal, profile = (embeddings.values[found & (rows["pose"] == pose).to_numpy()].mean(axis=0) for pose in ("frontal", "profile"))
+    assert np.linalg.norm(frontal - profile) < 0.02 * np.linalg.norm(embeddings.values, axis=1).mean()
+
+
+def test_the_pose_direction_needs_both_poses_and_people(calibrated, dataset, capsys):
+    selection = Selection.parse(str(dataset))
+    frontal = SimpleNamespace(title="drawn", dataset=selection.dataset, rows=lambda: selection.rows().query("pose == 'frontal'"))
+    with pytest.raises(UserError, match="drawn has no profile faces"):
+        pose_direction(load_embedder(calibrated), frontal)
+    assert main(["calibrate", str(calibrated), "--remove-pose-direction"]) == 2
+    assert "--remove-pose-direction needs --mean-from" in capsys.readouterr().err
 
 
 def test_points_and_histograms_count_the_same_scores(calibrated, dataset):

@@ -49,7 +49,7 @@ def test_batch_normalisation_is_not_saved(tmp_path):
 
 
 def test_card_round_trip_keeps_everything_and_what_it_does_not_know(tmp_path):
-    card = random_card(descriptor_mean=(0.5, 1.0), extra={"later_field": [1, 2]})
+    card = random_card(descriptor_mean=(0.5, 1.0), pose_direction=(0.6, 0.8), extra={"later_field": [1, 2]})
     save_card(card, tmp_path / "a.safetensors")
     assert load_card(tmp_path / "a.safetensors") == card
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
@@ -116,6 +116,22 @@ def test_embedding_is_centred_and_mirrored_as_the_card_says(tmp_path):
     centred = tmp_path / "centred.safetensors"
     save_random_model(centred, descriptor_mean=tuple([0.25] * 1000), mirror_sum=True)
     np.testing.assert_allclose(load_embedder(centred).embed(crops), raw + mirrored - 0.5, atol=1e-4)
+
+
+def test_the_pose_direction_is_removed(tmp_path):
+    direction = np.random.default_rng(0).normal(size=1000)
+    direction /= np.linalg.norm(direction)
+    for name, changes in (("plain", {}), ("removed", {"pose_direction": tuple(direction)})):
+        save_random_model(tmp_path / f"{name}.safetensors", descriptor_mean=tuple([0.25] * 1000), **changes)
+    plain, removed = (load_embedder(tmp_path / f"{name}.safetensors").embed(noise_crops(3)) for name in ("plain", "removed"))
+    np.testing.assert_allclose(removed @ direction, 0, atol=1e-3)
+    np.testing.assert_allclose(removed, [row - (row @ direction) * direction for row in plain], atol=1e-3)
+
+
+def test_a_pose_direction_of_another_length_is_refused(model_file):
+    damaged(model_file, lambda card: card.update(pose_direction=[0.0] * 5))
+    with pytest.raises(UserError, match="pose direction of 5 numbers"):
+        checkpoint.load(model_file)
 
 
 def test_batch_equals_one_by_one(model_file):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sfpn.calibrate import descriptor_mean
+from sfpn.calibrate import descriptor_mean, pose_direction
 from sfpn.card import load_card
 from sfpn.embed import embed_dataset
 from sfpn.embedders import SFPNEmbedder
@@ -23,20 +23,27 @@ from sfpn.training.log import read_log
 from sfpn.training.validate import eers
 
 DEFAULTS = asdict(DistillConfig(depthwise=False))
+MEAN_IMAGES = 600
 CROP_FACTORS = (1.15, 1.25, 1.35, 1.45, 1.6)
 
 
 def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, dict]]:
-    """(name, changes of the card) for each way of using the weights; the mean fits each of them."""
+    """(name, changes of the card) for each way of using the weights; mean and direction fit each of them."""
     preprocess = embedder.card.preprocess
-    ways = [("centred, one view", {"mirror_sum": False}), ("centred, mirror added", {"mirror_sum": True}), ("not centred", {"mirror_sum": False, "descriptor_mean": None})]
-    ways += [(f"centred, crop factor {factor:g}", {"mirror_sum": False, "preprocess": replace(preprocess, crop_factor=factor)}) for factor in CROP_FACTORS]
+    ways = [("not centred", {"descriptor_mean": None, "pose_direction": None, "mirror_sum": False}), ("centred", {}), ("centred, mirror added", {"mirror_sum": True})]
+    ways += [(f"crop factor {factor:g}", {"preprocess": replace(preprocess, crop_factor=factor)}) for factor in CROP_FACTORS]
     found = []
     for name, changes in ways:
-        if "descriptor_mean" not in changes:
-            embedder.card = replace(embedder.card, **changes | {"mirror_sum": False, "descriptor_mean": None})
-            changes = changes | {"descriptor_mean": tuple(descriptor_mean(embedder, mean_from, 400))}
-        found.append((name, changes))
+        if "descriptor_mean" in changes:
+            found.append((name, changes))
+            continue
+        changes = {"mirror_sum": False} | changes
+        embedder.card = replace(embedder.card, **changes, descriptor_mean=None, pose_direction=None)
+        views = 2 if changes["mirror_sum"] else 1
+        changes["descriptor_mean"] = tuple(descriptor_mean(embedder, mean_from, MEAN_IMAGES) / views)
+        found.append((name, changes | {"pose_direction": None}))
+        if "preprocess" not in changes:
+            found.append((f"{name}, pose direction removed", changes | {"pose_direction": tuple(pose_direction(embedder, mean_from, MEAN_IMAGES))}))
     return found
 
 
