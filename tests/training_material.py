@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,4 +20,6 @@ def random_pack(folder: Path, count: int = 12) -> Pack:
     people = [f"p{i // 2}" if i < count - 2 else None for i in range(count)]
     poses = [POSES[i % len(POSES)] for i in range(count)]
     pd.DataFrame({"row_id": [f"r{i}" for i in range(count)], "identity": people, "pose": poses}).to_parquet(folder / "rows.parquet")
+    described = {"title": "noise", "fingerprint": "0", "licence": "CC0", "faces": count, "labelled": True}
+    (folder / "pack.json").write_text(json.dumps({"datasets": [described]}))
     return load_pack(folder)

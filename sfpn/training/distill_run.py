@@ -16,7 +16,7 @@ from sfpn.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.selection import Selection
 from sfpn.training.distill import AUGMENTATIONS, DistillConfig, Distiller
-from sfpn.training.finish import Measuring, add_measuring_arguments, finish_run
+from sfpn.training.finish import LIMITS, Measuring, add_measuring_arguments, finish_run
 from sfpn.training.pack import Pack, load_pack
 from sfpn.training.processes import any_of, make_accelerator
 from sfpn.training.run import Loop, drive
@@ -80,21 +80,29 @@ def load_targets(file: Path, pack: Pack, size: int) -> tuple[np.ndarray, list[st
 
 
 def run_card(args: argparse.Namespace, distiller: Distiller, start: Card, teachers: list[str]) -> Card:
-    """What is known about the weights before they are measured."""
+    """What is known about the weights before they are measured. Files and folders are named without where they lie."""
     pack = distiller.batches.pack
+    names = [Path(text).name for text in (args.pack, args.targets, args.start_from)]
+    changed = [f"--{name.replace('_', '-')} {value}" for name, value in asdict(distiller.config).items() if name != "depthwise" and value != getattr(DistillConfig, name)]
+    command = ["python -m sfpn train distill {} --targets {} --start-from {}".format(*names), f"--model {args.model}", *changed]
+    data = "; ".join(f"{one['title']} ({one['licence']})" for one in pack.datasets)
     return Card(
         name=args.model,
         title=f"SqueezeFacePoseNet, {KINDS[args.model]}, distilled from {len(teachers)} teachers",
         architecture={},
         preprocess=start.preprocess,
-        licence="Weights: non-commercial research use (taught by models and pictures for research). Code: MIT.",
+        licence=f"Weights: non-commercial research use, as the teachers ({', '.join(teachers)}) and the pictures are: {data}. Started from {start.title} ({start.licence}). Code: MIT.",
         mirror_sum=args.mirror_sum,
+        limits=LIMITS,
         training={
             "from": start.title,
             "teachers": teachers,
+            "datasets": list(pack.datasets),
             "images": len(pack),
             "identities": int(pack.identities.max()) + 1,
             "unlabelled_images": int((pack.identities < 0).sum()),
+            "command": " ".join([*command, *(["--mirror-sum"] if args.mirror_sum else [])]),
             "config": asdict(distiller.config),
+            "start": {"weights_sha256": start.weights_sha256, "training": start.training},
         },
     )

@@ -13,6 +13,11 @@ from sfpn.errors import UserError
 from sfpn.model import SFPN, fold_batch_norm
 from sfpn.selection import Selection
 
+LIMITS = (
+    "Thresholds are measured on press photos of celebrities; expect other error rates on children, low resolution, masks, "
+    "heavy occlusion and other cameras. Not for identifying people, not for decisions about them."
+)
+
 
 @dataclass(frozen=True)
 class Measuring:

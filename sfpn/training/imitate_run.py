@@ -11,7 +11,7 @@ import torch
 from sfpn import checkpoint
 from sfpn.card import Card
 from sfpn.selection import Selection
-from sfpn.training.finish import Measuring, add_measuring_arguments, finish_run
+from sfpn.training.finish import LIMITS, Measuring, add_measuring_arguments, finish_run
 from sfpn.training.imitate import ImitateConfig, Imitator
 from sfpn.training.pack import load_pack
 from sfpn.training.run import Loop, drive
@@ -63,10 +63,12 @@ def run_card(args: argparse.Namespace, imitator: Imitator, teacher: Card, others
         architecture={},
         preprocess=teacher.preprocess,
         licence="non-commercial research" if others else teacher.licence,
+        limits=LIMITS,
         training={
             "from": "random initialisation",
             "teacher": teacher.title,
             "embedding_targets": others,
+            "datasets": list(pack.datasets),
             "images": len(pack),
             "identities": int(pack.identities.max()) + 1,
             "config": asdict(imitator.config),

@@ -1,12 +1,14 @@
 """Training crops in one memory-mapped array, so that a training step decodes no image.
 
 A pack is a folder: crops.npy (N, S, S, 3) uint8, each a square of CROP_FACTOR times the face box's shorter side, and
-rows.parquet with row_id, identity (null where it is not known) and pose in the same order.
+rows.parquet with row_id, identity (null where it is not known) and pose in the same order; pack.json says which
+datasets the crops come from.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ class Pack:
     row_ids: list[str]
     identities: np.ndarray  # (N,) int64, 0 .. number of identities - 1, or UNLABELLED
     poses: np.ndarray  # (N,) str, sfpn.schema.POSES
+    datasets: tuple[dict, ...]  # title, fingerprint, licence, faces and labelled (whether identities are known) of each
 
     def __len__(self) -> int:
         return len(self.row_ids)
@@ -47,9 +50,8 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
     if folder.exists():
         raise UserError(f"{folder} exists; remove it or choose another --out")
     preprocess = Preprocess(size=SIZE, crop_factor=CROP_FACTOR)
-    tables = [_faces_of(selection) for selection in selections]
-    tables += [_faces_of(selection).assign(identity=None) for selection in unlabelled]
-    selections = [*selections, *unlabelled]
+    labelled = dict.fromkeys(selections, True) | dict.fromkeys(unlabelled, False)
+    tables = [_faces_of(selection).assign(**{} if known else {"identity": None}) for selection, known in labelled.items()]
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
         raise UserError("none of these rows has a face; build the dataset with detection")
@@ -59,14 +61,22 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
     shape = (len(rows), SIZE, SIZE, 3)
     crops = np.lib.format.open_memmap(building / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
     position = 0
-    for selection, table in zip(selections, tables, strict=True):
+    for selection, table in zip(labelled, tables, strict=True):
         for picture in selection.dataset.pictures(set(table["row_id"])):
             crops[position] = np.asarray(preprocess.crop(picture.decode(), picture.face))
             position += 1
     crops.flush()
     rows.to_parquet(building / "rows.parquet", index=False)
+    datasets = [_described(*pair, len(table)) for pair, table in zip(labelled.items(), tables, strict=True)]
+    (building / "pack.json").write_text(json.dumps({"datasets": datasets}, indent=1))
     os.replace(building, folder)
-    return sum(len(selection.rows()) for selection in selections) - len(rows)
+    return sum(len(selection.rows()) for selection in labelled) - len(rows)
+
+
+def _described(selection: Selection, labelled: bool, faces: int) -> dict:
+    dataset = selection.dataset
+    licence = str(dataset.card.get("licence", "not stated"))
+    return {"title": selection.title, "fingerprint": dataset.fingerprint, "licence": licence, "faces": faces, "labelled": labelled}
 
 
 def _faces_of(selection: Selection) -> pd.DataFrame:
@@ -79,14 +89,15 @@ def _faces_of(selection: Selection) -> pd.DataFrame:
 
 def load_pack(folder: Path) -> Pack:
     """Open a pack. Raises UserError if the folder is none or its two files do not fit together."""
-    if not (folder / "crops.npy").is_file() or not (folder / "rows.parquet").is_file():
+    if not all((folder / name).is_file() for name in ("crops.npy", "rows.parquet", "pack.json")):
         raise UserError(f"{folder}: not a pack of training crops; make one with: python -m sfpn train pack")
     crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
     rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
     if not {"row_id", "identity", "pose"} <= set(rows) or crops.shape != (len(rows), SIZE, SIZE, 3) or crops.dtype != np.uint8:
         raise UserError(f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; make it again")
     identities, _ = pd.factorize(rows["identity"], sort=True)  # null becomes -1
-    return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str))
+    datasets = json.loads((folder / "pack.json").read_text())["datasets"]
+    return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str), tuple(datasets))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
