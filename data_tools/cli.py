@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
     if kind in ("folder", "hub"):
         help_text = "names of columns, e.g. image=img identity=person pose=view yaw_degrees=yaw"
         sub.add_argument("--columns", nargs="+", default=[], metavar="OURS=THEIRS", help=help_text)
+    if kind == "folder":
+        sub.add_argument("--name", help="what the data card calls the set (default: folder)")
+        sub.add_argument("--licence", help="what the data card says about its use (default: not stated)")
     if kind == "hub":
         sub.add_argument("--hub-split", default="train", help="split of the Hub dataset to read (default: train)")
 
@@ -92,7 +96,7 @@ def open_source(args: argparse.Namespace) -> Source:
     if args.kind != "hub" and not path.exists():
         raise UserError(f"there is no {path}")
     if args.kind == "folder":
-        return open_folder(path, parse_columns(args.columns))
+        return open_folder(path, parse_columns(args.columns), args.name, args.licence)
     if args.kind == "hub":
         return Hub(args.source, parse_columns(args.columns), args.hub_split)
     if args.kind == "vggface2":
@@ -123,7 +127,7 @@ def shown_command(args: argparse.Namespace) -> str:
     """The command with folder names only and without what leaves the bytes as they are, so that it can be published."""
     source = args.source if args.kind == "hub" and not Path(args.source).exists() else Path(args.source).resolve().name
     words = ["python -m data_tools build", args.kind, source, "--out", args.out.resolve().name]
-    shown = ("pose_list", "train_list", "pairs", "columns", "hub_split", "limit", "no_detect", "small_faces", "split",
+    shown = ("pose_list", "train_list", "pairs", "columns", "name", "licence", "hub_split", "limit", "no_detect", "small_faces", "split",
              "duplicates", "require_face", "min_images")  # fmt: skip
     defaults = {"hub_split": "train", "min_images": 1}
     for name in shown:
@@ -138,7 +142,7 @@ def _words(value: Any) -> list[str]:
         return []
     if isinstance(value, Path):
         return [value.name]
-    return list(value) if isinstance(value, list) else [str(value)]
+    return list(value) if isinstance(value, list) else [shlex.quote(str(value))]
 
 
 def summary(card: dict[str, Any], out: Path, seconds: float, detector: Detector | None) -> str:

@@ -7,7 +7,7 @@ row_id, pose, yaw_degrees, template, split. What is absent is estimated or left 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -98,12 +98,16 @@ class Table:
             raise UserError(f"{self.file} cannot be read as {self.file.suffix}: {error}") from error
 
 
-def open_folder(path: Path, columns: Columns | None = None) -> Folder | Table:
-    """The source for a folder, or for a .csv or .parquet file. Raises UserError for anything else."""
+def open_folder(path: Path, columns: Columns | None = None, name: str | None = None, licence: str | None = None) -> Folder | Table:
+    """The source for a folder, or for a .csv or .parquet file. Raises UserError for anything else.
+
+    name, licence: what the data card shall say, since the files do not.
+    """
+    info = replace(INFO, name=name or INFO.name, licence=licence or INFO.licence)
     if path.is_dir():
-        return Folder(path)
+        return Folder(path, info)
     if path.is_file() and path.suffix.lower() in (".csv", ".parquet"):
-        return Table(path, columns or Columns())
+        return Table(path, columns or Columns(), info)
     raise UserError(f"{path} is neither a folder nor a .csv or .parquet file")
 
 
