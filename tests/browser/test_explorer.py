@@ -107,7 +107,7 @@ def test_model_card_and_speed(visit):
 
 def test_no_tab_is_wider_than_the_window_and_terms_are_explained(visit):
     page = visit()
-    ready = {"Explore": "#grid img", "Embeddings": "#map svg", "Pose errors": "#matrix svg", "Model": "#card-results td"}
+    ready = {"Explore": "#grid img", "Embeddings": "#map svg", "Pose errors": "#matrix svg", "Model": "#card-points td"}
     for tab, selector in ready.items():
         open_tab(page, tab)
         page.wait_for_selector(selector, state="attached")
