@@ -40,10 +40,10 @@ def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, di
         changes = {"mirror_sum": False} | changes
         embedder.card = replace(embedder.card, **changes, descriptor_mean=None, pose_direction=None)
         views = 2 if changes["mirror_sum"] else 1
-        changes["descriptor_mean"] = tuple(descriptor_mean(embedder, mean_from, MEAN_IMAGES) / views)
+        changes["descriptor_mean"] = tuple(map(float, descriptor_mean(embedder, mean_from, MEAN_IMAGES) / views))
         found.append((name, changes | {"pose_direction": None}))
         if "preprocess" not in changes:
-            found.append((f"{name}, pose direction removed", changes | {"pose_direction": tuple(pose_direction(embedder, mean_from, MEAN_IMAGES))}))
+            found.append((f"{name}, pose direction removed", changes | {"pose_direction": tuple(map(float, pose_direction(embedder, mean_from, MEAN_IMAGES)))}))
     return found
 
 
