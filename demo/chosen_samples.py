@@ -45,8 +45,8 @@ def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: L
     grid.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     compared = {"fn": bound(show_similar, store), "inputs": [model, selection], "outputs": similar, **QUIET}
     measured = {"fn": bound(show_spread, store), "inputs": model, "outputs": [between, verdict], **QUIET}
-    gr.on([tab.select, model.input, selection.change, links.embedded.change], **compared)
-    gr.on([tab.select, model.input, links.embedded.change], **measured)
+    gr.on([tab.select, model.input, selection.change, links.embedded.change], **compared, trigger_mode="always_last")
+    gr.on([tab.select, model.input, links.embedded.change], **measured, trigger_mode="always_last")
     similar.select(bound(open_cell, store), None, [links.tabs, links.pair], **QUIET)
 
 

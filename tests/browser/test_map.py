@@ -67,6 +67,7 @@ def test_filtered_rows_of_explore_are_shown_on_the_map(visit):
     page.wait_for_function("document.querySelectorAll('#lasso-grid button').length === 30")
     assert all("-profile-" in row_id for row_id in chosen(page))
     drawn(page, "#map")
+    page.wait_for_function("document.querySelector('#similarity .js-plotly-plot')?._fullData?.[0]?.z.length === 30")
     page.wait_for_function(
         """document.querySelector('#map .js-plotly-plot')._fullData.every(t => t.selectedpoints?.length === (t.name === 'profile' ? 30 : 0))"""
     )
