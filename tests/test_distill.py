@@ -226,10 +226,12 @@ def test_two_processes_equal_one(pack, tmp_path):
     made_by = {"model": "joint targets", "teachers": "[]"}
     Embeddings(np.array(pack.row_ids, object), random_units(12, 1000), np.ones(12, bool), made_by).save(tmp_path / "t.parquet")
     words = ["-m", "sfpn", "train", "distill", tmp_path / "pack", "--targets", tmp_path / "t.parquet", "--start-from", tmp_path / "start.safetensors"]
-    words += ["--model", "depthwise", "--images", "12", "--batch", "4", "--micro-batch", "2", "--precision", "no"]
+    words += ["--model", "depthwise", "--images", "12", "--batch", "4", "--micro-batch", "2", "--precision", "no", "--threads", "1"]
     for folder, launcher in (("one", ALONE), ("two", LAUNCHED)):
         done = subprocess.run([*launcher, *map(str, words), "--out", str(tmp_path / folder)], cwd=ROOT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
     one, two = (load_state(tmp_path / folder) for folder in ("one", "two"))
+    start = depthwise_network().half().state_dict()
     for name, value in one["student"].items():
-        torch.testing.assert_close(two["student"][name], value, atol=2e-6, rtol=1e-4)
+        moved = float((value - start[name].float()).abs().max())
+        assert float((two["student"][name] - value).abs().max()) < 0.05 * moved, name

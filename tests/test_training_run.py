@@ -99,8 +99,10 @@ def test_a_signal_stops_after_the_step_and_the_run_goes_on(tmp_path, number):
 
 def test_a_second_signal_ends_it(tmp_path, monkeypatch):
     monkeypatch.setattr("sfpn.training.signals.ECHO_SECONDS", -1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C
     with pytest.raises(KeyboardInterrupt):
         drive(Toy(at={6: lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)]}), loop(tmp_path))
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_run_that_has_ended_is_not_trained_again(tmp_path):

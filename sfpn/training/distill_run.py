@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         path = args.out / f"{args.model}.safetensors"
         finish_run(distiller.average, run_card(args, distiller, start_card, teachers), path, measuring)
         print(f"{path}: written")
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
     return 0
 
 

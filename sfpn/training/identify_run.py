@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{path}: written, with its card", flush=True)
     elif accelerator.is_main_process:
         print(f"stopped at step {identification.step}; the same command continues", flush=True)
+    accelerator.wait_for_everyone()  # a process that leaves early takes the others' connections with it
     accelerator.end_training()
     return 0
 

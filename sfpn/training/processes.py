@@ -21,8 +21,10 @@ def make_accelerator(precision: str | None):
     on_processors = several_processes() and not torch.accelerator.is_available()
     try:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
     except ModuleNotFoundError as error:
         raise UserError("training needs Hugging Face accelerate; run: pip install accelerate") from error
+    AcceleratorState._reset_state()  # else the precision of an earlier run in this process would silently be kept
     try:
         return Accelerator(mixed_precision=precision, cpu=on_processors)
     except ValueError as error:
