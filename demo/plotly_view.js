@@ -34,6 +34,9 @@ function themed(layout) { // the theme's colours instead of plotly.py's template
 const othersFirst = () => new Promise(resolve => setTimeout(resolve)); // text and pictures that came with the figure are seen at once
 const draw = () => queue = queue.then(othersFirst).then(drawNow).catch(error => console.error('PlotlyView', error));
 
+let announce;
+const drawnOnce = new Promise(resolve => { announce = resolve; });
+
 async function drawNow() {
   plotly ??= await loadPlotly();
   if (!props.value) {
@@ -50,6 +53,7 @@ async function drawNow() {
   width = host.offsetWidth;
   host.style.touchAction = layout.meta?.drag ? 'pan-y' : '';
   if (!bound) { bound = true; bind(); }
+  announce();
 }
 
 const point = p => ({ curve: p.curveNumber, index: p.pointNumber ?? p.pointIndex ?? null, x: p.x ?? null, y: p.y ?? null,
@@ -110,9 +114,11 @@ function save(content, name) {
 
 const name = () => host.layout?.meta?.name || 'figure';
 for (const format of ['png', 'svg']) element.querySelector(`.plotly-view-${format}`).onclick = async () => {
+  await drawnOnce; await queue; // a click while the figure is on its way saves it when it is there
   if (bound) save(await plotly.toImage(host, { format, scale: format === 'png' ? 2 : 1 }), `${name()}.${format}`);
 };
-element.querySelector('.plotly-view-csv').onclick = () => {
+element.querySelector('.plotly-view-csv').onclick = async () => {
+  await drawnOnce; await queue;
   const csv = host.layout?.meta?.csv;
   if (csv) save(URL.createObjectURL(new Blob([csv], { type: 'text/csv' })), `${name()}.csv`);
 };
