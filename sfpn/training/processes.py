@@ -18,6 +18,8 @@ def make_accelerator(precision: str | None):
     Raises UserError if accelerate is not installed, the machine cannot compute in that precision, or as
     `several_processes` does.
     """
+    if precision == "fp16" and not torch.accelerator.is_available():
+        raise UserError("--precision fp16 needs an accelerator, and this machine has none; use another: bf16 or no")
     on_processors = several_processes() and not torch.accelerator.is_available()
     try:
         from accelerate import Accelerator
