@@ -14,9 +14,10 @@ from demo.clickable import Clickable
 from demo.dataset_view import UNKNOWN, DatasetView
 from demo.download import download
 from demo.embedding_store import EmbeddingStore
-from demo.facets import FOUND, YAW_LIMITS, Facets, counts, masks, select
+from demo.facets import YAW_LIMITS, Facets, counts, masks, select
 from demo.figures_explore import identity_table, yaw_histogram
 from demo.links import AT_ONCE, EMBEDDINGS, EXPLORE, VERIFY, Links, Opened, goto, opened
+from demo.name_facet import is_searched, name_facet, search, with_counts
 from demo.plotly_view import PlotlyView
 from demo.sample_html import grid_html, neighbours_html, sample_html
 from demo.verify_side import notices_html
@@ -24,7 +25,7 @@ from sfpn.schema import POSE_LABELS, POSES
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 PAGE = 48  # thumbnails at once
-COUNTED_IDENTITIES = 1000  # above, the list of identities shows no live counts
+SEARCHABLE = ("identity", "template", "source", "split")
 SCROLL = "() => { const title = document.querySelector('#sample-title'); if (title?.offsetParent) title.scrollIntoView({behavior: 'smooth'}); return []; }"
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`; `python -m data_tools build` makes one."
 NO_NEIGHBOURS = '<p class="quiet">The embeddings of this dataset under this model are not there yet: compute them in the tab Embeddings.</p>'
@@ -80,6 +81,10 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
                 ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
     refreshed = {"fn": bound(refresh, view), "inputs": controls.all, "outputs": [controls.pose, controls.detected, controls.identity, yaw, people, shown, summary, grid, page, number], **QUIET}
     gr.on(None, **refreshed, trigger_mode="always_last")
+    for name in SEARCHABLE:
+        if is_searched(view, name):
+            facet = getattr(controls, name)
+            facet.key_up(bound(search, view, name), controls.all, facet, **AT_ONCE)
     clear.click(clear_facets, None, controls.all, **QUIET)
     yaw.select(pick_yaw, None, [controls.yaw_low, controls.yaw_high], **QUIET)
     people.select(bound(pick_identity, view), None, [controls.identity, controls.pose], **QUIET)
@@ -93,22 +98,16 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
 
 
 def _build_controls(view: DatasetView) -> Controls:
-    rows, several = view.rows, {name: list(view.rows[name].cat.categories) for name in ("identity", "template", "source", "split")}
-    known = [value for value in several["template"] if value != UNKNOWN]
-
-    def names(name: str, label: str, values: list[str]) -> gr.Dropdown:
-        return gr.Dropdown(values, multiselect=True, label=label, elem_id=f"facet-{name}", visible=len(values) > 1)
-
     return Controls(
         pose=gr.CheckboxGroup([], label="Pose", elem_id="facet-pose"),
-        identity=names("identity", "Identity", several["identity"]),
-        template=names("template", "Template (images averaged into one)", known),
-        source=names("source", "Source", several["source"]),
-        split=names("split", "Split", several["split"]),
+        identity=name_facet(view, "identity", "Identity"),
+        template=name_facet(view, "template", "Template (images averaged into one)"),
+        source=name_facet(view, "source", "Source"),
+        split=name_facet(view, "split", "Split"),
         detected=gr.CheckboxGroup([], label="Face", elem_id="facet-detected"),
         yaw_low=gr.Slider(*YAW_LIMITS, value=YAW_LIMITS[0], step=1, label="Yaw from (degrees)", elem_id="facet-yaw-low"),
         yaw_high=gr.Slider(*YAW_LIMITS, value=YAW_LIMITS[1], step=1, label="Yaw to (degrees)", elem_id="facet-yaw-high"),
-        quality=gr.Slider(0, 1, value=0, step=0.01, label="Detector confidence at least", elem_id="facet-quality", visible=bool(rows["quality"].notna().any())),
+        quality=gr.Slider(0, 1, value=0, step=0.01, label="Detector confidence at least", elem_id="facet-quality", visible=bool(view.rows["quality"].notna().any())),
     )
 
 
@@ -155,8 +154,8 @@ def refresh(view: DatasetView, *values) -> tuple:
     grid, page, number = turn_page(view, 0, row_ids, 1)
     return (
         gr.update(choices=[(f"{POSE_LABELS.get(name, name)} ({pose[name]:,})", name) for name in [*POSES, UNKNOWN] if name in pose]),
-        gr.update(choices=[(f"{name} ({detected[name]:,})", name) for name in FOUND]),
-        gr.update(choices=[(f"{name} ({count:,})", name) for name, count in identity.items()]) if len(identity) <= COUNTED_IDENTITIES else gr.skip(),
+        gr.update(choices=with_counts(detected)),
+        gr.skip() if is_searched(view, "identity") else gr.update(choices=with_counts(identity)),
         yaw_histogram(chosen), identity_table(chosen), row_ids, summary, grid, page, number,
     )  # fmt: skip
 

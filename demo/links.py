@@ -46,12 +46,19 @@ class Links:
     address: gr.Textbox
 
     def listen(self, demo: gr.Blocks) -> None:
-        """Open what the page's address names, and keep the address up to date."""
+        """Open what the page's address names, keep the address up to date, and keep the progress of quiet handlers to one leaf.
+
+        Gradio hands even hidden progress to each output, and before it does copies all that is inside that output: for the
+        tabs the whole page, thirteen times a click.
+        """
         outputs = [self.tabs, self.pair, self.sample, self.cell]
         demo.load(open_address, None, outputs, show_progress="hidden", api_visibility="private")
         for state, address_of in ((self.pair, pair_address), (self.sample, sample_address), (self.cell, cell_address)):
             state.change(address_of, state, self.address, **AT_ONCE)
         self.address.change(None, self.address, None, js=_SHOW_ADDRESS, api_visibility="private")
+        for handler in demo.fns.values():
+            if handler.show_progress == "hidden":
+                handler.show_progress_on = [self.address]
 
 
 _SHOW_ADDRESS = "query => { if (query) history.replaceState(null, '', query); return []; }"

@@ -23,10 +23,11 @@ def available() -> list[str]:
 def pca(values: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, d) coordinates, the (D,) mean and the (D, d) axes of the largest variance, each axis with a fixed sign."""
     mean = values.mean(0)
-    _, vectors = np.linalg.eigh(np.cov(values - mean, rowvar=False))
+    centred = values - mean
+    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))  # not np.cov, which makes copies in double precision
     axes = vectors[:, ::-1][:, :dimensions]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
-    return (values - mean) @ axes, mean, axes
+    return centred @ axes.astype(values.dtype), mean, axes
 
 
 def project(values: np.ndarray, method: str, folder: Path) -> np.ndarray:

@@ -27,16 +27,16 @@ def spread(values: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
     if len(rows) > SAMPLED:
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), SAMPLED, replace=False))
         values, rows = values[chosen], rows.iloc[chosen]
-    scores = values @ values.T
     identity, pose = rows["identity"].cat.codes.to_numpy(), rows["pose"].astype(str).to_numpy()
-    first, second = np.triu_indices(len(rows), 1)
-    same, lines = identity[first] == identity[second], []
+    lines = []
     for pair in POSE_PAIRS:
-        a, b = pair
-        between = ((pose[first] == a) & (pose[second] == b)) | ((pose[first] == b) & (pose[second] == a))
-        for kind, mask in (("genuine", between & same), ("impostor", between & ~same)):
+        first, second = (np.flatnonzero(pose == name) for name in pair)
+        scores = values[first] @ values[second].T
+        same = identity[first][:, None] == identity[second]
+        once = first[:, None] < second if pair[0] == pair[1] else np.ones_like(same)
+        for kind, mask in (("genuine", once & same), ("impostor", once & ~same)):
             if mask.any():
-                found = scores[first[mask], second[mask]]
+                found = scores[mask]
                 low, high = np.quantile(found, [0.05, 0.95])
                 lines.append({"pose_pair": pair_key(pair), "label": pair_label(pair), "kind": kind, "pairs": len(found), "mean": float(found.mean()), "low": low, "high": high})
     return pd.DataFrame(lines, columns=["pose_pair", "label", "kind", "pairs", "mean", "low", "high"])

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from sfpn.errors import UserError
 
+AT_ONCE = 1024  # rows
+
 
 @dataclass(frozen=True)
 class Embeddings:
@@ -53,10 +55,15 @@ class Embeddings:
     def load(cls, file: Path) -> Embeddings:
         """Raises UserError when the file is not one that `save` wrote."""
         try:
-            table = pq.read_table(file)
-            values = table.column("embedding").combine_chunks()
-            made_by = json.loads(table.schema.metadata[b"made_by"])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+            stored = pq.ParquetFile(file)
+            made_by = json.loads(stored.schema_arrow.metadata[b"made_by"])
+            size = stored.schema_arrow.field("embedding").type.list_size
+            values, position = np.empty((stored.metadata.num_rows, size), np.float32), 0
+            for batch in stored.iter_batches(AT_ONCE, columns=["embedding"]):  # the whole table at once takes five times its size
+                values[position : position + len(batch)] = batch.column(0).flatten().to_numpy().reshape(-1, size)
+                position += len(batch)
+            table = stored.read(["row_id", "acquired"])
+            row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError, IndexError) as error:
             raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
-        flat = values.flatten().to_numpy().astype(np.float32).reshape(len(table), values.type.list_size)
-        return cls(table.column("row_id").to_numpy(), flat, table.column("acquired").to_numpy(), made_by)
+        return cls(row_ids, values, acquired, made_by)

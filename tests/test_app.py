@@ -42,6 +42,13 @@ def test_front_matter_and_requirements_name_the_installed_gradio():
     assert pinned == front_matter == gr.__version__
 
 
+def test_quiet_handlers_make_gradio_copy_no_more_than_one_leaf(loaded):
+    handlers = app.build(loaded).fns.values()
+    quiet = [handler for handler in handlers if handler.show_progress == "hidden"]
+    assert len(quiet) > 30
+    assert {block.elem_id for handler in quiet for block in handler.show_progress_on} == {"address"}
+
+
 def test_nothing_is_recorded_or_shared():
     settings = app.launch_settings()
     assert app.os.environ["GRADIO_ANALYTICS_ENABLED"] != "True"

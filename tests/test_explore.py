@@ -15,7 +15,7 @@ import pytest
 from explorer_data import make_store
 from PIL import Image
 
-from demo import explore
+from demo import explore, name_facet
 from demo.dataset_view import DatasetView, thumbnail_name
 from demo.facets import Facets, counts, joined, masks, select
 from demo.links import opened, pair_address, sample_address
@@ -115,6 +115,19 @@ def test_refresh_counts_each_facet_under_the_others(view):
     assert len(out[5]) == 24 and "<b>24</b> of 72" in out[6]
     assert dict(out[0]["choices"])["frontal (24)"] == "frontal"  # not limited by its own choice
     assert sum(int(label.split("(")[1][:-1]) for label, _ in out[1]["choices"]) == 24
+
+
+def test_many_names_are_searched_with_their_counts(view, monkeypatch):
+    assert not name_facet.is_searched(view, "identity")
+    monkeypatch.setattr(name_facet, "LISTED", 3)
+    assert name_facet.is_searched(view, "identity") and explore.refresh(view, *explore.clear_facets())[2] == gr.skip()
+    choices = [["profile"], [], [], [], [], [], -90, 90, 0]
+    found = name_facet.search(view, "identity", SimpleNamespace(input_value="PERSON 1"), *choices)["choices"]
+    rows = view.rows[view.rows["pose"] == "profile"]
+    assert found == [(f"person 1 ({(rows['identity'] == 'person 1').sum()})", "person 1")]
+    monkeypatch.setattr(name_facet, "MATCHES", 2)
+    assert [value for _, value in name_facet.search(view, "identity", SimpleNamespace(input_value="o"), *choices)["choices"]] == ["person 0", "person 1"]
+    assert name_facet.search(view, "identity", SimpleNamespace(input_value="nobody"), *choices)["choices"] == []
 
 
 def test_clicks_on_the_figures_filter(view):

@@ -115,3 +115,16 @@ def test_no_tab_is_wider_than_the_window_and_terms_are_explained(visit):
     open_tab(page, "Pose errors")
     page.wait_for_function("document.querySelector('#metric [data-testid=block-info]').title.length > 0")
     assert "strangers" in page.locator("#metric label", has_text="EER").locator("span").get_attribute("title")
+
+
+def test_many_templates_are_searched_while_typing(page):
+    open_tab(page, "Explore")
+    page.wait_for_selector("#grid img")
+    box = page.locator("#facet-template input")
+    box.click()
+    box.press_sequentially("0007-pro", delay=60)
+    page.wait_for_function("document.querySelectorAll('[role=option]').length === 2")
+    assert page.locator("[role=option]").all_inner_texts() == ["syn-0007-profile-a (5)", "syn-0007-profile-b (5)"]
+    page.locator("[role=option]").first.click()
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '5'")
+    assert page.failures == []
