@@ -81,7 +81,7 @@ def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
     groups = [(first, last) for first, last in zip(starts[:-1], starts[1:], strict=True) if (last - first) * WIDEST >= n]
     names = {"tickvals": [(first + last - 1) / 2 for first, last in groups], "ticktext": [identities[first] for first, _ in groups]}
     ticks = {**names, "showgrid": False, "fixedrange": True, "ticks": ""}
-    figure.update_xaxes(**ticks, tickangle=0)
+    figure.update_xaxes(**ticks, automargin=True)  # turned where there is little room
     figure.update_yaxes(**ticks, autorange="reversed", tickangle=-90)
     table = pd.DataFrame(scores, columns=ids).assign(row_id=ids)
     return finish(figure, "similarity", table, dragmode=False, margin={"l": 36, "r": 8, "t": 12, "b": 32})

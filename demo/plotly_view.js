@@ -50,10 +50,16 @@ async function drawNow() {
     for (const trace of figure.data) if (trace.customdata) trace.selectedpoints = trace.customdata.flatMap((value, i) => chosen.has(value) ? [i] : []);
   }
   await plotly.react(host, figure.data, layout, CONFIG);
+  freeOfAddress();
   width = host.offsetWidth;
   host.style.touchAction = layout.meta?.drag ? 'pan-y' : '';
   if (!bound) { bound = true; bind(); }
   announce();
+}
+
+function freeOfAddress() { // plotly names clip paths by the page's address, and ours changes with each sample, pair and cell: traces then vanish or overflow
+  host._context._baseUrl = '';
+  for (const part of host.querySelectorAll('[clip-path]')) part.setAttribute('clip-path', part.getAttribute('clip-path').replace(/^url\('.*#(.*)'\)$/, 'url(#$1)'));
 }
 
 const point = p => ({ curve: p.curveNumber, index: p.pointNumber ?? p.pointIndex ?? null, x: p.x ?? null, y: p.y ?? null,
