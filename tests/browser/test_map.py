@@ -11,6 +11,7 @@ from drawn_people import save_drawn
 
 INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
   [...t.customdata].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
+FIRST = "document.querySelector('#map .js-plotly-plot')?._fullData?.[0]?.x?.[0]"
 DROP = """async picture => { const transfer = new DataTransfer(), blob = await (await fetch(picture)).blob();
   transfer.items.add(new File([blob], 'me.png', {type: 'image/png'})); return transfer; }"""
 
@@ -55,6 +56,21 @@ def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map):
     assert set(pd.read_csv(saved.value.path())["row_id"]) == inside
     page.click("#lasso-clear")
     page.wait_for_selector("#lasso-grid button", state="detached")
+
+
+def test_embeddings_are_computed_on_request_and_drawn(the_map):
+    """The third model has none at first; the desk's visitor computes them, and the phone's, who comes later, finds them."""
+    page = the_map
+    before = page.evaluate(FIRST)
+    page.locator("#map-model input").click()
+    page.get_by_role("option", name="three").click()
+    page.wait_for_function(f"before => document.querySelector('#compute')?.offsetParent || {FIRST} !== before", arg=before)
+    if page.locator("#compute").is_visible():
+        page.click("#compute")
+    page.wait_for_function(f"before => ![null, undefined, before].includes({FIRST})", arg=before)
+    page.wait_for_selector("#compute", state="hidden")
+    assert page.evaluate("document.querySelector('#map .js-plotly-plot')._fullData.reduce((n, t) => n + t.x.length, 0)") == 90
+    assert page.locator("#map-status").inner_text().strip() == ""
 
 
 def test_filtered_rows_of_explore_are_shown_on_the_map(visit):
