@@ -80,10 +80,14 @@ def _described(selection: Selection, labelled: bool, faces: int) -> dict:
 
 
 def _faces_of(selection: Selection) -> pd.DataFrame:
-    """row_id, identity and pose of the rows with a face, in the dataset's order; identities told apart by dataset."""
+    """row_id, identity and pose of the rows with a face, in the dataset's order.
+
+    Identities are told apart by dataset; one made from another dataset's photos has that dataset's (identities_of).
+    """
     rows = selection.rows()
     rows = rows[rows["box_xyxy"].notna()]
-    identity = f"{selection.dataset.name}/" + rows["identity"]
+    people_of = selection.dataset.card.get("identities_of", selection.dataset.name)
+    identity = f"{people_of}/" + rows["identity"]
     return pd.DataFrame({"row_id": rows["row_id"], "identity": identity, "pose": rows["pose"]})
 
 
