@@ -15,7 +15,8 @@ NOSE_SHARE = 0.58  # how far down from the eyes to the mouth the nose tip lies o
 NOSE_SHARE_PER_RADIAN = 0.33  # how much less where the face is lifted: 10 degrees move it by 0.06
 PITCH_TRUST = 0.5  # long noses look like lowered heads
 PITCH_LIMIT = 12.0  # degrees
-WARP_REACH = 3.5  # cm around a landmark that follow it
+WARP_REACH = 3.0  # cm around a landmark that follow it
+WARP_LIMIT = 2.0  # cm: a landmark further off is no landmark
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Fit:
         return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
     def place(self, points: np.ndarray, yaw: float) -> np.ndarray:
-        """Head points (..., 3) cm turned to `yaw` degrees -> (..., 3): x and y in pixels, and cm towards the camera."""
-        turned = self.stretched(points) @ head_rotation(yaw, self.pitch, self.roll).T
+        """This head's points (..., 3) cm turned to `yaw` degrees -> (..., 3): x and y in pixels, and cm to the camera."""
+        turned = points @ head_rotation(yaw, self.pitch, self.roll).T
         pixels = self.origin + self.scale * turned[..., :2] * np.array([1.0, -1.0])
         return np.concatenate([pixels, turned[..., 2:]], axis=-1)
 
     def stretched(self, points: np.ndarray) -> np.ndarray:
-        """Points with this face's height: full below the eyes, half as much above them."""
+        """Points of the generic head with this face's height: full below the eyes, half as much above them."""
         factor = np.where(points[..., 1:2] < 0, self.stretch, (1 + self.stretch) / 2)
         return points * np.concatenate([np.ones_like(factor), factor, np.ones_like(factor)], axis=-1)
 
@@ -60,19 +61,21 @@ def fit_head(head: Head, landmarks_xy: np.ndarray, yaw: float) -> Fit:
     pitch = float(np.clip(np.degrees(pitch), -PITCH_LIMIT, PITCH_LIMIT))
     stretch = float(np.clip(height / (scale * (model[0, 1] - model[3, 1])), *STRETCH))
     fit = Fit(yaw, pitch, roll, float(scale), stretch, np.zeros(2))
-    miss = landmarks_xy - fit.place(model, yaw)[:, :2]
+    miss = landmarks_xy - fit.place(fit.stretched(model), yaw)[:, :2]
     return Fit(yaw, pitch, roll, float(scale), stretch, miss[[0, 1, 3, 4]].mean(0))
 
 
-def seen_at(head: Head, fit: Fit, landmarks_xy: np.ndarray) -> np.ndarray:
-    """Pixels (H, W, 2) of the photo where each head point is seen, bent so that the five landmarks meet exactly.
+def shaped(head: Head, fit: Fit, landmarks_xy: np.ndarray) -> np.ndarray:
+    """The head's points (H, W, 3) cm, bent so that this face's landmarks (5, 2) lie where the photo has them.
 
-    Without the bending a nose's picture slides off the nose's relief, and the turned nose looks torn.
+    Otherwise a nose's picture slides off the nose's relief, and all faces come to have the same proportions.
     """
-    placed = fit.place(head.points, fit.yaw)[..., :2]
-    miss = landmarks_xy - fit.place(head.landmarks, fit.yaw)[:, :2]
-    bend = np.linalg.solve(_nearness(head.landmarks, head.landmarks), miss)
-    return placed + _nearness(head.points, head.landmarks) @ bend
+    points, marks = fit.stretched(head.points), fit.stretched(head.landmarks)
+    miss = (landmarks_xy - fit.place(marks, fit.yaw)[:, :2]) / fit.scale * np.array([1, -1])
+    miss *= np.minimum(1, WARP_LIMIT / np.maximum(np.linalg.norm(miss, axis=1, keepdims=True), 1e-6))
+    moved = np.pad(miss, ((0, 0), (0, 1))) @ head_rotation(fit.yaw, fit.pitch, fit.roll)
+    bend = np.linalg.solve(_nearness(marks, marks), moved)
+    return points + _nearness(points, marks) @ bend
 
 
 def _nearness(points: np.ndarray, marks: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ class Head:
     points: np.ndarray  # (H, W, 3) cm, rows from the top down, columns once around from the back over image-left
     azimuth: np.ndarray  # (W,) degrees -180..180 of the columns about CENTRE, 0 = the face, positive = image-right
     elevation: np.ndarray  # (H,) degrees 90..-90 of the rows about CENTRE
+    outward: np.ndarray  # (H, W, 3) those directions as unit vectors
     hair: np.ndarray  # (H, W) 1 where hair grows, 0 on bare skin
     triangles: np.ndarray  # (T, 3) vertex numbers
     landmarks: np.ndarray  # (5, 3) cm: eyes, nose tip, mouth corners; image-left first
@@ -50,7 +51,7 @@ def generic_head() -> Head:
     outward = outward / np.linalg.norm(outward, axis=2, keepdims=True)
     hair = ramp(points[..., 1] - np.interp(points[..., 2], LINE_Z, LINE_Y), 0.0, 2.0)
     thick = (points + HAIR_THICKNESS * hair[..., None] * outward).astype(np.float32)
-    return Head(thick, *_directions(outward), hair, grid_triangles(*thick.shape[:2]), landmarks)
+    return Head(thick, *_directions(outward), outward, hair, grid_triangles(*thick.shape[:2]), landmarks)
 
 
 def _directions(outward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
