@@ -2,6 +2,7 @@
 
     python -m data_tools build cfp shared/cfp-dataset --out cfp
     python -m data_tools build hub user/faces --columns image=img identity=person --out faces
+    python -m data_tools build turned cfp:train --out cfp-turned
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from data_tools.sources.folder import open_folder
 from data_tools.sources.hub import Hub
 from data_tools.sources.lfw import LFW
 from data_tools.sources.ms1m import MS1M
+from data_tools.sources.turned import DEFAULT_YAW, Turned, parse_yaw
 from data_tools.sources.vggface2 import VGGFace2
 from data_tools.split import parse_fractions
 from sfpn.errors import UserError
@@ -34,6 +36,7 @@ KINDS = {
     "lfw": "Labeled Faces in the Wild: folders of persons and pairs*.txt",
     "folder": "identity/image.jpg, or a .csv or .parquet file with columns",
     "hub": "a Hugging Face dataset id, or local Parquet, streamed",
+    "turned": "a dataset made by this command, DIR or DIR:SPLIT: its faces turned to other yaws",
 }
 
 
@@ -61,6 +64,10 @@ def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--licence", help="what the data card says about its use (default: not stated)")
     if kind == "hub":
         sub.add_argument("--hub-split", default="train", help="split of the Hub dataset to read (default: train)")
+    if kind == "turned":
+        sub.add_argument("--seed", type=_whole, default=0, help="of the new yaws (default: 0)")
+        sub.add_argument("--per-image", type=_positive, default=1, metavar="N", help="turned pictures of each photo (default: 1)")
+        sub.add_argument("--yaw", type=_yaw, default=DEFAULT_YAW, metavar="LEAST-MOST", help="new yaw in degrees (default: 25-75)")
 
 
 def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
@@ -92,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
 
 def open_source(args: argparse.Namespace) -> Source:
     """The source that the arguments name. Raises UserError when it is not there or not of that kind."""
+    if args.kind == "turned":
+        return Turned(args.source, args.seed, args.per_image, args.yaw)
     path = Path(args.source)
     if args.kind != "hub" and not path.exists():
         raise UserError(f"there is no {path}")
@@ -128,8 +137,8 @@ def shown_command(args: argparse.Namespace) -> str:
     source = args.source if args.kind == "hub" and not Path(args.source).exists() else Path(args.source).resolve().name
     words = ["python -m data_tools build", args.kind, source, "--out", args.out.resolve().name]
     shown = ("pose_list", "train_list", "pairs", "columns", "name", "licence", "hub_split", "limit", "no_detect", "small_faces", "split",
-             "duplicates", "require_face", "min_images")  # fmt: skip
-    defaults = {"hub_split": "train", "min_images": 1}
+             "duplicates", "require_face", "min_images", "seed", "per_image", "yaw")  # fmt: skip
+    defaults = {"hub_split": "train", "min_images": 1, "per_image": 1, "yaw": DEFAULT_YAW}
     for name in shown:
         value = getattr(args, name, None)
         if value and value != defaults.get(name):
@@ -142,6 +151,8 @@ def _words(value: Any) -> list[str]:
         return []
     if isinstance(value, Path):
         return [value.name]
+    if isinstance(value, tuple):
+        return ["-".join(map(str, value))]
     return list(value) if isinstance(value, list) else [shlex.quote(str(value))]
 
 
@@ -168,3 +179,10 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value
+
+
+def _yaw(text: str) -> tuple[int, int]:
+    try:
+        return parse_yaw(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

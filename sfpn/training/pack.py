@@ -50,8 +50,8 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
     if folder.exists():
         raise UserError(f"{folder} exists; remove it or choose another --out")
     preprocess = Preprocess(size=SIZE, crop_factor=CROP_FACTOR)
-    labelled = dict.fromkeys(selections, True) | dict.fromkeys(unlabelled, False)
-    tables = [_faces_of(selection).assign(**{} if known else {"identity": None}) for selection, known in labelled.items()]
+    labelled = [(selection, True) for selection in selections] + [(selection, False) for selection in unlabelled]
+    tables = [_faces_of(selection).assign(**{} if known else {"identity": None}) for selection, known in labelled]
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
         raise UserError("none of these rows has a face; build the dataset with detection")
@@ -61,16 +61,16 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
     shape = (len(rows), SIZE, SIZE, 3)
     crops = np.lib.format.open_memmap(building / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
     position = 0
-    for selection, table in zip(labelled, tables, strict=True):
+    for (selection, _), table in zip(labelled, tables, strict=True):
         for picture in selection.dataset.pictures(set(table["row_id"])):
             crops[position] = np.asarray(preprocess.crop(picture.decode(), picture.face))
             position += 1
     crops.flush()
     rows.to_parquet(building / "rows.parquet", index=False)
-    datasets = [_described(*pair, len(table)) for pair, table in zip(labelled.items(), tables, strict=True)]
+    datasets = [_described(*pair, len(table)) for pair, table in zip(labelled, tables, strict=True)]
     (building / "pack.json").write_text(json.dumps({"datasets": datasets}, indent=1))
     os.replace(building, folder)
-    return sum(len(selection.rows()) for selection in labelled) - len(rows)
+    return sum(len(selection.rows()) for selection, _ in labelled) - len(rows)
 
 
 def _described(selection: Selection, labelled: bool, faces: int) -> dict:
@@ -80,10 +80,14 @@ def _described(selection: Selection, labelled: bool, faces: int) -> dict:
 
 
 def _faces_of(selection: Selection) -> pd.DataFrame:
-    """row_id, identity and pose of the rows with a face, in the dataset's order; identities told apart by dataset."""
+    """row_id, identity and pose of the rows with a face, in the dataset's order.
+
+    Identities are told apart by dataset; one made from another dataset's photos has that dataset's (identities_of).
+    """
     rows = selection.rows()
     rows = rows[rows["box_xyxy"].notna()]
-    identity = f"{selection.dataset.name}/" + rows["identity"]
+    people_of = selection.dataset.card.get("identities_of", selection.dataset.name)
+    identity = f"{people_of}/" + rows["identity"]
     return pd.DataFrame({"row_id": rows["row_id"], "identity": identity, "pose": rows["pose"]})
 
 
