@@ -66,3 +66,15 @@ def drawn(page, selector: str) -> None:
 def data_uri_png(path: Path) -> str:
     """A PNG file as an address."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def settled(page, selector: str) -> str:
+    """The text of a part once it has been the same for a second: what an address names is opened in several steps."""
+    page.evaluate("window.__settled = {}")
+    page.wait_for_function(
+        """selector => { const now = document.querySelector(selector)?.innerText, seen = window.__settled;
+        if (now !== seen.text) Object.assign(seen, {text: now, since: performance.now()});
+        return now && performance.now() - seen.since > 1000; }""",
+        arg=selector,
+    )
+    return page.inner_text(selector)

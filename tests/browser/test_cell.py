@@ -8,7 +8,7 @@ import zipfile
 
 import pandas as pd
 import pytest
-from clicks import drawn, open_tab, place
+from clicks import drawn, open_tab, place, settled
 from PIL import Image
 
 from sfpn.report import REPORT_FILE, Report
@@ -28,7 +28,7 @@ def test_a_cell_and_the_threshold_by_keyboard(visit):
     page.wait_for_function("document.querySelector('#cell-title')?.innerText.includes('P-P')")
     assert "two" in page.input_value("#report input")
     page.wait_for_selector("#cell-rates b")
-    before = page.inner_text("#cell-rates")
+    before = settled(page, "#cell-rates")
     page.locator("#cell-threshold input[type=range]").focus()
     page.keyboard.press("Home")
     page.wait_for_function("before => document.querySelector('#cell-rates').innerText !== before", arg=before)
@@ -37,7 +37,7 @@ def test_a_cell_and_the_threshold_by_keyboard(visit):
 def test_the_threshold_is_dragged_and_both_rates_follow(pose_errors):
     page = pose_errors
     page.wait_for_selector("#cell-rates b")
-    before = page.inner_text("#cell-rates")
+    before = settled(page, "#cell-rates")
     low, high, line = page.evaluate(
         "() => { const l = document.querySelector('#scores .js-plotly-plot')._fullLayout; return [...l.xaxis.range, l.shapes[0].x0]; }"
     )
