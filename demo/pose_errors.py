@@ -69,8 +69,8 @@ def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Link
 
 
 def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choice: Choice) -> None:
-    with gr.Row(equal_height=True):
-        about = gr.HTML(elem_id="report-about", padding=False, min_width=300)
+    with gr.Row(equal_height=True, elem_id="report-row"):
+        about = gr.HTML(elem_id="report-about", padding=False)
         save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
     gr.on(None, lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)), choice.report, about, **QUIET)
     download(save, lambda name: zipped(named[name]), choice.report)
