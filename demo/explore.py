@@ -14,7 +14,7 @@ from demo.clickable import Clickable
 from demo.dataset_view import UNKNOWN, DatasetView
 from demo.download import download
 from demo.embedding_store import EmbeddingStore
-from demo.facets import YAW_LIMITS, Facets, counts, masks, select
+from demo.facets import NAMES, YAW_LIMITS, Facets, counts, masks, select
 from demo.figures_explore import identity_table, yaw_histogram
 from demo.links import AT_ONCE, EMBEDDINGS, EXPLORE, VERIFY, Links, Opened, goto, opened
 from demo.name_facet import is_searched, name_facet, search, with_counts
@@ -25,7 +25,6 @@ from sfpn.schema import POSE_LABELS, POSES
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 PAGE = 48  # thumbnails at once
-SEARCHABLE = ("identity", "template", "source", "split")
 SCROLL = "() => { const title = document.querySelector('#sample-title'); if (title?.offsetParent) title.scrollIntoView({behavior: 'smooth'}); return []; }"
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`; `python -m data_tools build` makes one."
 NO_NEIGHBOURS = '<p class="quiet">The embeddings of this dataset under this model are not there yet: compute them in the tab Embeddings.</p>'
@@ -81,7 +80,7 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
                 ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
     refreshed = {"fn": bound(refresh, view), "inputs": controls.all, "outputs": [controls.pose, controls.detected, controls.identity, yaw, people, shown, summary, grid, page, number], **QUIET}
     gr.on(None, **refreshed, trigger_mode="always_last")
-    for name in SEARCHABLE:
+    for name in NAMES:
         if is_searched(view, name):
             facet = getattr(controls, name)
             facet.key_up(bound(search, view, name), controls.all, facet, **AT_ONCE)

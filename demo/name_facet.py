@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo.dataset_view import UNKNOWN, DatasetView
+from demo.dataset_view import DatasetView
 from demo.facets import Facets, counts, masks
 
 LISTED = 200  # names above which a facet is searched
 MATCHES = 50  # shown at once
 
 
-def names_of(view: DatasetView, name: str) -> list[str]:
-    """The known values of a column of names."""
-    return [value for value in view.rows[name].cat.categories if value != UNKNOWN]
-
-
 def name_facet(view: DatasetView, name: str, label: str) -> gr.Dropdown:
     """The component; hidden where there is nothing to choose. If it `is_searched`, wire `search` to its key_up."""
-    values = names_of(view, name)
+    values = list(view.rows[name].cat.categories)
     words = {"info": f"{len(values):,} names: type to search"} if is_searched(view, name) else {}
     first = values[:MATCHES] if words else values
     return gr.Dropdown(first, multiselect=True, allow_custom_value=bool(words), label=label, elem_id=f"facet-{name}", visible=len(values) > 1, **words)
@@ -29,7 +24,7 @@ def name_facet(view: DatasetView, name: str, label: str) -> gr.Dropdown:
 
 def is_searched(view: DatasetView, name: str) -> bool:
     """Whether the names are too many for a list."""
-    return len(names_of(view, name)) > LISTED
+    return len(view.rows[name].cat.categories) > LISTED
 
 
 def search(view: DatasetView, name: str, typed: gr.KeyUpData, *values) -> dict:

@@ -64,6 +64,6 @@ class Embeddings:
                 position += len(batch)
             table = stored.read(["row_id", "acquired"])
             row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
         return cls(row_ids, values, acquired, made_by)

@@ -8,7 +8,7 @@ import zipfile
 
 import pandas as pd
 import pytest
-from clicks import drawn, open_tab, place, settled
+from clicks import click_heat_map, drawn, open_tab, place, settled
 from PIL import Image
 
 from sfpn.report import REPORT_FILE, Report
@@ -52,6 +52,16 @@ def test_the_threshold_is_dragged_and_both_rates_follow(pose_errors):
     moved = page.evaluate("document.querySelector('#scores .js-plotly-plot')._fullLayout.shapes[0].x0")
     page.wait_for_function("x => Math.abs(document.querySelector('#cell-threshold input[type=number]').value - x) < 0.002", arg=moved)
     page.wait_for_function("x => document.querySelector('#cell-rates').innerText.includes((Math.round(x * 1024) / 1024).toFixed(4))", arg=moved)
+
+
+def test_figures_do_not_depend_on_the_address(pose_errors):
+    """A clip path that is named by an older address of the page hides what it should clip, or does not clip it."""
+    page = pose_errors
+    click_heat_map(page, "#matrix", 2, 0, 3, 3)
+    page.wait_for_function("location.search.includes('cell=frontal,profile')")
+    page.wait_for_selector("#det .scatterlayer path", state="attached")
+    found = page.evaluate("[...document.querySelectorAll('#matrix [clip-path], #det [clip-path]')].map(part => part.getAttribute('clip-path'))")
+    assert len(found) > 2 and all(address.startswith("url(#") for address in found)
 
 
 FIGURES = {"matrix": "pose-matrix", "det": "det", "scores": "scores", "yaw-difference": "eer-by-yaw-difference"}

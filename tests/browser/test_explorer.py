@@ -30,18 +30,6 @@ def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):
     assert page.locator("#neighbours .tile").count() == 12
 
 
-def test_figures_do_not_depend_on_the_address(visit):
-    """A clip path that is named by an older address of the page hides what it should clip, or does not clip it."""
-    page = visit()
-    open_tab(page, "Pose errors")
-    page.wait_for_selector("#matrix .heatmaplayer image", state="attached")
-    click_heat_map(page, "#matrix", 2, 0, 3, 3)
-    page.wait_for_function("location.search.includes('cell=frontal,profile')")
-    page.wait_for_selector("#det .scatterlayer path", state="attached")
-    found = page.evaluate("[...document.querySelectorAll('#matrix [clip-path], #det [clip-path]')].map(part => part.getAttribute('clip-path'))")
-    assert len(found) > 2 and all(address.startswith("url(#") for address in found)
-
-
 def test_filter_page_and_sample(visit):
     page = visit()
     open_tab(page, "Explore")
