@@ -17,22 +17,26 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr  # noqa: E402
 
-from demo import embeddings, explore, model_card, pose_errors, verify  # noqa: E402
-from demo.dataset_view import DatasetView  # noqa: E402
-from demo.embedding_store import EmbeddingStore  # noqa: E402
+from demo.common.dataset_view import DatasetView  # noqa: E402
+from demo.common.embedding_store import EmbeddingStore  # noqa: E402
+from demo.embeddings import tab as embeddings  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
+from demo.explore import tab as explore  # noqa: E402
 from demo.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
-from demo.saved_reports import saved_reports  # noqa: E402
+from demo.model import tab as model_card  # noqa: E402
+from demo.pose_errors import tab as pose_errors  # noqa: E402
+from demo.pose_errors.saved_reports import saved_reports  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
-from sfpn.checkpoint import bundled_names  # noqa: E402
-from sfpn.dataset import FaceDataset  # noqa: E402
-from sfpn.embedders import load_embedder  # noqa: E402
+from demo.verify import tab as verify  # noqa: E402
+from sfpn.data.dataset import FaceDataset  # noqa: E402
 from sfpn.errors import UserError  # noqa: E402
-from sfpn.faces import FaceDetector  # noqa: E402
-from sfpn.photo import MAX_BYTES  # noqa: E402
-from sfpn.report import Report  # noqa: E402
+from sfpn.evaluation.report import Report  # noqa: E402
+from sfpn.network.checkpoint import bundled_names  # noqa: E402
+from sfpn.network.embedders import load_embedder  # noqa: E402
+from sfpn.photos.detector import FaceDetector  # noqa: E402
+from sfpn.photos.photo import MAX_BYTES  # noqa: E402
 
 TITLE = "SqueezeFacePoseNet"
 HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1><p>Are two portraits of the same person, even when one is seen from

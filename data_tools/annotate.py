@@ -23,7 +23,7 @@ from sfpn.schema import ROW_COLUMNS, pose_from_yaw
 KEPT_FORMATS = ("JPEG", "PNG")  # their bytes are stored as they are; anything else is stored as PNG
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for broken files
 
-FindFace = Callable[[Image.Image], Any]  # RGB picture -> sfpn.faces.Face, or None where there is no face
+FindFace = Callable[[Image.Image], Any]  # RGB picture -> sfpn.photos.detector.Face, or None where there is no face
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Annotated:
 
 def mtcnn(*, small_faces: bool = False) -> Detector:
     """The project's detector. small_faces: search below portrait size as well (slower)."""
-    from sfpn import faces
+    from sfpn.photos import detector as faces
 
     return Detector(faces.detector_name(), load_mtcnn, (small_faces,))
 
@@ -59,7 +59,7 @@ def load_mtcnn(small_faces: bool) -> FindFace:
     """Load MTCNN on one thread: workers share the cores, and the rows do not depend on their number."""
     import torch
 
-    from sfpn.faces import FaceDetector, choose_face
+    from sfpn.photos.detector import FaceDetector, choose_face
 
     torch.set_num_threads(1)
     detector = FaceDetector(small_faces=small_faces)

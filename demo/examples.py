@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from demo.pictures import data_uri
-from sfpn.dataset import FaceDataset, Picture
+from demo.common.pictures import data_uri
+from sfpn.data.dataset import FaceDataset, Picture
 
 ASSETS = Path(__file__).parent / "assets"
 THUMBNAIL_SIDE = 160  # px

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from demo.examples import Example
-from sfpn.dataset import FaceDataset
-from sfpn.embedders import Embedder
-from sfpn.faces import FaceDetector
-from sfpn.report import Report
+from sfpn.data.dataset import FaceDataset
+from sfpn.evaluation.report import Report
+from sfpn.network.embedders import Embedder
+from sfpn.photos.detector import FaceDetector
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fonts, surfaces and style sheet of the app, light and dark. The colours of figures are in demo/figures_base.py."""
+"""Fonts, surfaces and style sheet of the app, light and dark. The colours of figures are in demo/common/figures.py."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from sfpn.errors import UserError
 
 # command -> (module with add_arguments(parser) and run(args) -> exit status, one line of help)
 COMMANDS = {
-    "verify": ("sfpn.verify", "compare two photos"),
-    "evaluate": ("sfpn.evaluate", "pose-wise error rates of models on a dataset folder"),
-    "embed": ("sfpn.embed", "embeddings of a dataset folder"),
-    "compare": ("sfpn.compare", "two reports, pair by pair, with the interval of the difference"),
-    "train": ("sfpn.train", "train or distil a network"),
-    "import-published": ("sfpn.published", "turn a published MATLAB file into weights with a card"),
-    "calibrate": ("sfpn.calibrate", "write operating points and histograms into a card"),
+    "verify": ("sfpn.commands.verify", "compare two photos"),
+    "evaluate": ("sfpn.evaluation.evaluate", "pose-wise error rates of models on a dataset folder"),
+    "embed": ("sfpn.data.embed", "embeddings of a dataset folder"),
+    "compare": ("sfpn.evaluation.compare", "two reports, pair by pair, with the interval of the difference"),
+    "train": ("sfpn.commands.train", "train or distil a network"),
+    "import-published": ("sfpn.network.published", "turn a published MATLAB file into weights with a card"),
+    "calibrate": ("sfpn.evaluation.calibrate", "write operating points and histograms into a card"),
 }
 BAD_INPUT = 2
 

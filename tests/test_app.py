@@ -9,19 +9,19 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from drawn_people import drawn, save_drawn
+from helpers.drawn_people import drawn, save_drawn
+from helpers.paths import ROOT
+from helpers.small_models import save_random_model
 from PIL import Image
-from small_models import save_random_model
 
 import app
-from demo import verify, verify_api
 from demo.examples import load_examples
-from demo.photo_html import photos_html
-from demo.seen import add_photos, add_uploads, see, take_files
-from demo.verify_side import show
+from demo.verify import api as verify_api
+from demo.verify import tab as verify
+from demo.verify.photo_html import photos_html
+from demo.verify.photos import add_photos, add_uploads, see, take_files
+from demo.verify.side import show
 from sfpn.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from data_tools.sources.base import Item, Pair, Problem, SourceInfo
-from sfpn.dataset import Picture
+from sfpn.data.dataset import Picture
+from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.schema import pose_from_yaw
-from sfpn.selection import Selection
 
 TURNED_BELOW = 35.0  # degrees of yaw: of a face turned further the photo shows too little
 DEFAULT_YAW = (25, 75)  # degrees

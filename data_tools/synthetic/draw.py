@@ -20,7 +20,7 @@ from data_tools.synthetic.card import Drawn
 from data_tools.synthetic.identity import Identity, sample_identity
 from data_tools.synthetic.scene import Model, Picture, View, build_model, render
 from data_tools.synthetic.variation import IMAGE_SIZE, YAW_RANGES, sample_view
-from sfpn.faces import Face, detector_name
+from sfpn.photos.detector import Face, detector_name
 from sfpn.schema import pose_from_yaw
 
 IMAGES_PER_TEMPLATE = 5

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sfpn.errors import UserError
-from sfpn.preprocess import Preprocess
+from sfpn.photos.preprocess import Preprocess
 from sfpn.training.augment import Augmentation, random_views
 from sfpn.training.pack import CROP_FACTOR, Pack
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from sfpn.model import INPUT_SIZE, SFPN
+from sfpn.network.model import INPUT_SIZE, SFPN
 from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 

@@ -6,12 +6,13 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sfpn import checkpoint, metrics
-from sfpn.calibrate import CellScores, calibrate_mean, calibrate_points
-from sfpn.card import Card, save_card
+from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.model import SFPN, fold_batch_norm
-from sfpn.selection import Selection
+from sfpn.evaluation import metrics
+from sfpn.evaluation.calibrate import CellScores, calibrate_mean, calibrate_points
+from sfpn.network import checkpoint
+from sfpn.network.card import Card, save_card
+from sfpn.network.model import SFPN, fold_batch_norm
 
 LIMITS = (
     "Thresholds are measured on press photos of celebrities; expect other error rates on children, low resolution, masks, "
@@ -24,7 +25,7 @@ class Measuring:
     """Whom finished weights are measured on. Parse it before training: a misspelt folder should cost no run."""
 
     mean_from: Selection | None = None  # descriptor mean
-    remove_pose_direction: bool = False  # see sfpn.calibrate.pose_direction
+    remove_pose_direction: bool = False  # see sfpn.evaluation.calibrate.pose_direction
     set_on: tuple[Selection, ...] = ()  # thresholds
     measure_on: tuple[Selection, ...] = ()  # error rates at these thresholds, and EER
 

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.preprocess import Preprocess
-from sfpn.selection import Selection
+from sfpn.photos.preprocess import Preprocess
 
 SIZE = 160  # px; a plain 113 px view then has nearly one pixel of the pack for each of its own
 UNLABELLED = -1  # identity of a crop whose person is not known

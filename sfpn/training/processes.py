@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+from sfpn.data.shard import several_processes
 from sfpn.errors import UserError
-from sfpn.shard import several_processes
 
 PRECISIONS = ("no", "bf16", "fp16")
 

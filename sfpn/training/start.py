@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from sfpn.errors import UserError
-from sfpn.model import SFPN
+from sfpn.network.model import SFPN
 
 
 def started_from(source: SFPN, depthwise: bool) -> SFPN:

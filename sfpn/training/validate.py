@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sfpn import metrics
-from sfpn.comparisons import AllPairs
-from sfpn.embeddings import Embeddings
-from sfpn.evaluate import make_samples
-from sfpn.model import SFPN, fold_batch_norm
-from sfpn.preprocess import Preprocess
+from sfpn.data.embeddings import Embeddings
+from sfpn.data.selection import Selection
+from sfpn.evaluation import metrics
+from sfpn.evaluation.comparisons import AllPairs
+from sfpn.evaluation.evaluate import make_samples
+from sfpn.evaluation.tally import tally
+from sfpn.network.model import SFPN, fold_batch_norm
+from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import POSE_PAIRS, pair_key
-from sfpn.selection import Selection
-from sfpn.tally import tally
 
 BATCH = 8
 Validate = Callable[[SFPN], dict[str, float]]  # student -> {"eer_frontal-profile": 0.12, ...}

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sfpn.calibrate import descriptor_mean, pose_direction
-from sfpn.card import load_card
-from sfpn.embed import embed_dataset
-from sfpn.embedders import SFPNEmbedder
-from sfpn.selection import Selection
-from sfpn.training.distill import DistillConfig
+from sfpn.data.embed import embed_dataset
+from sfpn.data.selection import Selection
+from sfpn.evaluation.calibrate import descriptor_mean, pose_direction
+from sfpn.network.card import load_card
+from sfpn.network.embedders import SFPNEmbedder
+from sfpn.training.distill.trainer import DistillConfig
 from sfpn.training.log import read_log
 from sfpn.training.validate import eers
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sfpn import faces as faces_module
-from sfpn.faces import FaceDetector, choose_face
+from sfpn.photos import detector as faces_module
+from sfpn.photos.detector import FaceDetector, choose_face
 
 SUBJECTS = range(1, 151)  # folds 01-03
 IMAGES = {"frontal": 10, "profile": 4}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from sfpn.dataset import FaceDataset
-from sfpn.embed import BATCH, embed_dataset
-from sfpn.embedders import load_embedder
+from sfpn.data.dataset import FaceDataset
+from sfpn.data.embed import BATCH, embed_dataset
+from sfpn.network.embedders import load_embedder
 
 
 def main() -> None:

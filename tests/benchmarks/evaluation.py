@@ -16,13 +16,13 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from sfpn import metrics
-from sfpn.bootstrap import Draws
-from sfpn.comparisons import AllPairs, Samples
-from sfpn.measure import measure
-from sfpn.protocol import pose_cells
+from sfpn.evaluation import metrics
+from sfpn.evaluation.bootstrap import Draws
+from sfpn.evaluation.comparisons import AllPairs, Samples
+from sfpn.evaluation.measure import measure
+from sfpn.evaluation.protocol import pose_cells
+from sfpn.evaluation.tally import tally
 from sfpn.schema import POSES
-from sfpn.tally import tally
 
 PER_POSE = 10
 

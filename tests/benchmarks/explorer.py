@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from demo.dataset_view import DatasetView
-from demo.explore import clear_facets, refresh
-from demo.facets import Facets, select
-from sfpn.dataset import FaceDataset
+from demo.common.dataset_view import DatasetView
+from demo.explore.facets import Facets, select
+from demo.explore.tab import clear_facets, refresh
+from sfpn.data.dataset import FaceDataset
 from sfpn.schema import POSES, ROW_COLUMNS, row_features
 
 PER_IDENTITY = 30

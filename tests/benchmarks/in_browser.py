@@ -25,15 +25,15 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from sfpn.dataset import FaceDataset
-from sfpn.embed import cache_file, provenance
-from sfpn.embedders import load_embedder
-from sfpn.embeddings import Embeddings
+from sfpn.data.dataset import FaceDataset
+from sfpn.data.embed import cache_file, provenance
+from sfpn.data.embeddings import Embeddings
+from sfpn.network.embedders import load_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "browser"), str(Path(__file__).parent)]
-from conftest import FLAGS, chromium  # noqa: E402
+sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 from explorer import write  # noqa: E402
+from helpers.browsing import FLAGS, chromium  # noqa: E402
 
 MODEL, SIZE = "base", 1000
 MAPPED = 11_000  # rows up to which there are embeddings

@@ -13,10 +13,10 @@ import argparse
 import json
 from pathlib import Path
 
-from sfpn.dataset import CARD_FILE, FaceDataset
-from sfpn.embed import cache_file
-from sfpn.embedders import load_embedder
-from sfpn.evaluate import EvaluateConfig, evaluate
+from sfpn.data.dataset import CARD_FILE, FaceDataset
+from sfpn.data.embed import cache_file
+from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
+from sfpn.network.embedders import load_embedder
 from sfpn.schema import POSE_PAIRS, pair_from_key, pair_key, pair_label
 
 PROTOCOL = "all-pairs"

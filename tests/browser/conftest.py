@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from drawn_people import SYNTHETIC  # noqa: E402
-from small_models import center_on, save_random_model  # noqa: E402
-
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-).split()
-START_SECONDS = 180
-IDENTITIES = 3
-SIZES = {"desk": {"width": 1400, "height": 1000}, "phone": {"width": 390, "height": 844}}
-
-
-def chromium() -> str | None:
-    """The installed browser, if any."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from helpers.browsing import FLAGS, IDENTITIES, SIZES, chromium, served, visitor
+from helpers.drawn_people import SYNTHETIC
+from helpers.paths import ROOT
+from helpers.small_models import center_on, save_random_model
 
 
 @pytest.fixture(scope="session")
@@ -65,36 +43,6 @@ def address(browser, uploads, tmp_path_factory):
     save_random_model(folder / "random.safetensors")
     with served(folder, ["--model", str(folder / "random.safetensors")], uploads) as address:
         yield address
-
-
-@contextlib.contextmanager
-def served(folder: Path, options: list[str], uploads: Path) -> Iterator[str]:
-    """The address of an app started with these options; its output goes to a file in `folder`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "app.py", *options, "--port", str(port)]
-        app = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"GRADIO_TEMP_DIR": str(uploads)})
-    try:
-        wait_for(f"http://127.0.0.1:{port}/", app, folder / "log")
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        app.terminate()
-        app.wait(timeout=30)
-
-
-def wait_for(url: str, app: subprocess.Popen, log: Path) -> None:
-    """Return once the app answers; fail with its output if it does not."""
-    for _ in range(2 * START_SECONDS):
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            if app.poll() is not None:
-                break
-            time.sleep(0.5)
-    pytest.fail(f"the app did not start:\n{log.read_text()}")
 
 
 @pytest.fixture
@@ -151,23 +99,3 @@ def visit(request, browser, explorer):
         yield visit
 
 
-@contextlib.contextmanager
-def visitor(browser, address: str, size: dict[str, int]) -> Iterator[Callable]:
-    """What the fixture `visit` gives, for any app."""
-    context = browser.new_context(viewport=size)
-    context.set_default_timeout(60_000)
-    outside, failures = [], []
-
-    def visit(query: str = ""):
-        page = context.new_page()
-        page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else outside.append(r.url))
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
-        page.goto(address + query)
-        page.wait_for_selector("#tabs [role=tab]")
-        return page
-
-    yield visit
-    found = list(failures)  # closing aborts what is under way
-    context.close()
-    assert outside == [] and found == []

@@ -8,10 +8,10 @@ import zipfile
 
 import pandas as pd
 import pytest
-from clicks import click_heat_map, drawn, open_tab, place, settled
+from helpers.clicks import click_heat_map, drawn, open_tab, place, settled
 from PIL import Image
 
-from sfpn.report import REPORT_FILE, Report
+from sfpn.evaluation.report import REPORT_FILE, Report
 
 
 @pytest.fixture

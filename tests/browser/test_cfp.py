@@ -8,9 +8,10 @@ import sys
 from urllib.parse import unquote
 
 import pytest
-from clicks import click_heat_map, drawn, open_tab
-from conftest import ROOT, SIZES, served, visitor
-from shared_material import CFP, needs_cfp
+from helpers.browsing import SIZES, served, visitor
+from helpers.clicks import click_heat_map, drawn, open_tab
+from helpers.paths import ROOT
+from helpers.shared_material import CFP, needs_cfp
 
 pytestmark = needs_cfp
 IMAGES = 140  # ten people

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote
 
-from clicks import click_heat_map, open_tab
-from conftest import IDENTITIES
+from helpers.browsing import IDENTITIES
+from helpers.clicks import click_heat_map, open_tab
 
 
 def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):

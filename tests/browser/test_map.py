@@ -6,8 +6,8 @@ import json
 
 import pandas as pd
 import pytest
-from clicks import data_uri_png, drag, drawn, open_tab, place
-from drawn_people import save_drawn
+from helpers.clicks import data_uri_png, drag, drawn, open_tab, place
+from helpers.drawn_people import save_drawn
 
 INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
   [...t.customdata].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""

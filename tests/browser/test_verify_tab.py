@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clicks import data_uri_png
-from drawn_people import drawn_image, save_drawn
+from helpers.clicks import data_uri_png
+from helpers.drawn_people import drawn_image, save_drawn
 from PIL import Image
 
 

@@ -1,0 +1,128 @@
+"""A dataset folder for looking at: its columns in memory, its pictures by row_id, and thumbnails that are made once.
+
+Everything is keyed by `row_id`. Pictures stay on disk; one access reads one group of rows of one file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+from PIL import Image
+
+from sfpn.data.dataset import PICTURE_COLUMNS, FaceDataset, Picture, picture_of
+from sfpn.errors import UserError
+
+THUMBNAIL_SIDE = 144  # px, longer side
+CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """Build with `DatasetView.open`. `rows` holds all columns but the image, indexed by row_id, in the order of the files.
+
+    Columns of names are pandas categories without nulls ('unknown' instead), and `detected` says if a face was found.
+    """
+
+    dataset: FaceDataset
+    rows: pd.DataFrame
+    thumbnails: Path
+    groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
+    background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are being made
+
+    @classmethod
+    def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:
+        """Index a dataset. `thumbnails` is where small pictures are kept (default: a private folder of temporary files)."""
+        rows = dataset.rows().set_index("row_id", drop=False)
+        rows["detected"] = rows["box_xyxy"].notna()
+        for name in CATEGORIES:
+            rows[name] = rows[name].astype(object).where(rows[name].notna(), UNKNOWN).astype("category")
+        folder = thumbnails or default_folder(dataset.fingerprint)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(dataset, rows, folder, _groups(dataset.files))
+
+    def __contains__(self, row_id: object) -> bool:
+        return row_id in self.groups
+
+    def picture(self, row_id: str) -> Picture:
+        """The encoded picture and its face. Raises UserError for a row that the dataset does not have."""
+        if row_id not in self.groups:
+            raise UserError(f"{row_id}: no such picture in the dataset {self.dataset.name}")
+        file, group = self.groups[row_id]
+        return _read_group(self.dataset.files[file], group)[row_id]
+
+    def photo(self, row_id: str) -> Image.Image:
+        """The upright RGB picture. Raises UserError for a row that the dataset does not have."""
+        return self.picture(row_id).decode()
+
+    def thumbnail(self, row_id: str) -> Path:
+        """The file of the small picture, made if it is not there yet."""
+        file = self.thumbnail_file(row_id)
+        if not file.is_file():
+            _save_thumbnail(self.photo(row_id), file)
+        return file
+
+    def thumbnail_file(self, row_id: str) -> Path:
+        """Where the small picture of a row is kept, whether or not it has been made."""
+        return self.thumbnails / f"{thumbnail_name(row_id)}.jpg"
+
+    def address(self, row_id: str) -> str:
+        """The address of the small picture in the app's pages, relative to them."""
+        return f"gradio_api/file={self.thumbnail(row_id)}"
+
+    def make_thumbnails(self, row_ids: Iterable[str]) -> None:
+        """Make those that are missing; rows that lie together are read together."""
+        for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
+            self.thumbnail(row_id)
+
+    def thumbnails_made(self) -> bool:
+        """Whether all are there; starts to make them in the background if not."""
+        made = {file.stem for file in self.thumbnails.glob("*.jpg")}
+        if all(thumbnail_name(row_id) in made for row_id in self.groups):
+            return True
+        if self.background.acquire(blocking=False):
+            threading.Thread(target=self.make_thumbnails, args=(self.groups,), daemon=True).start()
+        return False
+
+
+def thumbnail_name(row_id: str) -> str:
+    """A file name for any row_id, however long and whatever its letters."""
+    return hashlib.sha256(row_id.encode()).hexdigest()[:24]
+
+
+def default_folder(fingerprint: str) -> Path:
+    """Where the thumbnails of a dataset are kept between runs."""
+    user = getattr(os, "getuid", lambda: "user")()
+    return Path(tempfile.gettempdir()) / f"squeezefaceposenet-{user}" / fingerprint[:16]
+
+
+def _save_thumbnail(photo: Image.Image, file: Path) -> None:
+    photo.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}-{id(photo)}.tmp")
+    photo.save(temporary, "JPEG", quality=85)
+    temporary.replace(file)
+
+
+def _groups(files: Sequence[Path]) -> dict[str, tuple[int, int]]:
+    found = {}
+    for number, file in enumerate(files):
+        stream = pq.ParquetFile(file)
+        for group in range(stream.num_row_groups):
+            ids = stream.read_row_group(group, columns=["row_id"]).column("row_id").to_pylist()
+            found.update(dict.fromkeys(ids, (number, group)))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _read_group(file: Path, group: int) -> dict[str, Picture]:
+    rows = pq.ParquetFile(file).read_row_group(group, columns=list(PICTURE_COLUMNS)).to_pylist()
+    return {row["row_id"]: picture_of(row) for row in rows}

@@ -1,0 +1,1 @@
+"""The Embeddings tab: the map, chosen samples, similarities by pose and identity."""

@@ -1,0 +1,100 @@
+"""Samples chosen on the map or in Explore, inside the Embeddings tab: their thumbnails, their similarities, and all poses against identity."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from demo.common.clickable import Clickable
+from demo.common.download import download
+from demo.common.embedding_store import EmbeddingStore
+from demo.common.figures import message
+from demo.common.handlers import bound
+from demo.common.plotly_view import PlotlyView
+from demo.common.sample_html import grid_html
+from demo.embeddings.figures import heat_map, spread_figure
+from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
+from demo.explore.tab import follow as follow_sample
+from demo.explore.tab import selection_csv
+from demo.links import VERIFY, Links, Opened, goto, opened
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+SHOWN_SELECTION = 96  # thumbnails of a lasso
+
+
+def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: gr.Tab) -> None:
+    """Lay out and wire; `chart` is the map whose lasso chooses."""
+    selection = gr.State(())
+    with gr.Row(equal_height=True, visible=False) as tools:
+        words = gr.HTML(elem_id="lasso-words", padding=False)
+        save = gr.Button("Export CSV", size="sm", elem_id="lasso-csv", scale=0, min_width=130)
+        clear = gr.Button("Clear selection", size="sm", elem_id="lasso-clear", scale=0, min_width=130)
+    grid = Clickable(elem_id="lasso-grid")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=310):
+            gr.HTML(f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>')
+            similar = PlotlyView(height=460, elem_id="similarity")
+        with gr.Column(scale=1, min_width=310):
+            gr.HTML('<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>')
+            between = PlotlyView(height=400, elem_id="spread")
+            verdict = gr.Markdown(elem_id="spread-reading")
+    chosen = [selection, tools, words, grid, chart]
+    chart.lasso(bound(take_lasso, store), None, chosen, **QUIET)
+    links.selection.change(bound(take_selection, store), links.selection, chosen, **QUIET)
+    clear.click(bound(choose, store, ()), None, chosen, **QUIET)
+    download(save, bound(selection_csv, store.view), selection)
+    grid.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    compared = {"fn": bound(show_similar, store), "inputs": [model, selection], "outputs": similar, **QUIET}
+    measured = {"fn": bound(show_spread, store), "inputs": model, "outputs": [between, verdict], **QUIET}
+    gr.on([tab.select, model.input, selection.change, links.embedded.change], **compared, trigger_mode="always_last")
+    gr.on([tab.select, model.input, links.embedded.change], **measured, trigger_mode="always_last")
+    similar.select(bound(open_cell, store), None, [links.tabs, links.pair], **QUIET)
+
+
+def take_lasso(store: EmbeddingStore, event: gr.EventData) -> tuple:
+    """What `choose` gives for the points inside a lasso or box."""
+    return choose(store, tuple(dict.fromkeys(point["value"] for point in event.points if point["value"] in store.view)))
+
+
+def take_selection(store: EmbeddingStore, selection: Opened | None) -> tuple:
+    """What `choose` gives for the rows that another tab sent."""
+    return choose(store, selection.value if selection else ())
+
+
+def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> tuple:
+    """(selection, row of tools, words, thumbnails, map with the others dimmed)"""
+    if not row_ids:
+        return (), gr.update(visible=False), "", "", gr.update(highlight=None)
+    rows = store.view.rows.loc[list(row_ids)]
+    more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
+    words = f'<p class="summary"><b>{len(row_ids):,}</b> images of {rows["identity"].nunique():,} identities chosen{more}</p>'
+    others = len(row_ids) < len(store.view.rows)
+    return row_ids, gr.update(visible=True), words, grid_html(store.view, row_ids[:SHOWN_SELECTION]), gr.update(highlight=list(row_ids) if others else None)
+
+
+def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]):
+    """The heat map of the selection, or of a few images of the first identities."""
+    values = store.get(model)
+    if values is None:
+        return message("No embeddings yet")
+    chosen = for_heat_map(store.view.rows, list(selection))
+    vectors = values[store.view.rows.index.get_indexer(chosen)]
+    return heat_map(store.view.rows.loc[chosen], vectors @ vectors.T)
+
+
+def show_spread(store: EmbeddingStore, model: str) -> tuple:
+    """(figure, reading) of similarity within and between identities by pose."""
+    values = store.get(model)
+    if values is None:
+        return message("No embeddings yet"), ""
+    table = store.derived("spread", model, lambda values: spread(values, store.view.rows))
+    return spread_figure(table), read_spread(table)
+
+
+def open_cell(store: EmbeddingStore, event: gr.SelectData) -> tuple:
+    """Open the pair of the clicked cell in Verify."""
+    pair = tuple(event.value)
+    if not all(row_id in store.view for row_id in pair):
+        return gr.skip(), gr.skip()
+    return goto(VERIFY), opened(pair)
+
+

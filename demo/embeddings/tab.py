@@ -1,0 +1,160 @@
+"""The Embeddings tab: a map of the dataset under a model, similarities of chosen samples, and a photo of one's own among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from demo.common.clickable import Clickable
+from demo.common.embedding_store import EmbeddingStore
+from demo.common.figures import degrees, message
+from demo.common.handlers import bound
+from demo.common.jobs import follow, progress_html
+from demo.common.plotly_view import PlotlyView
+from demo.common.sample_html import neighbours_html
+from demo.embeddings import chosen as chosen_samples
+from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
+from demo.embeddings.projection import available, kept_file, place, project
+from demo.embeddings.similarity import nearest
+from demo.explore.tab import follow as follow_sample
+from demo.links import EXPLORE, Links, goto, opened
+from demo.verify.side import ONE_AT_A_TIME, PhotoInput, notices_html
+from sfpn.errors import UserError
+from sfpn.photos.detector import FaceDetector
+from sfpn.photos.photo import load_photo
+from sfpn.verification.verifier import look
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
+MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
+HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
+and choose many with the lasso or box tool of the figure's bar, or with the filters of Explore and its button “Show on the map”.</p>"""
+OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the map shows."""
+
+    model: gr.Dropdown
+    method: gr.Radio
+    colour: gr.Radio
+
+    @property
+    def all(self) -> list:
+        """All three."""
+        return [self.model, self.method, self.colour]
+
+
+def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
+    """Lay out and wire the tab; the map is drawn when it is opened."""
+    if store is None:
+        gr.Markdown(NO_DATASET)
+        return
+    with gr.Row():
+        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="map-model", filterable=False, min_width=300)
+        method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
+        colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
+    choice = Choice(model, method, colour)
+    own, drawn = gr.State(None), gr.State(None)
+    with gr.Row(visible=False) as missing:
+        gr.Markdown(MISSING)
+        compute, cancel = gr.Button("Compute embeddings", variant="primary", elem_id="compute"), gr.Button("Cancel", elem_id="cancel-compute")
+    status = gr.HTML(elem_id="map-status", padding=False)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=310):
+            gr.HTML(HINT)
+            chart = PlotlyView(height=520, elem_id="map")
+        with gr.Column(scale=2, min_width=310):
+            photo = PhotoInput(label="A photo of your own", sources=["upload", "webcam", "clipboard"], height=190, buttons=[], webcam_options=gr.WebcamOptions(mirror=False), elem_id="own-photo", placeholder="Drop a photo here:\nwhere does it land on the map?")
+            gr.HTML(OWN_HINT)
+            notice, alike = gr.HTML(elem_id="own-notice"), Clickable(elem_id="own-neighbours")
+    shown = {"fn": bound(draw, store), "inputs": [*choice.all, own, drawn], "outputs": [status, chart, missing, drawn], **QUIET}
+    gr.on([tab.select, model.input, method.input, colour.input], **shown, trigger_mode="always_last")
+    run = compute.click(bound(compute_embeddings, store), model, status, **QUIET | ONE_AT_A_TIME)
+    run.then(**shown)
+    cancel.click(lambda: "", None, status, cancels=run, **QUIET)
+    photo.input(bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME).then(**shown)
+    chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
+    alike.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    run.then(opened, model, links.embedded, **QUIET)
+    chosen_samples.build(store, model, chart, links, tab)
+
+
+def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None, drawn: tuple | None) -> Iterator[tuple]:
+    """(status, map, row of the compute button, what is drawn); nothing for what is drawn already.
+
+    Slow projections run in a thread that the status follows.
+    """
+    values, thumbnails = store.get(model), _thumbnails(store)
+    if values is None:
+        yield "", message("No embeddings yet"), gr.update(visible=True), None
+        return
+    wanted = (model, method, colour, None if own is None else own[1].tobytes(), thumbnails is None)
+    if wanted == drawn:
+        yield "", gr.skip(), gr.skip(), gr.skip()
+        return
+    folder = store.view.thumbnails
+    if method != "PCA" and not kept_file(values, method, folder).is_file():
+        for progress in follow(lambda report: project(values, method, folder)):
+            yield progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]), gr.skip(), gr.skip(), gr.skip()
+    coordinates = store.derived(method, model, lambda values: project(values, method, folder))
+    wrong = store.derived("wrong", model, bound(_wrong, store)) if colour == "error" else np.zeros(len(values), bool)
+    figure = map_figure(store.view.rows, coordinates, colour, thumbnails, wrong)
+    if own is not None and own[0] == model:
+        figure = add_own_photo(figure, place(own[1], values, coordinates, method))
+    yield "", figure, gr.update(visible=False), wanted
+
+
+def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
+    """Progress while the dataset is embedded; a cancelled run keeps nothing."""
+    try:
+        yield from (progress_html(*progress) for progress in follow(lambda report: store.compute(model, lambda done, total: report("embedding", done, total))))
+    except UserError as error:
+        yield notices_html([str(error)])
+        return
+    yield ""
+
+
+def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None, model: str) -> tuple:
+    """(own, photo input, notice, neighbours) of a photo given by the user, which is deleted from the disk here."""
+    if not path:
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    try:
+        shot = look(detector, load_photo(path))
+        embedder = store.models[model]
+        embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
+        neighbours = store.neighbours(model, embedding)
+    except UserError as error:
+        return None, None, notices_html([str(error)]), ""
+    finally:
+        Path(path).unlink(missing_ok=True)
+    if neighbours is None:
+        return None, None, notices_html([MISSING]), ""
+    words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw{degrees(shot.face.yaw_degrees)}) is the star on the map. Most alike:</p>'
+    return (model, embedding / np.linalg.norm(embedding)), None, words, neighbours_html(store.view, None, neighbours)
+
+
+def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
+    """Open the clicked point in Explore."""
+    if event.value not in store.view:
+        return gr.skip(), gr.skip()
+    return goto(EXPLORE), opened(event.value)
+
+
+def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:
+    """(N,) whether the most alike other image is of another identity."""
+    identity = store.view.rows["identity"].cat.codes.to_numpy()
+    return identity[nearest(values)] != identity
+
+
+def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
+    """Names of the small pictures for hovering, once all of them have been made."""
+    view = store.view
+    if not view.thumbnails_made():
+        return None
+    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index}

@@ -1,0 +1,1 @@
+"""The Explore tab: facets, thumbnails, and one sample closely."""

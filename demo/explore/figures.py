@@ -1,0 +1,55 @@
+"""Figures of a dataset's rows: yaw histogram and identity x pose table; a click on either filters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from demo.common.figures import POSE_COLOURS, SEQUENTIAL, finish, message
+from sfpn.schema import POSE_LABELS, POSES
+
+BIN_DEGREES = 10
+SHOWN_IDENTITIES = 400  # columns of the identity x pose table
+
+
+def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
+    """Images by yaw, stacked by pose; customdata is the bin's [low, high] in degrees."""
+    known = rows[rows["yaw_degrees"].notna()]
+    if known.empty:
+        return message("No yaw is known for these images.")
+    edges = np.arange(-90, 91, BIN_DEGREES)
+    bins = np.clip(np.digitize(known["yaw_degrees"], edges) - 1, 0, len(edges) - 2)
+    centres, ranges = edges[:-1] + BIN_DEGREES / 2, np.stack([edges[:-1], edges[1:]], axis=1)
+    figure, table = go.Figure(), pd.DataFrame({"yaw_low": edges[:-1], "yaw_high": edges[1:]})
+    for pose in POSES:
+        table[pose] = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
+        if table[pose].any():
+            figure.add_bar(
+                x=centres, y=table[pose], name=POSE_LABELS[pose], customdata=ranges, marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
+                hovertemplate="yaw %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>" + POSE_LABELS[pose] + "</extra>",
+            )  # fmt: skip
+    figure.update_xaxes(title="yaw (°; + = turned to the image's right)", range=[-90, 90], dtick=30, fixedrange=True)
+    figure.update_yaxes(title="images", fixedrange=True)
+    return finish(figure, "yaw-histogram", table, barmode="stack", bargap=0.06, legend_traceorder="normal", dragmode=False, margin={"l": 52, "r": 8, "t": 28, "b": 44})
+
+
+def identity_table(rows: pd.DataFrame) -> go.Figure:
+    """Images per identity and pose, for the first identities; customdata is [identity, pose]."""
+    if rows.empty:
+        return message("No image is chosen.")
+    counted = rows.groupby(["identity", "pose"], observed=True).size().unstack(fill_value=0)
+    poses = [pose for pose in [*POSES, "unknown"] if pose in counted]
+    counted = counted[poses].sort_index()
+    shown = counted.iloc[:SHOWN_IDENTITIES]
+    values = shown.to_numpy().T
+    figure = go.Figure(go.Heatmap(
+        x=shown.index.astype(str), y=[POSE_LABELS.get(pose, pose) for pose in poses], z=values,
+        customdata=[[[identity, pose] for identity in shown.index] for pose in poses],
+        colorscale=SEQUENTIAL, zmin=0, zmax=max(1, int(values.max())), showscale=False, xgap=1 if len(shown) < 80 else 0, ygap=2,
+        texttemplate="%{z}" if len(shown) <= 30 else None, hovertemplate="%{x}, %{y}: %{z} images<extra></extra>",
+    ))  # fmt: skip
+    left_out = f" (the first {SHOWN_IDENTITIES} of {len(counted):,})" if len(counted) > SHOWN_IDENTITIES else ""
+    figure.update_xaxes(title=f"{len(counted):,} identities{left_out}", type="category", showticklabels=False, fixedrange=True, showgrid=False, ticks="")
+    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, ticks="")
+    return finish(figure, "identity-by-pose", counted.reset_index(), dragmode=False, margin={"l": 88, "r": 8, "t": 12, "b": 40})

@@ -1,0 +1,40 @@
+"""A facet of names: a list with live counts, or where names are many, one that is searched while its visitor types.
+
+Gradio copies every property of every component whenever anything on the page changes, so a list of thousands slows every click.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from demo.common.dataset_view import DatasetView
+from demo.explore.facets import Facets, counts, masks
+
+LISTED = 200  # names above which a facet is searched
+MATCHES = 50  # shown at once
+
+
+def name_facet(view: DatasetView, name: str, label: str) -> gr.Dropdown:
+    """The component; hidden where there is nothing to choose. If it `is_searched`, wire `search` to its key_up."""
+    values = list(view.rows[name].cat.categories)
+    words = {"info": f"{len(values):,} names: type to search"} if is_searched(view, name) else {}
+    first = values[:MATCHES] if words else values
+    return gr.Dropdown(first, multiselect=True, allow_custom_value=bool(words), label=label, elem_id=f"facet-{name}", visible=len(values) > 1, **words)
+
+
+def is_searched(view: DatasetView, name: str) -> bool:
+    """Whether the names are too many for a list."""
+    return len(view.rows[name].cat.categories) > LISTED
+
+
+def search(view: DatasetView, name: str, typed: gr.KeyUpData, *values) -> dict:
+    """The names that contain what is typed, those that begin with it first, with their counts under the other facets."""
+    found = counts(view.rows, masks(view.rows, Facets.of(*values)), name)
+    part = typed.input_value.casefold()
+    matches = sorted((value for value in found if part in value.casefold()), key=lambda value: not value.casefold().startswith(part))
+    return gr.update(choices=with_counts({value: found[value] for value in matches[:MATCHES]}))
+
+
+def with_counts(found: dict[str, int]) -> list[tuple[str, str]]:
+    """Choices of a dropdown or a group of boxes."""
+    return [(f"{value} ({count:,})", value) for value, count in found.items()]

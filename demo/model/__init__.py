@@ -1,0 +1,1 @@
+"""The Model tab: the cards of the loaded weights."""

@@ -1,0 +1,104 @@
+"""A model's card as HTML tables: facts, layers, operating points, measured results. Shows what the card holds, computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import torch
+
+from demo.common.figures import percent
+from demo.pose_errors.cells import label_of
+from sfpn.network.card import Card
+from sfpn.network.model import INPUT_SIZE, SFPN, SFPNConfig
+
+SFPN_TYPE = "SqueezeFacePoseNet"
+MEBIBYTE = 2**20
+RATES = ("eer", "eer_low", "eer_high", "accuracy")
+
+
+def facts_html(card: Card, file_bytes: int | None) -> str:
+    """What the model is, how a face becomes its input, and what it may be used for."""
+    pre, architecture = card.preprocess, card.architecture
+    geometry = {
+        "box": f"square of {pre.crop_factor:g} × the shorter side of the face box, no alignment",
+        "five_point": "similarity transform of the five landmarks to the reference of the ArcFace family",
+    }[pre.geometry]
+    facts = {
+        "Name": card.name,
+        "Architecture": architecture.get("type", "") + (", depth-wise 3x3 expands" if architecture.get("depthwise") else ""),
+        "Parameters": "not stated" if card.parameters is None else f"{card.parameters:,}",
+        "File": "" if file_bytes is None else f"{file_bytes / MEBIBYTE:.2f} MiB",
+        "Descriptor": f"{architecture.get('descriptor_size', '?')} numbers" + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted") + ("" if card.pose_direction is None else ", the direction from frontal to profile removed") + (", crop and mirror image summed" if card.mirror_sum else ""),
+        "Crop": f"{pre.size} × {pre.size} px RGB; {geometry}; beyond the photo: {pre.padding}",
+        "Input": f"(pixel − {', '.join(f'{m:g}' for m in pre.mean)}) / {pre.scale:g}",
+        "Weights (SHA-256)": card.weights_sha256[:16],
+        "Licence": card.licence,
+        "Limits": card.limits or "not stated",
+        **{f"Training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
+    }
+    lines = (f"<tr><th>{escape(name)}</th><td>{escape(_words(value))}</td></tr>" for name, value in facts.items() if value not in ("", None))
+    return f'<table class="facts">{"".join(lines)}</table>'
+
+
+def layers_html(card: Card) -> str:
+    """Layer, output (C, H, W) and parameters of a SqueezeFacePoseNet; '' for other networks."""
+    if card.architecture.get("type") != SFPN_TYPE:
+        return '<p class="quiet">The layers of this network are inside its ONNX file.</p>'
+    lines = [(name, " × ".join(map(str, shape)), f"{parameters:,}" if parameters else "–") for name, shape, parameters in layers(card)]
+    total = sum(parameters for _, _, parameters in layers(card))
+    return _table(("layer", "output (channels × height × width)", "parameters"), [*lines, ("global average", str(lines[-1][1].split(" ")[0]), f"{total:,} in all")])
+
+
+def layers(card: Card) -> list[tuple[str, tuple[int, ...], int]]:
+    """(name, output shape, parameters) of every layer, found by passing shapes, no numbers, through the network."""
+    with torch.device("meta"):
+        network = SFPN(SFPNConfig(bool(card.architecture.get("depthwise")), descriptor_size=int(card.architecture.get("descriptor_size", 1000))))
+        maps, found = torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE), []
+    for name, layer in network.eval().layers.named_children():
+        maps = layer(maps)
+        found.append((name, tuple(maps.shape[1:]), sum(p.numel() for p in layer.parameters())))
+    return [line for line in found if line[0] != "dropout"]
+
+
+def points_html(card: Card) -> str:
+    """The frozen operating points per pose pair with the rates measured at them."""
+    lines = [
+        (label_of(key), f"{point.target_fmr:.2%}", f"{point.threshold:.3f}", f"{percent(point.fmr, 3)} ({point.false_matches:,} of {point.impostor:,})",
+         f"{percent(point.fnmr)} ({point.false_non_matches:,} of {point.genuine:,})", point.set_on, point.measured_on + (", poses estimated" if point.pose_estimated else ""))
+        for key, points in card.operating_points.items() for point in points
+    ]  # fmt: skip
+    if not lines:
+        return '<p class="quiet">This card has no operating points; make them with <code>python -m sfpn calibrate</code>.</p>'
+    return _table(("pose pair", "target FMR", "threshold", "FMR measured", "FNMR measured", "threshold set on", "rates measured on"), lines)
+
+
+def results_html(card: Card) -> str:
+    """The measured results, whatever columns they have, the command last."""
+    if not card.results:
+        return '<p class="quiet">This card holds no measured results.</p>'
+    names = sorted(dict.fromkeys(name for result in card.results for name in result), key=lambda name: name == "command")
+    head = [name.replace("_", " ").replace("eer", "EER").replace("fnmr at fmr", "FNMR at FMR") for name in names]
+    return _table(head, [[_result(name, result.get(name)) for name in names] for result in card.results])
+
+
+def _result(name: str, value: Any) -> str:
+    if name == "fnmr_at_fmr" and isinstance(value, dict):
+        return "; ".join(f"{100 * float(fmr):g} %: {percent(fnmr)}" for fmr, fnmr in value.items())
+    return percent(value) if name in RATES else _words(value)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_words(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_words, value))
+    return "" if value is None else str(value)
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    return f'<div class="wide"><table class="data"><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'

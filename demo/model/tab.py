@@ -1,0 +1,80 @@
+"""The Model tab: what a model is, how fast it is on this machine, where its thresholds come from, and what it must not be used for."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from functools import partial
+
+import gradio as gr
+import numpy as np
+import torch
+from PIL import Image
+
+from demo.model.card_html import facts_html, layers_html, points_html, results_html
+from demo.verify.side import ONE_AT_A_TIME
+from sfpn.errors import UserError
+from sfpn.network import checkpoint
+from sfpn.network.embedders import Embedder
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+BATCHES = (1, 16)
+REPEATS = 7  # timed runs, after one that is not
+USE = """Scores are cosines of centred embeddings: higher means more alike. The threshold at which two faces are accepted depends on their **pose pair**, because the
+same network errs far more often between a frontal and a profile face than between two frontal ones. Made to study verification across poses;
+not tested for identification, surveillance or any decision about a person."""
+
+
+def build(models: Mapping[str, Embedder]) -> None:
+    """Lay out and wire the tab."""
+    name = gr.Dropdown([(e.card.title, key) for key, e in models.items()], value=next(iter(models)), label="Model", elem_id="card-model", filterable=False)
+    gr.Markdown(USE, elem_classes="quiet")
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=310):
+            gr.HTML('<h3 class="section-title">Card</h3>')
+            facts = gr.HTML(elem_id="card-facts", padding=False)
+            measure = gr.Button("Measure the speed on this machine", elem_id="measure")
+            speed = gr.HTML(elem_id="speed", padding=False)
+        with gr.Column(min_width=310):
+            gr.HTML('<h3 class="section-title">Layers</h3>')
+            layers = gr.HTML(elem_id="card-layers", padding=False)
+    gr.HTML('<h3 class="section-title">Operating points <small>thresholds frozen on some people, rates measured on others</small></h3>')
+    points = gr.HTML(elem_id="card-points", padding=False)
+    gr.HTML('<h3 class="section-title">Measured results</h3>')
+    results = gr.HTML(elem_id="card-results", padding=False)
+    gr.on(None, partial(show_card, models), name, [facts, layers, points, results, speed], **QUIET)
+    measure.click(partial(measure_speed, models), name, speed, api_visibility="private", **ONE_AT_A_TIME)
+
+
+def show_card(models: Mapping[str, Embedder], name: str) -> tuple[str, str, str, str, str]:
+    """(facts, layers, operating points, results, no speed yet) of a model."""
+    card = models[name].card
+    return facts_html(card, file_bytes(name)), layers_html(card), points_html(card), results_html(card), ""
+
+
+def file_bytes(name: str) -> int | None:
+    """The size of the weights file of a bundled model."""
+    try:
+        return checkpoint.resolve(name).stat().st_size
+    except UserError:
+        return None
+
+
+def measure_speed(models: Mapping[str, Embedder], name: str) -> str:
+    """Median milliseconds an image from crop to embedding, for one image and for a batch, on crops of noise."""
+    embedder, size = models[name], models[name].preprocess.size
+    noise = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
+    crops = [Image.fromarray(pixels) for pixels in noise]
+    lines = [f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}" for batch in BATCHES]
+    return f'<p>{"; ".join(lines)} <span class="quiet">(crop to embedding, median of {REPEATS} runs, {torch.get_num_threads()} threads)</span></p>'
+
+
+def _seconds(embedder: Embedder, crops: list[Image.Image]) -> float:
+    embedder.embed(crops)
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        embedder.embed(crops)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

@@ -1,0 +1,110 @@
+"""Reading cells of Reports for display: the metric, treatment and template size that the user chose. Computes no rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sfpn.evaluation.cells import Cell, Rates
+from sfpn.evaluation.report import Report
+from sfpn.schema import POSE_PAIRS, pair_from_key, pair_key, pair_label
+
+EER = "eer"
+METRICS = {"EER": EER, "FNMR at FMR 1 %": "fnmr_at_0.01", "FNMR at FMR 0.1 %": "fnmr_at_0.001", "FNMR at FMR 0.01 %": "fnmr_at_0.0001"}
+TREATMENTS = {
+    "embedded from the whole image": "whole_image",
+    "left out (acquired faces only)": "skip",
+    "counted as rejections": "reject",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What the tab shows: `metric` of METRICS, images per side, and treatment of faces that were not found."""
+
+    metric: str = EER
+    template_size: int = 1
+    treatment: str = "whole_image"
+
+    @property
+    def metric_title(self) -> str:
+        """The metric as the tab's radio names it."""
+        return next(title for title, name in METRICS.items() if name == self.metric)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A rate (0-1) with its 95 % interval and the counts behind it; None where the comparisons are too few."""
+
+    rate: float | None
+    low: float | None
+    high: float | None
+    genuine: int
+    impostor: int
+
+
+def title_of(report: Report) -> str:
+    """How lists name a report: model · dataset and folds · protocol."""
+    header = report.header
+    folds = f" folds {', '.join(map(str, header['folds']))}" if header.get("folds") else ""
+    return f"{header['model']} · {header['dataset']}{folds} · {header['protocol']} protocol"
+
+
+def titled(reports: tuple[Report, ...]) -> dict[str, Report]:
+    """Reports by a title that is theirs alone."""
+    found: dict[str, Report] = {}
+    for report in reports:
+        title, number = title_of(report), 2
+        while title in found:
+            title, number = f"{title_of(report)} ({number})", number + 1
+        found[title] = report
+    return found
+
+
+def cell_of(report: Report, key: str, view: View) -> Cell | None:
+    """The cell over all folds of a pose pair, None where the report has none of this template size."""
+    try:
+        return report.cell(key, template_size=view.template_size)
+    except KeyError:
+        return None
+
+
+def value_of(cell: Cell, view: View) -> Value:
+    """The chosen metric of a cell."""
+    rates: Rates = cell.rates(view.treatment)
+    if view.metric == EER:
+        return Value(rates.eer, rates.eer_low, rates.eer_high, rates.genuine, rates.impostor)
+    point = _point(rates, view.metric)
+    supported = point["supported"]
+    low, high = (point["fnmr_low"], point["fnmr_high"]) if supported else (None, None)
+    return Value(point["fnmr"] if supported else None, low, high, rates.genuine, rates.impostor)
+
+
+def _point(rates: Rates, metric: str) -> dict[str, Any]:
+    return next(point for point in rates.operating_points if f"fnmr_at_{point['target_fmr']:g}" == metric)
+
+
+def table_of(report: Report, view: View) -> pd.DataFrame:
+    """One line per pose pair that the report has: pose_pair, label, rate, low, high, genuine, impostor, subjects, failures."""
+    lines = []
+    for pair in POSE_PAIRS:
+        cell = cell_of(report, pair_key(pair), view)
+        if cell is not None:
+            value = value_of(cell, view)
+            lines.append({"pose_pair": pair_key(pair), "label": pair_label(pair), **vars(value), "subjects": cell.subjects,
+                          "failures": sum(cell.failures.values()), "protocol": cell.protocol})  # fmt: skip
+    columns = ["pose_pair", "label", "rate", "low", "high", "genuine", "impostor", "subjects", "failures", "protocol"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def label_of(key: str) -> str:
+    """'F-P' for 'frontal-profile'; 'pooled' stays."""
+    return key if key == "pooled" else pair_label(pair_from_key(key))
+
+
+def names_both(report: Report, other: Report | None) -> bool:
+    """Whether two reports can be compared pair by pair: same dataset, rows, seed and rounds."""
+    same = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
+    return other is not None and other is not report and all(report.header.get(n) == other.header.get(n) for n in same)

@@ -1,0 +1,84 @@
+"""Compute a report of the loaded dataset on request, inside the Pose errors tab, with progress and cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import gradio as gr
+
+from demo.common.embedding_store import EmbeddingStore
+from demo.common.handlers import bound
+from demo.common.jobs import follow, progress_html
+from demo.pose_errors.cells import titled
+from demo.pose_errors.saved_reports import save_report
+from demo.verify.side import ONE_AT_A_TIME, notices_html
+from sfpn.data.embed import cache_file
+from sfpn.errors import UserError
+from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
+from sfpn.evaluation.protocol import PROTOCOLS
+from sfpn.evaluation.report import Report
+
+NO_OTHER = "none"
+ROUNDS = 200  # of the bootstrap, as the command's default
+
+
+def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, other: gr.Dropdown) -> None:
+    """Lay out and wire; a computed report joins `named` and is selected. All visitors see it until the app ends."""
+    with gr.Accordion(f"Compute a report of “{store.view.dataset.card.get('title', store.view.dataset.name)}”", open=False, elem_id="compute-report"):
+        with gr.Row(equal_height=True):
+            model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="report-model", filterable=False)
+            protocol = gr.Dropdown(protocols(store), label="Protocol", elem_id="report-protocol", filterable=False)
+            start = gr.Button("Compute", variant="primary", elem_id="report-start", min_width=100)
+            cancel = gr.Button("Cancel", elem_id="report-cancel", min_width=100)
+        status = gr.HTML(elem_id="report-status", padding=False)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    run = start.click(bound(compute, named, store), [model, protocol], [status, report, other], **quiet, **ONE_AT_A_TIME)
+    cancel.click(lambda: "", None, status, cancels=run, **quiet).then(lambda: "", None, status, **quiet)  # again: after what came late
+
+
+def protocols(store: EmbeddingStore) -> list[str]:
+    """The protocols that the dataset has the labels or pairs for."""
+    dataset, rows = store.view.dataset, store.view.dataset.rows()
+    official = set(dataset.pairs()["protocol"])
+    templates = bool((rows["template"].notna() & rows["pose"].notna()).any())
+    fits = {name: templates if name == "vggface2-pose" else not p.pairs_of or bool(official.intersection(p.pairs_of)) for name, p in PROTOCOLS.items()}
+    return sorted((name for name, fit in fits.items() if fit), key=lambda name: name == "all-pairs")
+
+
+def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protocol: str) -> Iterator[tuple]:
+    """(status, report list, list to compare with) while the report is made; a cancelled run leaves nothing behind."""
+    dataset, embedder = store.view.dataset, store.models[model]
+    config = EvaluateConfig(protocol, rounds=ROUNDS, command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}")
+    steps = follow(lambda report: evaluate(dataset, embedder, config, cache_file(dataset, embedder), progress=report))
+    try:
+        while True:
+            yield progress_html(*next(steps)), gr.skip(), gr.skip()
+    except StopIteration as end:
+        title, kept = add(named, end.value), keep(end.value, store)
+    except UserError as error:
+        yield notices_html([str(error)]), gr.skip(), gr.skip()
+        return
+    finally:
+        steps.close()
+    yield kept, gr.update(choices=list(named), value=title), gr.update(choices=[NO_OTHER, *named])
+
+
+def keep(report: Report, store: EmbeddingStore) -> str:
+    """Write the report into its dataset's folder, and say as HTML where it is or why it is not there."""
+    try:
+        folder = save_report(report, store.view.dataset.folder)
+    except UserError:
+        return notices_html([f"The report is shown above, but {store.view.dataset.folder} cannot be written: save it as a ZIP to keep it."])
+    return f'<p class="quiet">Done, shown above, and kept in <code>{escape(str(folder))}</code>: <code>python app.py --report</code> opens it again.</p>'
+
+
+def add(named: dict[str, Report], report: Report) -> str:
+    """Put a report under a title of its own and return that; one with the same header but the date is replaced."""
+    for title, known in named.items():
+        if {**known.header, "date": ""} == {**report.header, "date": ""}:
+            named[title] = report
+            return title
+    title = next(reversed(titled((*named.values(), report))))
+    named[title] = report
+    return title

@@ -1,0 +1,73 @@
+"""The hardest pairs of a cell, inside the Pose errors tab: as pictures that open in Verify, and as a list to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import gradio as gr
+
+from demo.common.clickable import Clickable
+from demo.common.dataset_view import DatasetView
+from demo.common.download import download
+from demo.common.embedding_store import EmbeddingStore
+from demo.common.handlers import bound
+from demo.links import VERIFY, Links, goto, opened
+from demo.pose_errors.cells import View, cell_of
+from demo.pose_errors.pairs_html import pairs_html
+from demo.pose_errors.provenance import is_own
+from sfpn.evaluation.report import Report
+
+PAIRS_SHOWN = (12, 50)
+NO_CELL = "This report has no such cell."
+KINDS = ("genuine", "impostor")
+COLUMNS = ["kind", "rank", "row_id_a", "row_id_b", "score", "acquired"]
+
+
+def build(named: Mapping[str, Report], store: EmbeddingStore | None, cell: list, count: gr.Radio, links: Links) -> None:
+    """Lay out and wire; `cell` holds the components of report, pose pair and template size."""
+    with gr.Row(equal_height=True):
+        note = gr.Markdown(elem_id="pairs-note")
+        save = gr.Button("Save these pairs (CSV)", size="sm", elem_id="pairs-csv", scale=0, min_width=190)
+    gr.HTML('<h3 class="section-title">Hardest genuine pairs <small>one person, lowest scores</small></h3>')
+    genuine = Clickable(elem_id="hardest-genuine")
+    gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
+    impostor = Clickable(elem_id="hardest-impostor")
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(None, bound(show_pairs, named, store), [*cell, count], [note, genuine, impostor], **quiet)
+    download(save, bound(pairs_csv, named), [*cell, count])
+    view = store.view if store else None
+    for kind in (genuine, impostor):
+        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **quiet)
+
+
+def show_pairs(named: Mapping[str, Report], store: EmbeddingStore | None, name: str, key: str, size: int, count: int) -> tuple:
+    """(note, genuine, impostor): the hardest pairs as pictures, or as names where their dataset is not loaded."""
+    report = named[name]
+    cell = cell_of(report, key, View(template_size=size))
+    if cell is None:
+        return NO_CELL, "", ""
+    own = is_own(report, store)
+    words = "Click a pair to open it in **Verify**." if own else (
+        f"The pictures of *{report.header['dataset']}* are not loaded (start with `--dataset DIR` to see them): pairs are named by `row_id`."
+    )  # fmt: skip
+    if size > 1:
+        words += " Each template is shown by its first image."
+    return words, *(pairs_html(store.view if own else None, cell.hardest(kind).head(count)) for kind in KINDS)
+
+
+def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int, count: int) -> tuple[str, bytes]:
+    """(file name, CSV) of the pairs that are shown."""
+    cell = cell_of(named[name], key, View(template_size=size))
+    if cell is None:
+        raise gr.Error(NO_CELL, print_exception=False)
+    table = cell.tables["hardest"]
+    table = table[table["rank"] <= count][[*COLUMNS, "template_a", "template_b"] if size > 1 else COLUMNS]
+    return f"hardest-pairs-{key}.csv", table.to_csv(index=False, float_format="%.6g").encode()
+
+
+def pick_pair(view: DatasetView | None, event: gr.EventData) -> tuple:
+    """Open the clicked pair in Verify."""
+    pair = tuple(event.index)
+    if view is None or not all(row_id in view for row_id in pair):
+        raise gr.Error("These pictures are not in the loaded dataset.", print_exception=False)
+    return goto(VERIFY), opened(pair)

@@ -1,0 +1,47 @@
+"""Pairs of pictures of the dataset as buttons, for demo.common.clickable: a click gives the pair's two row_ids."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+
+import pandas as pd
+
+from demo.common.dataset_view import DatasetView
+from demo.common.figures import degrees
+from sfpn.schema import POSE_LABELS
+
+
+def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
+    """`pairs` has row_id_a, row_id_b, score, acquired. Pairs without pictures in `view` are shown by the names of their rows."""
+    if pairs.empty:
+        return '<p class="quiet">None.</p>'
+    if view is None:
+        return f'<ol class="pair-names">{"".join(f"<li>{_names(pair)}</li>" for pair in pairs.itertuples())}</ol>'
+    ids = [*pairs["row_id_a"], *pairs["row_id_b"]]
+    view.make_thumbnails(row_id for row_id in ids if row_id in view)
+    return f'<div class="pairs">{"".join(_tile(view, pair) for pair in pairs.itertuples())}</div>'
+
+
+def _names(pair) -> str:
+    return f"<code>{escape(pair.row_id_a)}</code> · <code>{escape(pair.row_id_b)}</code> <b>{pair.score:.3f}</b>"
+
+
+def _tile(view: DatasetView, pair) -> str:
+    if pair.row_id_a in view and pair.row_id_b in view:
+        return _button(view, pair)
+    return f'<div class="absent" title="not in the loaded dataset">{_names(pair)}</div>'
+
+
+def _button(view: DatasetView, pair) -> str:
+    target = escape(json.dumps([pair.row_id_a, pair.row_id_b]))
+    pictures = "".join(f'<img src="{view.address(row_id)}" loading="lazy" alt="{escape(row_id)}">' for row_id in (pair.row_id_a, pair.row_id_b))
+    poses = " · ".join(_pose(view, row_id) for row_id in (pair.row_id_a, pair.row_id_b))
+    failed = "" if pair.acquired else ' <em title="in one of the two, no face was found">no face found</em>'
+    title = escape(f"{pair.row_id_a} and {pair.row_id_b}: open in Verify")
+    return f'<button type="button" data-select="{target}" title="{title}"><span class="two">{pictures}</span><span><b>{pair.score:.3f}</b>{failed}<br>{poses}</span></button>'
+
+
+def _pose(view: DatasetView, row_id: str) -> str:
+    row = view.rows.loc[row_id]
+    return f"{POSE_LABELS.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}"

@@ -1,0 +1,42 @@
+"""Reports on disk: one computed in the app is kept in the folder `reports` of its dataset, and leaves the app as a ZIP."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+
+from sfpn.evaluation.report import REPORT_FILE, Report
+
+FOLDER = "reports"  # inside the dataset folder
+
+
+def saved_reports(dataset: Path) -> list[Path]:
+    """The report folders that lie in a dataset folder."""
+    return sorted(file.parent for file in (dataset / FOLDER).glob(f"*/{REPORT_FILE}") if file.parent.suffix != ".building")
+
+
+def save_report(report: Report, dataset: Path) -> Path:
+    """Keep a report in its dataset's folder and return where; one of the same weights and protocol is replaced. Raises UserError."""
+    folder = dataset / FOLDER / folder_name(report)
+    report.save(folder)
+    return folder
+
+
+def folder_name(report: Report) -> str:
+    """model-dataset-protocol-weights, with letters that every file system takes."""
+    header = report.header
+    parts = (header["model"], header["dataset"], header["protocol"], header["weights_sha256"][:8])
+    return re.sub(r"[^\w.-]+", "_", "-".join(parts))
+
+
+def zipped(report: Report) -> tuple[str, bytes]:
+    """(file name, content) of a ZIP whose one folder opens with --report."""
+    name, buffer = folder_name(report), io.BytesIO()
+    with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        report.save(Path(place) / name)
+        for file in sorted((Path(place) / name).iterdir()):
+            archive.write(file, f"{name}/{file.name}")
+    return f"{name}.zip", buffer.getvalue()

@@ -1,0 +1,256 @@
+"""The Pose errors tab: from the pose x pose matrix of a report to the very pairs that make a cell bad. Computes no rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gradio as gr
+
+from demo.common.download import download
+from demo.common.embedding_store import EmbeddingStore
+from demo.common.figures import message
+from demo.common.handlers import bound
+from demo.common.plotly_view import PlotlyView
+from demo.links import Links, Opened, cell_address, opened
+from demo.pose_errors import compute as compute_report
+from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
+from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, label_of, names_both, table_of, titled
+from demo.pose_errors.compute import NO_OTHER
+from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
+from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
+from demo.pose_errors.provenance import doubts, is_own, provenance_html
+from demo.pose_errors.reading import read_differences, read_matrix
+from demo.pose_errors.saved_reports import zipped
+from demo.verify.side import notices_html
+from sfpn.evaluation.report import Report
+from sfpn.schema import POSE_LABELS, pair_from_key, pair_key
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
+INTRODUCTION = """<p class="quiet">Each cell compares faces of two poses; under its error rate stand the 95 % interval (bootstrap over subjects) and the
+number of genuine / impostor comparisons. <b>Click a cell</b> for its curves and hardest pairs.
+<abbr title="Equal error rate: the rate at which as many strangers are accepted as same persons are rejected">EER</abbr>,
+<abbr title="False match rate: the share of impostor comparisons that are accepted">FMR</abbr>,
+<abbr title="False non-match rate: the share of genuine comparisons that are rejected">FNMR</abbr>: hover for their meaning.</p>"""
+NO_REPORT = "No report is loaded. Make one with `python -m sfpn evaluate DIR --out REPORT` and start with `python app.py --report REPORT`."
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The components that say what is shown: reports, View, and the cell."""
+
+    report: gr.Dropdown
+    other: gr.Dropdown
+    metric: gr.Radio
+    size: gr.Radio
+    treatment: gr.Radio
+    pair: gr.Dropdown
+    count: gr.Radio
+
+
+def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
+    """Lay out and wire the tab; reports that others computed meanwhile are offered when it is opened."""
+    if not reports:
+        gr.Markdown(NO_REPORT)
+        return
+    named = titled(own_first(reports, store))
+    choice = _build_choice(named)
+    _build_about(named, store, choice)
+    _build_matrix(named, choice, links)
+    _build_cell(named, choice)
+    hardest_pairs.build(named, store, [choice.report, choice.pair, choice.size], choice.count, links)
+    if store:
+        compute_report.build(named, store, choice.report, choice.other)
+    choice.report.change(bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET)
+    links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
+    tab.select(lambda: (gr.update(choices=list(named)), gr.update(choices=[NO_OTHER, *named])), None, [choice.report, choice.other], **QUIET)
+
+
+def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choice: Choice) -> None:
+    with gr.Row(equal_height=True, elem_id="report-row"):
+        about = gr.HTML(elem_id="report-about", padding=False)
+        save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
+    gr.on(None, lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)), choice.report, about, **QUIET)
+    download(save, lambda name: zipped(named[name]), choice.report)
+
+
+def _build_choice(named: Mapping[str, Report]) -> Choice:
+    first = next(iter(named.values()))
+    with gr.Row():
+        report = gr.Dropdown(list(named), value=next(iter(named)), label="Report (model · dataset · protocol)", elem_id="report", filterable=False, min_width=300)
+        other = gr.Dropdown([NO_OTHER, *named], value=NO_OTHER, label="Compare with", elem_id="other-report", filterable=False, min_width=300)
+    with gr.Row():
+        metric = gr.Radio(list(METRICS.items()), value=EER, label="Error rate", elem_id="metric", scale=4, min_width=300)
+        size = gr.Radio(size_choices(first), value=1, label="Images per side", elem_id="template-size", scale=2)
+        treatment = gr.Radio(list(TREATMENTS.items()), value="whole_image", label="Images in which no face was found are", elem_id="treatment", scale=4, min_width=300)
+    pair = gr.Dropdown(pair_choices(first), value=first_pair(first), label="Cell (pose pair)", elem_id="pose-pair", filterable=False, min_width=300, render=False)
+    count = gr.Radio(list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count", render=False)
+    return Choice(report, other, metric, size, treatment, pair, count)
+
+
+def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> None:
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=310):
+            gr.HTML(INTRODUCTION)
+            matrix = PlotlyView(height=400, elem_id="matrix")
+        with gr.Column(scale=1, min_width=310):
+            reading = gr.Markdown(elem_id="reading")
+            yaw = PlotlyView(height=280, elem_id="yaw-difference")
+    with gr.Column(visible=False) as compared:
+        verdict = gr.Markdown(elem_id="difference-reading")
+        difference = PlotlyView(height=300, elem_id="difference")
+    shown = [choice.report, choice.other, choice.metric, choice.size, choice.treatment]
+    gr.on(None, bound(show_matrix, named), shown, [matrix, reading, yaw], **QUIET)
+    gr.on(None, bound(show_difference, named), shown, [compared, verdict, difference], **QUIET)
+    for chart in (matrix, difference):
+        chart.select(bound(pick_cell, named), choice.report, [choice.pair, links.address], **QUIET)
+    choice.pair.input(bound(address_of_cell, named), [choice.report, choice.pair], links.address, **QUIET)
+
+
+def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
+    gr.HTML('<h3 class="section-title">One cell</h3>')
+    with gr.Row(equal_height=True):
+        choice.pair.render()
+        axes = gr.Radio(list(AXES), value=AXES[0], label="Axes of the DET curve", elem_id="det-axes")
+        choice.count.render()
+    title = gr.Markdown(elem_id="cell-title")
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=310):
+            det = PlotlyView(height=380, elem_id="det")
+        with gr.Column(min_width=310):
+            histogram = PlotlyView(height=300, elem_id="scores")
+            threshold = gr.Slider(-1, 1, value=0, step=0.001, label="Threshold: pairs with a score from here on are accepted", elem_id="cell-threshold")
+            rates = gr.HTML(elem_id="cell-rates")
+    cell = [choice.report, choice.pair, choice.size, choice.treatment]
+    gr.on(None, bound(show_det, named), [*cell, choice.other, axes], det, **QUIET)
+    gr.on(None, bound(show_scores, named), cell, [title, histogram, threshold, rates], **QUIET)
+    threshold.input(bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET)
+    histogram.drag(bound(drag_threshold, named), cell, [threshold, rates, histogram], trigger_mode="multiple", **QUIET)
+
+
+def own_first(reports: tuple[Report, ...], store: EmbeddingStore | None) -> tuple[Report, ...]:
+    """Reports of the loaded dataset, whose pairs can be shown as pictures, before the others."""
+    return tuple(sorted(reports, key=lambda report: not is_own(report, store)))
+
+
+def size_choices(report: Report) -> list[tuple[str, int]]:
+    """What a report offers for 'images per side'."""
+    return [("one" if size == 1 else f"template of {size}", size) for size in report.template_sizes()]
+
+
+def pair_choices(report: Report) -> list[tuple[str, str]]:
+    """The pose pairs of a report, e.g. ('F-P: frontal vs profile', 'frontal-profile')."""
+    return [
+        (f"{label_of(pair_key(pair))}: {' vs '.join(POSE_LABELS[pose] for pose in pair)}", pair_key(pair)) for pair in report.pose_pairs()
+    ]
+
+
+def first_pair(report: Report) -> str | None:
+    """The cell that opens first."""
+    pairs = report.pose_pairs()
+    return pair_key(FIRST_CELL if FIRST_CELL in pairs or not pairs else pairs[0])
+
+
+def offer(named: Mapping[str, Report], name: str, size: int, key: str) -> tuple:
+    """Template sizes and pose pairs of another report, keeping what was chosen where it has that."""
+    report = named[name]
+    pairs, sizes = pair_choices(report), size_choices(report)
+    key = key if key in dict(map(reversed, pairs)) else first_pair(report)
+    size = size if size in report.template_sizes() else 1
+    return gr.update(choices=sizes, value=size), gr.update(choices=pairs, value=key)
+
+
+def show_matrix(named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str) -> tuple:
+    """(matrix, its reading, EER against |yaw difference|)"""
+    report, view = named[name], View(metric, size, treatment)
+    series = {report.header["model"]: report.yaw_cells()}
+    if other in named and other != name:
+        series[f"{named[other].header['model']} (compared)"] = named[other].yaw_cells()
+    return matrix_figure(table_of(report, view), view.metric_title), read_matrix(report, view), yaw_figure(series, treatment)
+
+
+def show_difference(named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str) -> tuple:
+    """(column, verdict, figure) of the paired difference of two reports."""
+    if other not in named or other == name:
+        return gr.update(visible=False), "", None
+    first, second = named[name], named[other]
+    if not names_both(first, second):
+        return gr.update(visible=True), "These two reports are not about the same pairs, so there is no paired difference.", message("no paired difference")
+    wanted = {pair_key(pair) for pair in first.pose_pairs()}
+    found = [d for d in first.compare(second, metric, treatment) if d.pose_pair in wanted and d.fold is None and d.template_size == size]
+    names = first.header["model"], second.header["model"]
+    figure = difference_figure(difference_table(found), *names, View(metric).metric_title)
+    return gr.update(visible=True), read_differences(found, *names), figure
+
+
+def pick_cell(named: Mapping[str, Report], name: str, event: gr.SelectData) -> tuple:
+    """(cell, address) of the clicked place of the matrix."""
+    known = {pair_key(pair) for pair in named[name].pose_pairs()}
+    if event.value not in known:
+        return gr.skip(), gr.skip()
+    return event.value, address_of_cell(named, name, event.value)
+
+
+def address_of_cell(named: Mapping[str, Report], name: str, key: str) -> str:
+    """The page's address of a cell."""
+    return cell_address(opened((key, named[name].header["model"])))
+
+
+def open_cell(named: Mapping[str, Report], cell: Opened | None) -> tuple:
+    """(report, pose pair) that an address names; nothing changes for one that does not exist."""
+    if cell is None:
+        return gr.skip(), gr.skip()
+    key, model = cell.value
+    for name, report in named.items():
+        if model in ("", report.header["model"]) and key in {pair_key(pair) for pair in report.pose_pairs()}:
+            return gr.update(choices=list(named), value=name), gr.update(choices=pair_choices(report), value=key)
+    gr.Warning(f"No report has the cell {key}" + (f" of the model {model}" if model else ""))
+    return gr.skip(), gr.skip()
+
+
+def show_det(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, other: str, axes: str):
+    """DET curve of the cell, and of the same cell of the compared report."""
+    cells = {}
+    for title in dict.fromkeys((name, other)):
+        cell = cell_of(named[title], key, View(template_size=size)) if title in named else None
+        if cell is not None:
+            cells[title] = cell
+    return det_figure(cells, treatment, axes) if cells else message(NO_CELL)
+
+
+def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str) -> tuple:
+    """(title, histograms, threshold slider, rates at it), the threshold being that of the EER."""
+    cell = cell_of(named[name], key, View(template_size=size))
+    if cell is None or cell.tables["histogram"].empty:
+        return NO_CELL, message(NO_CELL), gr.skip(), ""
+    rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"]
+    start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(edges.median()))
+    slider = gr.update(minimum=math.floor(100 * edges.min()) / 100, maximum=math.ceil(100 * edges.max()) / 100, value=round(start, 3))
+    title = f"**{label_of(key)}** ({' vs '.join(POSE_LABELS[pose] for pose in pair_from_key(key))}): {cell.subjects} subjects, "
+    title += f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
+    title += "" if rates.d_prime is None else f", d′ {rates.d_prime:.2f}, AUC {rates.auc:.4f}"
+    return title, histogram_figure(cell, start), slider, rate_summary(cell, start, treatment)
+
+
+def move_threshold(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, threshold: float) -> tuple:
+    """(rates, histograms with the line moved) when the slider moves."""
+    cell = cell_of(named[name], key, View(template_size=size))
+    if cell is None:
+        return "", gr.skip()
+    return rate_summary(cell, _on_grid(threshold), treatment), gr.update(line_x=_on_grid(threshold))
+
+
+def drag_threshold(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, event: gr.EventData) -> tuple:
+    """(slider, rates, histograms with the line on the grid) when the line in the histogram was dragged."""
+    cell = cell_of(named[name], key, View(template_size=size))
+    edges = [-1.0, 1.0] if cell is None else cell.tables["histogram"]["lower_edge"]
+    threshold = _on_grid(min(max(float(event.x), min(edges)), max(edges)))
+    return threshold, "" if cell is None else rate_summary(cell, threshold, treatment), gr.update(line_x=threshold)
+
+
+def _on_grid(threshold: float) -> float:
+    """The edge of the histogram's bins next to a threshold: rates at it are exact."""
+    return round(threshold * 1024) / 1024

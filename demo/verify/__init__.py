@@ -1,0 +1,1 @@
+"""The Verify tab: two sides of photos, their faces, score and decision; and the public endpoint."""

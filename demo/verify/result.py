@@ -1,0 +1,98 @@
+"""What the Verify tab shows of a comparison: decision in words, crops, score axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import plotly.graph_objects as go
+
+from demo.verify.photo_html import crops_html
+from demo.verify.photos import Seen
+from demo.verify.score_axis import score_axis
+from sfpn.network.card import Card
+from sfpn.network.embedders import Embedder
+from sfpn.photos.detector import FaceDetector
+from sfpn.schema import PosePair
+from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, histogram_for, rule_at_threshold, rule_for_fmr
+from sfpn.verification.verifier import Comparison, Verifier
+from sfpn.verification.wording import error_rates, explanation, headline, pair_words, provenance, record
+
+ICONS = {"match": "✓", "uncertain": "?", "no match": "✗"}
+WAITING = '<div class="verdict waiting"><p>The result appears here as soon as both sides have a photo.</p></div>'
+
+
+@dataclass(frozen=True)
+class Result:
+    """What stays of a comparison in the page's session: no photo."""
+
+    model: str
+    score: float
+    pose_pair: PosePair
+    crops: str  # HTML
+    seconds: float
+    record: dict
+
+
+def compare_photos(
+    models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str, fmr: float | None
+) -> Result:
+    """Compare the photos of both sides. Raises UserError."""
+    verifier = Verifier(models[model], detector)
+    shots = [[photo.shot() for photo in side] for side in (first, second)]
+    return summarize(model, verifier.compare(*shots, DEFAULT_FMR if fmr is None else fmr))
+
+
+def summarize(model: str, comparison: Comparison) -> Result:
+    """What the page keeps."""
+    return Result(
+        model, comparison.score, comparison.pose_pair, crops_html(comparison.sides), comparison.seconds, record(comparison)
+    )
+
+
+def rule_of(card: Card, result: Result, fmr: float | None, threshold: float) -> DecisionRule:
+    """The frozen operating point for a target FMR, or any threshold where that is None. Raises UserError."""
+    if fmr is None:
+        return rule_at_threshold(card, result.pose_pair, threshold)
+    return rule_for_fmr(card, result.pose_pair, fmr)
+
+
+def verdict_html(result: Result, rule: DecisionRule) -> str:
+    """The decision in words, with its error rates and where they come from."""
+    decision = rule.decide(result.score)
+    return (
+        f'<section class="verdict {decision.replace(" ", "-")}" aria-live="polite">'
+        f"<h2>{ICONS[decision]} {headline(decision)}</h2>"
+        f"<p>{escape(explanation(rule, result.score))}</p>"
+        f"<p>{escape(error_rates(rule.point))}</p>"
+        f'<p class="quiet">Judged as a pair of {pair_words(rule.pose_pair)} faces. {escape(provenance(rule))}</p></section>'
+    )
+
+
+def axis_figure(card: Card, result: Result, rule: DecisionRule) -> go.Figure:
+    """The score over the histograms of its pose pair. Raises UserError if the card has none."""
+    _, histogram = histogram_for(card, result.pose_pair)
+    return score_axis(histogram, result.score, rule.point.threshold, rule.uncertain_from)
+
+
+def threshold_range(card: Card, pair: PosePair) -> tuple[float, float, float]:
+    """(lowest, highest, step) of a threshold slider: the filled part of the histogram, in whole bins."""
+    _, histogram = histogram_for(card, pair)
+    edges = histogram.edges
+    filled = [i for i, counts in enumerate(zip(histogram.genuine, histogram.impostor, strict=True)) if any(counts)]
+    low, high, step = edges[filled[0]], edges[filled[-1] + 1], edges[1] - edges[0]
+    return round(float(low), 6), round(float(high), 6), round(float(step), 6)
+
+
+def model_markdown(card: Card, seconds: float | None = None) -> str:
+    """The model in a few lines, and how long it took."""
+    size = f"{card.parameters:,} parameters" if card.parameters else "number of parameters not stated"
+    lines = [
+        f"**{card.title}**: {size}.",
+        f"Trained on {card.training.get('data', 'data not stated')}. Licence: {card.licence}. {card.limits}",
+        f"Weights SHA-256 `{card.weights_sha256[:16]}…`",
+    ]
+    if seconds is not None:
+        lines.insert(1, f"Crops, embeddings and score took {1000 * seconds:.0f} ms on this computer's processor.")
+    return "\n\n".join(lines)

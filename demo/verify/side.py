@@ -1,0 +1,124 @@
+"""One side of the Verify tab: give photos (files, camera, clipboard), see the faces found, choose among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+
+import gradio as gr
+
+from demo.common.clickable import Clickable
+from demo.verify.photo_html import photos_html
+from demo.verify.photos import Seen, add_uploads
+from sfpn.errors import UserError
+from sfpn.photos.detector import FaceDetector
+from sfpn.verification.verifier import MAX_PHOTOS
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}  # neither detector nor processor gain from more
+
+
+class PhotoInput(gr.Image):
+    """gr.Image that hands over the file as it came: Gradio would open and convert it before our own checks."""
+
+    is_template = True  # shown by the browser's image component
+
+    def preprocess(self, payload: object) -> str | None:
+        """The path of the upload."""
+        return None if payload is None else payload.path
+
+
+@dataclass(frozen=True)
+class SideView:
+    """The components of one side; `photos` is the state (demo.verify.photos.Seen)."""
+
+    photos: gr.State
+    view: Clickable
+    notice: gr.HTML
+    image: PhotoInput
+    buttons: gr.Row
+    more: gr.UploadButton
+    camera: gr.Button
+    clear: gr.Button
+
+    @property
+    def shown(self) -> list:
+        """What `show` gives values for."""
+        return [self.photos, self.view, self.notice, self.image, self.buttons]
+
+
+def build_side(title: str, hint: str, name: str) -> SideView:
+    """Lay out one side; `name` ('a' or 'b') is part of the element ids."""
+    gr.HTML(f'<p class="side-title">{title} <span>{hint}</span></p>')
+    photos = gr.State(())
+    view = Clickable(elem_id=f"photos-{name}", visible=False)
+    image = PhotoInput(
+        label=f"Photo of {title.lower()}", sources=["upload", "webcam", "clipboard"], height=230, buttons=[],
+        webcam_options=gr.WebcamOptions(mirror=False), elem_id=f"input-{name}", show_label=False,
+        placeholder="Drop a photo here\nor click to choose one",
+    )  # fmt: skip
+    with gr.Row(visible=False, elem_classes="side-buttons") as buttons:
+        more = gr.UploadButton("Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}")
+        camera = gr.Button("Camera, paste", size="sm", min_width=80)
+        clear = gr.Button("Clear", size="sm", min_width=80, elem_id=f"clear-{name}")
+    notice = gr.HTML(elem_id=f"notice-{name}")
+    return SideView(photos, view, notice, image, buttons, more, camera, clear)
+
+
+def show(photos: Seen, refused: list[str]) -> tuple:
+    """Values for SideView.shown."""
+    return (
+        photos,
+        gr.update(value=photos_html(photos), visible=bool(photos)),
+        notices_html(refused),
+        gr.update(value=None, visible=not photos),
+        gr.update(visible=bool(photos)),
+    )
+
+
+def notices_html(sentences: list[str]) -> str:
+    """Sentences that say what was refused and why."""
+    return "".join(f'<div class="notice" role="alert">{escape(sentence)}</div>' for sentence in sentences)
+
+
+def take_one(detector: FaceDetector, photos: Seen, path: str | None) -> tuple:
+    """A photo dropped, taken or pasted; nothing changes when the input was only emptied."""
+    return show(*add_uploads(detector, photos, [path])) if path else (gr.skip(),) * 5
+
+
+def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> tuple:
+    """Photos chosen with the button."""
+    return show(*add_uploads(detector, photos, paths or []))
+
+
+def choose_face(photos: Seen, event: gr.EventData) -> tuple:
+    """A face was clicked: event.index = [photo, face]."""
+    number, index = event.index
+    try:
+        chosen = photos[number].with_face(index)
+    except UserError as error:
+        return show(photos, [str(error)])
+    return show((*photos[:number], chosen, *photos[number + 1 :]), [])
+
+
+def remove_photo(photos: Seen, event: gr.EventData) -> tuple:
+    """The cross of a photo was clicked: event.index = photo."""
+    return show((*photos[: event.index], *photos[event.index + 1 :]), [])
+
+
+def wire_side(side: SideView, detector: FaceDetector, then: Callable[[gr.events.Dependency], None]) -> None:
+    """Connect the events of a side; `then` is told each one that changes its photos."""
+    busy = {"api_visibility": "private", **ONE_AT_A_TIME}
+    # a pasted photo comes as two events, the first of them empty: the last one counts
+    given = {"trigger_mode": "always_last", **busy}
+    then(side.image.input(partial(take_one, detector), [side.photos, side.image], side.shown, **given))
+    then(side.more.upload(partial(take_many, detector), [side.photos, side.more], side.shown, **busy))
+    then(side.view.select(choose_face, side.photos, side.shown, **QUIET))
+    then(side.view.remove(remove_photo, side.photos, side.shown, **QUIET))
+    then(side.clear.click(lambda: show((), []), None, side.shown, **QUIET))
+    side.camera.click(lambda: gr.update(visible=True), None, side.image, **QUIET)
+
+
+SIDE_HINT = f"one photo, or up to {MAX_PHOTOS} of the same person"

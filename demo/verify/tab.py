@@ -1,0 +1,178 @@
+"""The Verify tab: two sides of photos, the faces found, the score among those of its pose pair, and a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import gradio as gr
+
+from demo.common.clickable import Clickable
+from demo.common.plotly_view import PlotlyView
+from demo.examples import examples_html
+from demo.links import Links, Opened
+from demo.loaded import Loaded
+from demo.verify.api import add_endpoint
+from demo.verify.photos import Seen, add_photos
+from demo.verify.result import (
+    WAITING,
+    Result,
+    axis_figure,
+    compare_photos,
+    model_markdown,
+    rule_of,
+    threshold_range,
+    verdict_html,
+)  # fmt: skip
+from demo.verify.side import ONE_AT_A_TIME, QUIET, SIDE_HINT, build_side, notices_html, show, wire_side
+from sfpn.data.dataset import FaceDataset
+from sfpn.errors import UserError
+from sfpn.evaluation.metrics import FMR_TARGETS
+from sfpn.network.embedders import Embedder
+from sfpn.photos.detector import FaceDetector
+from sfpn.verification.decision import DEFAULT_FMR
+
+PRIVACY = (
+    "Your photos are read into memory, deleted from the disk at once, and forgotten when you remove them, at the latest an "
+    "hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. Made to study verification across poses, "
+    "not to identify people."
+)
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """The components that show a comparison, and the state that keeps it (Result or None)."""
+
+    result: gr.State
+    notice: gr.HTML
+    verdict: gr.HTML
+    details: gr.Row
+    crops: gr.HTML
+    chart: PlotlyView
+    threshold: gr.Slider
+    about: gr.Markdown
+    as_json: gr.JSON
+
+    @property
+    def shown(self) -> list:
+        """What `compare` gives values for."""
+        return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+def build(loaded: Loaded, links: Links) -> None:
+    """Lay out and wire the tab."""
+    with gr.Row(equal_height=False):
+        sides = []
+        for name in ("a", "b"):
+            with gr.Column(min_width=300):
+                sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
+    examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
+    view, model, fmr = _build_result(loaded)
+    add_endpoint(loaded)
+    gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
+
+    run = {
+        "fn": partial(compare, loaded.models, loaded.detector), "inputs": [*(side.photos for side in sides), model, fmr, view.threshold],
+        "outputs": view.shown, "show_progress_on": view.verdict, "api_visibility": "private", **ONE_AT_A_TIME,
+    }  # fmt: skip
+    for side in sides:
+        wire_side(side, loaded.detector, lambda event: event.then(**run))
+    model.input(**run)
+    _wire_threshold(loaded.models, view, fmr)
+    both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
+
+    def open_example(event: gr.EventData) -> tuple:
+        example = loaded.examples[event.index]
+        return _show_both(loaded.detector, example.first, example.second)
+
+    examples.select(open_example, None, **both).then(**run)
+    links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both).then(**run)
+
+
+def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
+    with gr.Row():
+        models = [(embedder.card.title, name) for name, embedder in loaded.models.items()]
+        model = gr.Dropdown(models, value=loaded.default_model, label="Model", elem_id="model", filterable=False, min_width=260)
+        targets = [(f"1 in {round(1 / target):,}", target) for target in FMR_TARGETS]
+        fmr = gr.Radio(targets, value=DEFAULT_FMR, label="Strangers accepted at most (target FMR)", elem_id="fmr", min_width=260)
+    return model, fmr
+
+
+def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
+    result = gr.State(None)
+    notice = gr.HTML(elem_id="notice")
+    verdict = gr.HTML(WAITING, elem_id="verdict")
+    with gr.Row(visible=False, equal_height=False) as details:
+        with gr.Column(scale=2, min_width=260):
+            gr.HTML('<p class="section-title">What the network sees</p>')
+            crops = gr.HTML(elem_id="crops")
+        with gr.Column(scale=5, min_width=300):
+            gr.HTML('<p class="section-title">The score among scores of the same pose pair</p>')
+            chart = PlotlyView(height=300, save=False, elem_id="score-axis")
+            threshold = gr.Slider(-1, 1, value=0, step=0.005, label="Threshold: move it to see both error rates change", elem_id="threshold")
+    model, fmr = _build_controls(loaded)
+    with gr.Accordion("Model, speed and the result as JSON", open=False):
+        about = gr.Markdown(model_markdown(loaded.models[loaded.default_model].card))
+        as_json = gr.JSON(show_label=False, elem_id="result-json")
+    return ResultView(result, notice, verdict, details, crops, chart, threshold, about, as_json), model, fmr
+
+
+def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
+    judged = [view.notice, view.verdict, view.chart, view.threshold]
+    fmr.input(partial(judge, models), [view.result, fmr], judged, **QUIET)
+    moved = {"trigger_mode": "always_last", **QUIET}
+    view.threshold.input(partial(move_threshold, models), [view.result, view.threshold], [fmr, view.verdict, view.chart], **moved)
+
+
+def compare(
+    models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str, fmr: float | None, threshold: float
+) -> tuple:
+    """Values for ResultView.shown once both sides have a photo."""
+    if not (first and second):
+        return None, "", WAITING, gr.update(visible=False), "", None, gr.skip(), model_markdown(models[model].card), None
+    try:
+        result = compare_photos(models, detector, first, second, model, fmr)
+        notice, verdict, figure, slider = judge(models, result, fmr, threshold)
+    except UserError as error:
+        return None, notices_html([str(error)]), "", gr.update(visible=False), "", None, gr.skip(), gr.skip(), None
+    about = model_markdown(models[model].card, result.seconds)
+    return result, notice, verdict, gr.update(visible=True), result.crops, figure, slider, about, result.record
+
+
+def judge(models: Mapping[str, Embedder], result: Result | None, fmr: float | None, threshold: float = 0.0) -> tuple:
+    """(notice, verdict, figure, slider) of a comparison at the frozen point of a target FMR, or at a threshold if that is None."""
+    if result is None:
+        return "", WAITING, None, gr.skip()
+    card = models[result.model].card
+    try:
+        rule = rule_of(card, result, fmr, threshold)
+    except UserError as error:
+        return notices_html([str(error)]), "", None, gr.skip()
+    low, high, step = threshold_range(card, result.pose_pair)
+    slider = gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4))
+    return "", verdict_html(result, rule), axis_figure(card, result, rule), slider
+
+
+def move_threshold(models: Mapping[str, Embedder], result: Result | None, threshold: float) -> tuple:
+    """(target FMR: none, verdict, figure) at a threshold set by hand."""
+    _, verdict, figure, _ = judge(models, result, None, threshold)
+    return None, verdict, figure
+
+
+def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> tuple:
+    """Both sides of a pair of row_ids of the dataset."""
+    if pair is None:
+        return (gr.skip(),) * 10
+    first, second = pair.value
+    found = {picture.row_id: picture for picture in dataset.pictures({first, second})} if dataset else {}
+    missing = [f"{row_id}: no such picture in the dataset" for row_id in (first, second) if row_id not in found]
+    if missing:
+        return *show((), missing[:1]), *show((), missing[1:])
+    return _show_both(detector, [found[first]], [found[second]])
+
+
+def _show_both(detector: FaceDetector, first: list, second: list) -> tuple:
+    """Values for both SideViews from dataset pictures."""
+    sides = ([(picture.row_id, picture.encoded) for picture in side] for side in (first, second))
+    return tuple(value for files in sides for value in show(*add_photos(detector, (), files)))

@@ -1,0 +1,1 @@
+"""python -m sfpn COMMAND: one thin module a command; options in, library call, printed result."""

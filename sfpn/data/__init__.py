@@ -1,0 +1,1 @@
+"""Rows and vectors on disk: datasets, selections of them, and their embeddings."""

@@ -1,0 +1,181 @@
+"""Dataset -> embeddings keyed by row_id: batched, cached by weights and dataset, shardable over processes.
+
+    python -m sfpn embed DIR --model base --out base.parquet
+    python -m sfpn embed DIR:train --model base --out base.parquet
+    accelerate launch --multi_gpu --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
+
+A face that was not found is embedded from the whole image and marked `acquired = False`. Batches are the same however
+many processes share the work, so the numbers are too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from sfpn.data.dataset import FaceDataset, Picture
+from sfpn.data.embeddings import Embeddings
+from sfpn.data.selection import Selection
+from sfpn.data.shard import Shard
+
+BATCH = 64
+CACHE_FOLDER = "embeddings"  # inside the dataset folder
+Progress = Callable[[int, int], None]  # images done, images in all; may raise to cancel
+
+
+class Embedder(Protocol):
+    """What embeds: see sfpn.network.embedders. `preprocess.crop(photo, face or None)` makes the crops that `embed` takes."""
+
+    name: str
+    card: Any
+    preprocess: Any
+    precision: str
+
+    def embed(self, crops: list[Image.Image]) -> np.ndarray:
+        """(B, D) float32, mean-centred, not normalised."""
+
+
+def embed_dataset(
+    dataset: FaceDataset,
+    embedder: Embedder,
+    row_ids: Sequence[str] | None = None,
+    cache: Path | None = None,
+    shard: Shard | None = None,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """Embeddings of the given rows (None: all) in the given order; only rows that `cache` lacks are computed."""
+    shard, made_by = shard or Shard(), provenance(dataset, embedder)
+    wanted = dataset.rows()["row_id"].tolist() if row_ids is None else list(row_ids)
+    known = _cached(cache, made_by)
+    missing = set(wanted).difference(known.row_ids if known else ())
+    if missing:
+        parts = shard.gather(list(_embed_rows(dataset, embedder, missing, shard, progress)))
+        known = _joined(parts, known, made_by)
+        if cache and shard.index == 0:
+            known.save(cache)
+    return known.of(wanted)
+
+
+def provenance(dataset: FaceDataset, embedder: Embedder) -> dict[str, str]:
+    """What embeddings depend on: the dataset, the weights, and what the card does before and after them."""
+    card = embedder.card
+    mean = None if card.descriptor_mean is None else list(card.descriptor_mean)
+    files = dataset.card.get("files_sha256", dataset.fingerprint)  # boxes decide the crops, and are in the files
+    recipe = [files, card.weights_sha256, card.preprocess.to_json(), card.mirror_sum, mean, embedder.precision]
+    recipe += [] if card.pose_direction is None else [list(card.pose_direction)]
+    return {
+        "model": embedder.name,
+        "weights_sha256": card.weights_sha256,
+        "precision": embedder.precision,
+        "recipe_sha256": hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest(),
+        "dataset_fingerprint": dataset.fingerprint,
+    }
+
+
+def cache_file(dataset: FaceDataset, embedder: Embedder, folder: Path | None = None) -> Path:
+    """Where the embeddings of these weights, used as their card says, on this dataset are kept."""
+    made_by = provenance(dataset, embedder)
+    name = f"{made_by['recipe_sha256'][:16]}-{made_by['dataset_fingerprint'][:16]}.parquet"
+    return (folder or dataset.folder / CACHE_FOLDER) / name
+
+
+def _cached(cache: Path | None, made_by: dict[str, str]) -> Embeddings | None:
+    if cache is None or not cache.is_file():
+        return None
+    known = Embeddings.load(cache)
+    return known if known.made_by.get("recipe_sha256") == made_by["recipe_sha256"] else None
+
+
+def _embed_rows(
+    dataset: FaceDataset, embedder: Embedder, missing: set[str], shard: Shard, progress: Progress | None
+) -> Iterator[Embeddings]:
+    """One part per batch of this shard; the next batch is decoded while the network works."""
+    batches = _batches(dataset.pictures(missing), shard)
+    done = 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        coming = _start(pool, embedder, next(batches, []))
+        while coming:
+            batch, crops = coming
+            coming = _start(pool, embedder, next(batches, []))
+            values = np.asarray(embedder.embed([crop.result() for crop in crops]), np.float32)
+            found = np.array([picture.face is not None for picture in batch])
+            yield Embeddings(np.array([picture.row_id for picture in batch], object), values, found)
+            done += len(batch)
+            if progress:
+                progress(min(done * shard.count, len(missing)), len(missing))
+
+
+def _start(pool: ThreadPoolExecutor, embedder: Embedder, batch: list[Picture]) -> tuple[list, list] | None:
+    return (batch, [pool.submit(_crop, embedder, picture) for picture in batch]) if batch else None
+
+
+def _crop(embedder: Embedder, picture: Picture) -> Image.Image:
+    return embedder.preprocess.crop(picture.decode(), picture.face)
+
+
+def _batches(pictures: Iterator[Picture], shard: Shard) -> Iterator[list[Picture]]:
+    number = 0
+    while batch := list(islice(pictures, BATCH)):
+        if number % shard.count == shard.index:
+            yield batch
+        number += 1
+
+
+def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str, str]) -> Embeddings:
+    parts = [*parts, *([known] if known else [])]
+    order = np.argsort(np.concatenate([part.row_ids for part in parts]))
+    columns = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired"))
+    return Embeddings(*columns, made_by)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn embed`."""
+    parser.add_argument("dataset", metavar="DIR[:SPLIT]", help="dataset folder (python -m data_tools build)")
+    parser.add_argument("--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
+    parser.add_argument("--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show")
+    add_model_arguments(parser)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that `embed` and `evaluate` share."""
+    parser.add_argument("--bf16", action="store_true", help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Embed every row of the selection and write the file; 0 when it is there. Raises UserError."""
+    from sfpn.network.embedders import load_embedder
+
+    selection, embedder, shard = Selection.parse(args.dataset), load_embedder(args.model, bf16=args.bf16), Shard.of_launch()
+    cache = cache_file(selection.dataset, embedder, args.cache)
+    progress = progress_bar(embedder.name, shard)
+    found = embed_dataset(selection.dataset, embedder, selection.rows()["row_id"].tolist(), cache, shard, progress)
+    if shard.index == 0:
+        found.save(args.out, half=args.half)
+        print(f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image")
+    return 0
+
+
+def progress_bar(title: str, shard: Shard) -> Progress | None:
+    """A progress bar on stderr, shown by the first process."""
+    if shard.index:
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(desc=title, unit="image", disable=None)
+
+    def update(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return update

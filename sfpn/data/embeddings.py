@@ -1,0 +1,69 @@
+"""Embeddings keyed by row_id, and their file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfpn.errors import UserError
+
+AT_ONCE = 1024  # rows
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """`values` (N, D) float32 for `row_ids` (N,), whether each face was found (N,), and what made them."""
+
+    row_ids: np.ndarray
+    values: np.ndarray
+    acquired: np.ndarray
+    made_by: dict[str, str] = field(default_factory=dict)  # see sfpn.data.embed.provenance
+
+    def of(self, row_ids: Sequence[str]) -> Embeddings:
+        """These rows in this order. Raises KeyError for a row that is not there."""
+        position = pd.Series(np.arange(len(self.row_ids)), index=self.row_ids)
+        chosen = position.loc[list(row_ids)].to_numpy()
+        return Embeddings(self.row_ids[chosen], self.values[chosen], self.acquired[chosen], self.made_by)
+
+    def save(self, file: Path, half: bool = False) -> None:
+        """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Temporary name, then rename.
+
+        `half`: numbers of half the size, with about three digits. Raises UserError when the place cannot be written.
+        """
+        kind = np.float16 if half else np.float32
+        values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.astype(kind).ravel()), self.values.shape[1])
+        table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
+            temporary.replace(file)
+        except OSError as error:
+            if temporary.parent.is_dir():
+                temporary.unlink(missing_ok=True)
+            raise UserError(f"{file} cannot be written ({error.strerror}): choose another --cache or --out") from error
+
+    @classmethod
+    def load(cls, file: Path) -> Embeddings:
+        """Raises UserError when the file is not one that `save` wrote."""
+        try:
+            stored = pq.ParquetFile(file)
+            made_by = json.loads(stored.schema_arrow.metadata[b"made_by"])
+            size = stored.schema_arrow.field("embedding").type.list_size
+            values, position = np.empty((stored.metadata.num_rows, size), np.float32), 0
+            for batch in stored.iter_batches(AT_ONCE, columns=["embedding"]):  # the whole table at once takes five times its size
+                values[position : position + len(batch)] = batch.column(0).flatten().to_numpy().reshape(-1, size)
+                position += len(batch)
+            table = stored.read(["row_id", "acquired"])
+            row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
+        return cls(row_ids, values, acquired, made_by)

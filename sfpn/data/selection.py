@@ -1,0 +1,48 @@
+"""A dataset folder and one of its splits, written as one word on the command line: DIR or DIR:validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sfpn.data.dataset import FaceDataset
+from sfpn.errors import UserError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of a dataset that belong to a split (all where split is None)."""
+
+    dataset: FaceDataset
+    split: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> Selection:
+        """Raises UserError if the folder is not a dataset or has no rows of that split."""
+        selection = cls.open(text)
+        if selection.rows().empty:
+            raise UserError(f"{text}: the dataset {selection.dataset.folder} has no rows of split {selection.split!r}")
+        return selection
+
+    @classmethod
+    def open(cls, text: str) -> Selection:
+        """Without looking at the rows, of which there may be millions. Raises UserError if the folder is not a dataset."""
+        folder, _, split = text.partition(":")
+        return cls(FaceDataset.open(Path(folder)), split or None)
+
+    @property
+    def title(self) -> str:
+        return self.dataset.name if self.split is None else f"{self.dataset.name}, split {self.split}"
+
+    def rows(self) -> pd.DataFrame:
+        """The selected rows, all columns but the image."""
+        rows = self.dataset.rows()
+        return rows if self.split is None else rows[rows["split"] == self.split]
+
+    def poses_are_estimates(self) -> bool:
+        """Whether the set has no pose labels of its own: every pose is the estimator's."""
+        rows = self.rows()
+        posed = rows[rows["pose"].notna()]
+        return bool((posed["pose"] == posed["pose_estimated"]).all())

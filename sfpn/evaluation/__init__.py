@@ -1,0 +1,1 @@
+"""Scores to rates: comparisons, metrics, bootstrap, protocols, reports, calibration."""

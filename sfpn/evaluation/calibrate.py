@@ -1,0 +1,207 @@
+"""Fills in a card: descriptor mean, operating points and score histograms per pose pair, measured results.
+
+    python -m sfpn calibrate MODEL.safetensors --mean-from datasets/cfp:train --remove-pose-direction
+    python -m sfpn calibrate MODEL.safetensors --set-on datasets/cfp:validation datasets/lfw:validation \\
+        --measure-on datasets/cfp:test datasets/lfw:test
+
+Thresholds are set on some people and frozen; their error rates are measured on others. For each pose pair the first
+dataset named that has comparisons of it serves, so name a set with pose labels before one with estimated poses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sfpn.data.embed import Shard, cache_file, embed_dataset, progress_bar
+from sfpn.data.selection import Selection
+from sfpn.errors import UserError
+from sfpn.evaluation import metrics
+from sfpn.evaluation.comparisons import AllPairs
+from sfpn.evaluation.evaluate import make_samples
+from sfpn.evaluation.report import Report, summary
+from sfpn.evaluation.scores import Scores
+from sfpn.evaluation.tally import tally
+from sfpn.network import checkpoint
+from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram, save_card
+from sfpn.network.embedders import Embedder, load_embedder
+from sfpn.schema import POOLED, POSE_PAIRS, pair_key
+
+HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
+MEAN_IMAGES = 2000
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """Genuine and impostor scores of one pose pair, and where they come from."""
+
+    genuine: Scores
+    impostor: Scores
+    source: str
+    pose_estimated: bool
+
+
+def descriptor_mean(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
+    """(D,) mean of the uncentred descriptors of at most `limit` faces, evenly spread over the selection."""
+    rows = selection.rows()
+    found = rows["row_id"][rows["box_xyxy"].notna()].to_numpy()
+    chosen = found[np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)]
+    return embed_dataset(selection.dataset, embedder, chosen, progress=progress_bar("mean", Shard())).values.mean(axis=0)
+
+
+def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
+    """(D,) unit vector from the mean descriptor of frontal faces to that of profile faces.
+
+    What a descriptor holds along it tells of the pose and not of the person: nuisance attribute projection with one
+    direction (Solomonoff, Campbell and Boardman, "Advances in channel compensation for SVM speaker recognition", 2005).
+    Raises UserError if the selection has no frontal or no profile faces.
+    """
+    rows = selection.rows()
+    means = []
+    for pose in ("frontal", "profile"):
+        found = rows["row_id"][rows["box_xyxy"].notna() & (rows["pose"] == pose)].to_numpy()
+        if not len(found):
+            raise UserError(f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile faces")
+        chosen = found[np.linspace(0, len(found) - 1, min(limit // 2, len(found))).astype(int)]
+        means.append(embed_dataset(selection.dataset, embedder, chosen).values.mean(axis=0))
+    difference = means[1] - means[0]
+    return difference / np.linalg.norm(difference)
+
+
+def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, CellScores]:
+    """All comparisons by pose pair, from the first selection that has genuine and impostor ones; and pooled over those."""
+    found: dict[str, CellScores] = {}
+    for selection in selections:
+        rows = selection.rows()
+        cache = cache_file(selection.dataset, embedder)
+        bar = progress_bar(selection.title, Shard())
+        samples = make_samples(rows, embed_dataset(selection.dataset, embedder, rows["row_id"].tolist(), cache, None, bar))
+        for pair in POSE_PAIRS:
+            first, second = (samples.of_pose(pose) for pose in pair)
+            if pair_key(pair) in found or not len(first) or not len(second):
+                continue
+            compared = AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
+            genuine, impostor = tally(samples, compared).treated("skip")
+            if genuine.total and impostor.total:
+                found[pair_key(pair)] = CellScores(genuine, impostor, selection.title, selection.poses_are_estimates())
+    return found | {POOLED: _pooled(list(found.values()))} if found else {}
+
+
+def _pooled(cells: list[CellScores]) -> CellScores:
+    genuine, impostor = cells[0].genuine, cells[0].impostor
+    for cell in cells[1:]:
+        genuine, impostor = genuine.merged(cell.genuine), impostor.merged(cell.impostor)
+    sources = "; ".join(dict.fromkeys(cell.source for cell in cells))
+    return CellScores(genuine, impostor, sources, any(cell.pose_estimated for cell in cells))
+
+
+def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[OperatingPointRecord, ...]:
+    """Thresholds from one set of scores with the error rates of another; targets that counts cannot support are left out."""
+    points = []
+    for target in metrics.FMR_TARGETS:
+        chosen = metrics.operating_point(setting.genuine, setting.impostor, target)
+        if not chosen.supported:
+            continue
+        measured = metrics.rates_at(measuring.genuine, measuring.impostor, chosen.threshold)
+        counts = {k: asdict(measured)[k] for k in ("fmr", "fnmr", "impostor", "genuine", "false_matches", "false_non_matches")}
+        points.append(
+            OperatingPointRecord(
+                target, chosen.threshold, f"{setting.source}: {setting.impostor.total} impostor comparisons",
+                measuring.source, **counts, pose_estimated=setting.pose_estimated or measuring.pose_estimated,
+            )
+        )  # fmt: skip
+    return tuple(points)
+
+
+def histogram(cell: CellScores) -> ScoreHistogram:
+    """The scores in HISTOGRAM_BINS equal bins over [-1, 1]."""
+    edges = np.linspace(-1, 1, HISTOGRAM_BINS + 1)
+
+    def counts(scores: Scores) -> tuple[int, ...]:
+        below = scores.below(edges[1:-1])
+        return tuple(int(n) for n in np.diff([0, *below, scores.total]))
+
+    return ScoreHistogram(-1.0, 1.0, counts(cell.genuine), counts(cell.impostor), cell.source)
+
+
+def results_of(report: Report) -> list[dict]:
+    """What a card keeps of a report: one record per pooled cell."""
+    kept = ("protocol", "pose_pair", "template_size", "genuine", "impostor", "subjects", "eer", "eer_low", "eer_high", "fnmr_at_fmr", "failures")
+    header = {"data": report.header["dataset"], "folds": report.header["folds"], "command": report.header["command"]}
+    return [
+        header | {name: summary(cell)[name] for name in kept}
+        for cell in report.cells
+        if cell.fold is None and cell.yaw_band is None
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn calibrate`."""
+    parser.add_argument("model", type=Path, help="weights file or ONNX file whose card is filled in")
+    parser.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
+    parser.add_argument("--remove-pose-direction", action="store_true", help="with --mean-from: also remove from descriptors how these people's move from frontal to profile")
+    parser.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
+    parser.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
+    parser.add_argument("--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure what was asked for and write it into the card; 0 when done. Raises UserError."""
+    if bool(args.set_on) != bool(args.measure_on):
+        raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
+    if args.remove_pose_direction and not args.mean_from:
+        raise UserError("--remove-pose-direction needs --mean-from: the people whose frontal and profile faces give the direction")
+    if not (args.mean_from or args.set_on or args.report):
+        raise UserError("nothing to do: give --mean-from, --set-on with --measure-on, or --report")
+    if args.mean_from:
+        calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
+    if args.set_on:
+        calibrate_points(args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on)))
+    if args.report:
+        card = checkpoint.load_checked_card(args.model)
+        reports = [Report.load(folder) for folder in args.report]
+        for folder, report in zip(args.report, reports, strict=True):
+            if report.mismatches(card.weights_sha256):
+                raise UserError(f"{folder}: this report was made with other weights than {args.model}; evaluate again")
+        save_card(replace(card, results=[record for report in reports for record in results_of(report)]), args.model)
+    print(f"{args.model.with_suffix('.json')}: written")
+    return 0
+
+
+def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: bool = False) -> None:
+    """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes.
+
+    remove_pose_direction: write the pose direction too. Raises UserError if the selection lacks one of the two poses.
+    """
+    embedder = load_embedder(model)
+    card = embedder.card
+    embedder.card = replace(card, descriptor_mean=None, pose_direction=None)  # both are of uncentred descriptors
+    mean = descriptor_mean(embedder, selection) / (2 if card.mirror_sum else 1)
+    direction = _rounded(pose_direction(embedder, selection)) if remove_pose_direction else None
+    extra = card.extra | {"descriptor_mean_from": selection.title}
+    save_card(_without_points(replace(card, descriptor_mean=_rounded(mean), pose_direction=direction, extra=extra)), model)
+
+
+def _rounded(vector: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{v:.5g}") for v in vector)
+
+
+def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:
+    """Write operating points set on some people and measured on others, and histograms; returns the scores measured on."""
+    card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
+    setting, measuring = cell_scores(embedder, set_on), cell_scores(embedder, measure_on)
+    shared = [key for key in setting if key in measuring]
+    for key in sorted(setting.keys() ^ measuring.keys()):
+        print(f"{key}: no scores on one side, left out of the card", file=sys.stderr)
+    points = {key: frozen_points(setting[key], measuring[key]) for key in shared}
+    save_card(replace(card, operating_points=points, histograms={k: histogram(measuring[k]) for k in shared}), model)
+    return measuring
+
+
+def _without_points(card: Card) -> Card:
+    """Operating points belong to the scores they were set on, and another mean gives other scores."""
+    return replace(card, operating_points={}, histograms={}, results=[])

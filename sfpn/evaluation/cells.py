@@ -1,0 +1,110 @@
+"""One cell of a report: the rates of one set of comparisons, with counts, intervals, curves and hardest pairs.
+
+Made by sfpn.evaluation.measure, kept by sfpn.evaluation.report; reading one needs neither a model nor scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from sfpn.evaluation import metrics
+from sfpn.evaluation.scores import Scores
+from sfpn.evaluation.tally import TREATMENTS, treat
+
+WHOLE_IMAGE = TREATMENTS[0]
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates (0-1) under one treatment of failures to acquire, with 95 % intervals by bootstrap over subjects.
+
+    Where no error was seen, the upper end is the exact binomial bound for as many trials as there are subjects.
+    `eer_span` encloses the EER whatever the order of tied scores (for a cell counted on the grid: the grid error).
+    `operating_points` are `metrics.OperatingPoint` as dictionaries, with `fnmr_low` and `fnmr_high`.
+    """
+
+    genuine: int
+    impostor: int
+    eer: float | None
+    eer_low: float | None
+    eer_high: float | None
+    eer_threshold: float | None
+    eer_span: tuple[float | None, float | None]
+    auc: float | None
+    d_prime: float | None
+    operating_points: tuple[dict, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Everything known about one set of comparisons. Rates are fractions; pairs are named by `row_id`.
+
+    `images` and `failures` count, per pose, the images compared and those where no face was found. `grid_step` is 0
+    where point estimates are exact. `tables` (pandas):
+    * det: treatment, threshold, fmr, fnmr, exact at about 250 thresholds;
+    * histogram: lower_edge, genuine, impostor, failed_genuine, failed_impostor (failed: a face was not found);
+    * hardest: kind (genuine | impostor), rank from 1, row_id_a, row_id_b, template_a, template_b, score, acquired;
+    * rounds: treatment, metric (eer | fnmr_at_0.01 ...), round, value.
+    """
+
+    protocol: str
+    pose_pair: str | None
+    fold: int | None
+    template_size: int
+    yaw_band: tuple[float, float] | None
+    subjects: int
+    images: dict[str, int]
+    failures: dict[str, int]
+    grid_step: float
+    accuracy: float | None
+    accuracy_deviation: float | None
+    treatments: dict[str, Rates]
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
+
+    def rates(self, treatment: str = WHOLE_IMAGE) -> Rates:
+        """Rates with undetected faces embedded from the `whole_image` (default), `skip`ped, or `reject`ed."""
+        return self.treatments[self._stored(treatment)]
+
+    def det(self, treatment: str = WHOLE_IMAGE) -> pd.DataFrame:
+        """DET points: threshold, fmr, fnmr."""
+        return self._of("det", treatment)
+
+    def hardest(self, kind: str) -> pd.DataFrame:
+        """The up to 50 hardest `genuine` or `impostor` pairs, hardest first."""
+        table = self.tables["hardest"]
+        return table[table["kind"] == kind].reset_index(drop=True)
+
+    def rounds(self, metric: str = "eer", treatment: str = WHOLE_IMAGE) -> np.ndarray:
+        """The value of a metric in every bootstrap round (NaN where it is not defined)."""
+        table = self._of("rounds", treatment)
+        return table.loc[table["metric"] == metric, "value"].to_numpy()
+
+    def rates_at(self, threshold: float, treatment: str = WHOLE_IMAGE) -> metrics.OperatingPoint:
+        """Rates and counts at any threshold; exact at the edges of the histogram (steps of 1 / 1024)."""
+        table = self.tables["histogram"]
+        edges = table["lower_edge"].to_numpy()
+        genuine, impostor = (
+            treat(Scores.binned(edges, table[kind]), Scores.binned(edges, table[f"failed_{kind}"]), treatment)
+            for kind in ("genuine", "impostor")
+        )
+        return metrics.rates_at(genuine, impostor, threshold)
+
+    def _stored(self, treatment: str) -> str:
+        """Without failures to acquire the three treatments are one, and only that is stored."""
+        if treatment not in TREATMENTS:
+            raise ValueError(f"unknown treatment {treatment!r}; treatments are {', '.join(TREATMENTS)}")
+        return treatment if treatment in self.treatments else WHOLE_IMAGE
+
+    def _of(self, name: str, treatment: str) -> pd.DataFrame:
+        table = self.tables[name]
+        chosen = table["treatment"] == self._stored(treatment)
+        return table[chosen].drop(columns="treatment").reset_index(drop=True)
+
+
+def metric_name(target_fmr: float) -> str:
+    """The name under which the rounds of FNMR at an FMR target are kept."""
+    return f"fnmr_at_{target_fmr:g}"

@@ -1,0 +1,50 @@
+"""Two reports on the same pairs: the difference per cell, with the interval of the paired bootstrap.
+
+    python -m sfpn compare reports/base reports/depthwise
+    python -m sfpn compare reports/base reports/depthwise --metric fnmr_at_0.01 --treatment reject --json
+
+Pairing makes small differences visible: both models were resampled with the same subjects in every round, so what the
+choice of people does to both cancels out. Difference = second minus first; negative = the second is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.tally import TREATMENTS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn compare`."""
+    parser.add_argument("a", type=Path, metavar="REPORT", help="first report folder")
+    parser.add_argument("b", type=Path, metavar="REPORT", help="second report folder")
+    parser.add_argument("--metric", default="eer", help="eer (default), or fnmr_at_0.01, fnmr_at_0.001, fnmr_at_0.0001")
+    parser.add_argument("--treatment", choices=TREATMENTS, default=TREATMENTS[0], help="of faces that were not found")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the differences; 0. Raises UserError when the reports are not about the same pairs."""
+    a, b = Report.load(args.a), Report.load(args.b)
+    differences = a.compare(b, args.metric, args.treatment)
+    if not args.json:
+        print(f"{args.metric} in %, a = {a.header['model']}, b = {b.header['model']}, difference b - a [95 %, paired over subjects]")
+    for difference in differences:
+        print(json.dumps(asdict(difference)) if args.json else _line(difference))
+    return 0
+
+
+def _line(found: Difference) -> str:
+    what = found.pose_pair or f"{found.yaw_band[0]:g}-{found.yaw_band[1]:g}°"
+    where = f"{found.protocol:14} {what:28} fold {found.fold or 'all':>3} size {found.template_size}"
+    if found.difference is None:
+        return f"{where}  not enough comparisons"
+    verdict = "differs" if found.differs else "no difference shown"
+    return (
+        f"{where}  {100 * found.a:6.2f} {100 * found.b:6.2f}  {100 * found.difference:+6.2f} "
+        f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]  {verdict}"
+    )

@@ -1,0 +1,213 @@
+"""Report: the pose-wise error rates of one model on one dataset, as a small folder that opens anywhere.
+
+    report.json                                   header, and per cell its counts, rates and intervals
+    det.parquet histogram.parquet hardest.parquet rounds.parquet      the tables of all cells (see sfpn.evaluation.cells.Cell)
+
+Reading it needs neither the model nor the pictures:
+
+    report = Report.load("demo/assets/reports/cfp-base")
+    report.header["model"], report.header["acquisition"]          # who, on what, failures to acquire by pose
+    report.pose_pairs(), report.template_sizes()                  # what there is
+    cell = report.cell("frontal-profile")                         # pooled over folds, one image; also template_size=5
+    cell.rates().eer, cell.rates("skip").eer_low, cell.rates("reject").operating_points
+    cell.det(), cell.tables["histogram"], cell.rates_at(0.25)     # curves, and live rates under a dragged threshold
+    cell.hardest("impostor")                                      # 50 pairs by row_id
+    report.yaw_cells()                                            # by |yaw difference|, ascending
+    report.compare(other)                                         # paired difference per cell, with its interval
+    report.mismatches(weights_sha256, dataset_fingerprint)        # sentences; empty when it is about what is loaded
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sfpn.errors import UserError
+from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell, Rates, metric_name
+from sfpn.schema import POSE_PAIRS, PosePair, pair_key
+
+REPORT_FILE = "report.json"
+TABLES = ("det", "histogram", "hardest", "rounds")
+FORMAT = 1
+SAME_PAIRS = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of report B minus that of report A on the same pairs, with the interval of the paired bootstrap.
+
+    `differs` is True where the 95 % interval leaves out zero.
+    """
+
+    protocol: str
+    pose_pair: str | None
+    fold: int | None
+    template_size: int
+    yaw_band: tuple[float, float] | None
+    metric: str
+    a: float | None
+    b: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """A header (plain JSON values) and its cells; see the module docstring for how to read one."""
+
+    header: dict[str, Any]
+    cells: tuple[Cell, ...]
+
+    def cell(
+        self, pose_pair: PosePair | str, template_size: int = 1, fold: int | None = None, protocol: str | None = None
+    ) -> Cell:
+        """The cell of a pose pair ('frontal-profile', a tuple, or 'pooled'). Raises KeyError when it is not there."""
+        key = pose_pair if isinstance(pose_pair, str) else pair_key(pose_pair)
+        for cell in self.cells:
+            if (cell.pose_pair, cell.template_size, cell.fold) == (key, template_size, fold) and protocol in (None, cell.protocol):
+                return cell
+        raise KeyError(f"no cell {key} with template size {template_size} and fold {fold} in this report")
+
+    def pose_pairs(self) -> list[PosePair]:
+        """The pose pairs that have a cell, in the usual order."""
+        there = {cell.pose_pair for cell in self.cells}
+        return [pair for pair in POSE_PAIRS if pair_key(pair) in there]
+
+    def template_sizes(self) -> list[int]:
+        """1, and the template size where the protocol has templates."""
+        return sorted({cell.template_size for cell in self.cells})
+
+    def yaw_cells(self) -> list[Cell]:
+        """The cells by |yaw difference|, ascending."""
+        return sorted((cell for cell in self.cells if cell.yaw_band), key=lambda cell: cell.yaw_band)
+
+    def mismatches(self, weights_sha256: str | None = None, dataset_fingerprint: str | None = None) -> list[str]:
+        """One sentence for each of the given hashes that is not the one this report was made with."""
+        loaded = {"weights_sha256": weights_sha256, "dataset_fingerprint": dataset_fingerprint}
+        what = {"weights_sha256": "weights of the model", "dataset_fingerprint": "dataset"}
+        return [
+            f"This report was made with another version of the {what[name]}: {self.header[name]}, loaded is {value}."
+            for name, value in loaded.items()
+            if value is not None and value != self.header.get(name)
+        ]
+
+    def compare(self, other: Report, metric: str = "eer", treatment: str = WHOLE_IMAGE) -> list[Difference]:
+        """`other` minus this report for every cell, paired: both were resampled with the same subjects in each round.
+
+        `metric` is 'eer' or 'fnmr_at_0.01' and so on. Raises UserError when the two do not cover the same pairs.
+        """
+        differing = [name for name in SAME_PAIRS if self.header.get(name) != other.header.get(name)]
+        if differing:
+            raise UserError(f"the two reports are not about the same pairs ({', '.join(differing)} differ): evaluate both models on the same dataset, folds and seed")
+        theirs = {_key(cell): cell for cell in other.cells}
+        return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
+
+    def save(self, folder: Path) -> None:
+        """Write the folder under a temporary name, then rename. Raises UserError if `folder` is something else or cannot be written."""
+        if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]) and not (folder / REPORT_FILE).is_file():
+            raise UserError(f"{folder} exists and is not a report: choose another --out")
+        building = folder.with_name(folder.name + ".building")
+        try:
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            self._write(building)
+            shutil.rmtree(folder, ignore_errors=True)
+            building.rename(folder)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
+
+    def _write(self, folder: Path) -> None:
+        cells = [{f.name: getattr(cell, f.name) for f in fields(Cell) if f.name not in ("tables", "treatments")} for cell in self.cells]
+        rates = [{name: asdict(rates) for name, rates in cell.treatments.items()} for cell in self.cells]
+        content = {"header": self.header, "cells": [cell | {"treatments": r} for cell, r in zip(cells, rates, strict=True)]}
+        (folder / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
+        for name in TABLES:
+            table = pd.concat([cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells)], ignore_index=True)
+            table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Report:
+        """Read a report folder. Raises UserError when it is not one, is damaged, or was written by another version."""
+        folder = Path(folder)
+        if not (folder / REPORT_FILE).is_file():
+            raise UserError(f"{folder} is not a report folder (no {REPORT_FILE}): make one with `python -m sfpn evaluate`")
+        try:
+            content = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+            tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+        except (OSError, ValueError) as error:
+            raise UserError(f"the report {folder} is damaged ({error}): evaluate again") from error
+        if content["header"].get("format") != FORMAT:
+            raise UserError(f"{folder} has another report format than the {FORMAT} of this version: evaluate again")
+        return cls(content["header"], tuple(_load_cell(cell, i, tables) for i, cell in enumerate(content["cells"])))
+
+
+def summary(cell: Cell) -> dict[str, Any]:
+    """The cell as one flat JSON object; rates under the default treatment, the other two under `skip` and `reject`."""
+    rates = cell.rates()
+    return plain({
+        "protocol": cell.protocol, "pose_pair": cell.pose_pair, "fold": cell.fold, "template_size": cell.template_size,
+        "yaw_band": cell.yaw_band, "subjects": cell.subjects, **_flat(rates), "accuracy": cell.accuracy,
+        "accuracy_deviation": cell.accuracy_deviation, "failures": sum(cell.failures.values()),
+        "failures_by_pose": cell.failures, "images_by_pose": cell.images, "grid_step": cell.grid_step,
+        "skip": _flat(cell.rates("skip")), "reject": _flat(cell.rates("reject")),
+    })
+
+
+def plain(value: Any) -> Any:
+    """Numbers and containers as JSON has them: NaN and infinity become null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flat(rates: Rates) -> dict[str, Any]:
+    points = {f"{point['target_fmr']:g}": point for point in rates.operating_points}
+    return asdict(rates) | {"fnmr_at_fmr": {target: point["fnmr"] for target, point in points.items()}}
+
+
+def _load_cell(stored: dict[str, Any], number: int, tables: dict[str, pd.DataFrame]) -> Cell:
+    own = {name: table[table["cell"] == number].drop(columns="cell") for name, table in tables.items()}
+    band = stored["yaw_band"] and tuple(stored["yaw_band"])
+    treatments = {name: _load_rates(rates) for name, rates in stored["treatments"].items()}
+    return Cell(**stored | {"yaw_band": band, "treatments": treatments}, tables=own)
+
+
+def _load_rates(stored: dict[str, Any]) -> Rates:
+    return Rates(**stored | {"eer_span": tuple(stored["eer_span"]), "operating_points": tuple(stored["operating_points"])})
+
+
+def _key(cell: Cell) -> tuple:
+    return cell.protocol, cell.pose_pair, cell.fold, cell.template_size, cell.yaw_band
+
+
+def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
+    values = [_value(cell.rates(treatment), metric) for cell in (a, b)]
+    rounds = b.rounds(metric, treatment) - a.rounds(metric, treatment) if None not in values else np.array([])
+    rounds = rounds[np.isfinite(rounds)]
+    if not len(rounds):
+        return Difference(*_key(a), metric, *values, None, None, None, False)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (float(end) for end in np.quantile(rounds, [tail, 1 - tail]))
+    return Difference(*_key(a), metric, *values, values[1] - values[0], low, high, low > 0 or high < 0)
+
+
+def _value(rates: Rates, metric: str) -> float | None:
+    if metric == "eer":
+        return rates.eer
+    found = [point["fnmr"] for point in rates.operating_points if metric == metric_name(point["target_fmr"])]
+    if not found:
+        raise UserError(f"unknown metric {metric!r}: choose eer or fnmr_at_ with one of the FMR targets, e.g. fnmr_at_0.01")
+    return found[0]

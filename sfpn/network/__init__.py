@@ -1,0 +1,1 @@
+"""The network and its weights: layers, cards, checkpoints, embedders, the published files."""

@@ -1,0 +1,1 @@
+"""Learning to put faces where teachers put them."""

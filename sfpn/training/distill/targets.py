@@ -1,0 +1,140 @@
+"""One target space out of several teachers' embeddings: the place where a student's descriptor of each face should lie.
+
+Cosines in the joint space are the means of the teachers' cosines. It is then cut to the student's number of
+dimensions and turned to lie where the student's descriptors already are, both of which leave cosines (nearly) alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.linalg import orthogonal_procrustes
+
+from sfpn.data.embeddings import Embeddings
+from sfpn.errors import UserError
+from sfpn.network import checkpoint
+from sfpn.training.batches import Batches
+from sfpn.training.descriptors import plain_descriptors, spread_rows
+from sfpn.training.pack import UNLABELLED, load_pack
+
+FIT_IMAGES = 4_000
+
+
+@dataclass(frozen=True)
+class TeacherFile:
+    """Embeddings of one teacher, which may lie in several files (one per dataset), and its say in the joint space."""
+
+    files: tuple[Path, ...]
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> TeacherFile:
+        """'A.parquet,B.parquet' or 'A.parquet,B.parquet=0.5'. Raises UserError for a weight that is not above zero."""
+        files, _, weight = text.partition("=")
+        try:
+            value = float(weight or 1)
+        except ValueError:
+            value = 0.0
+        if not value > 0:
+            raise UserError(f"{text}: the weight of a teacher must be a number above zero, e.g. FILE.parquet=0.5")
+        return cls(tuple(Path(name) for name in files.split(",")), value)
+
+    def unit(self, row_ids: list[str]) -> tuple[str, np.ndarray]:
+        """The teacher's name, and its (N, D) unit embeddings of the rows. Raises UserError where one is missing."""
+        known: dict[str, np.ndarray] = {}
+        names = set()
+        for file in self.files:
+            embeddings = Embeddings.load(file)
+            names.add(str(embeddings.made_by["model"]))
+            known |= dict(zip(embeddings.row_ids, embeddings.values, strict=True))
+        missing = [row_id for row_id in row_ids if row_id not in known]
+        where = ", ".join(map(str, self.files))
+        if missing:
+            raise UserError(f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); embed their dataset too")
+        if len(names) > 1:
+            raise UserError(f"{where}: embeddings of several models ({', '.join(sorted(names))}); give each teacher its own option")
+        return names.pop(), _unit(np.stack([known[row_id] for row_id in row_ids]).astype(np.float32))
+
+
+def joint(parts: list[np.ndarray], weights: list[float]) -> np.ndarray:
+    """(N, sum of D) unit vectors whose cosines are the weighted mean of the teachers' cosines, each teacher centred first.
+
+    parts: one (N, D) array of unit vectors per teacher.
+    """
+    shares = np.sqrt(np.array(weights) / sum(weights))
+    centred = [_unit(part - part.mean(axis=0)) for part in parts]
+    return np.concatenate([share * part for share, part in zip(shares, centred, strict=True)], axis=1).astype(np.float32)
+
+
+def toward_identity(targets: np.ndarray, identities: np.ndarray, share: float) -> np.ndarray:
+    """Targets moved by `share` (0-1) towards the mean target of their identity; those without identity stay.
+
+    A profile then has to land nearer to its person's frontal faces than the teachers place it.
+    """
+    moved = targets.copy()
+    labelled = identities != UNLABELLED
+    _, person = np.unique(identities[labelled], return_inverse=True)
+    sums = np.zeros((person.max(initial=-1) + 1, targets.shape[1]), targets.dtype)
+    np.add.at(sums, person, targets[labelled])
+    moved[labelled] = (1 - share) * targets[labelled] + share * _unit(sums)[person]
+    return _unit(moved)
+
+
+def fit_to(targets: np.ndarray, descriptors: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """(targets (N, D) in D' dimensions, how much of their squared length is kept), turned to lie close to `descriptors`.
+
+    The cut is the leading singular subspace; the turn is the orthogonal Procrustes solution (Schönemann 1966), so both
+    leave cosines as they are. descriptors: (R, D') centred descriptors of some rows by the student at its start.
+    """
+    size = descriptors.shape[1]
+    values, vectors = np.linalg.eigh(targets.T.astype(np.float64) @ targets)
+    cut = targets @ vectors[:, ::-1][:, :size].astype(np.float32)
+    if cut.shape[1] < size:
+        cut = np.pad(cut, ((0, 0), (0, size - cut.shape[1])))
+    turn, _ = orthogonal_procrustes(cut[rows].astype(np.float64), _unit(descriptors).astype(np.float64))
+    kept = float(values[::-1][:size].sum() / values.sum())
+    return _unit(cut @ turn.astype(np.float32)), kept
+
+
+def prototypes(targets: np.ndarray, identities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """((C, D) unit mean target per class, (N,) class of each row); a row without identity is a class of its own."""
+    classes = identities.astype(np.int64).copy()
+    unlabelled = classes == UNLABELLED
+    classes[unlabelled] = classes.max(initial=-1) + 1 + np.arange(unlabelled.sum())
+    _, classes = np.unique(classes, return_inverse=True)
+    sums = np.zeros((classes.max() + 1, targets.shape[1]), targets.dtype)
+    np.add.at(sums, classes, targets)
+    return _unit(sums), classes
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn train targets`."""
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--teachers", nargs="+", required=True, metavar="FILE,FILE[=WEIGHT]", help="embeddings (python -m sfpn embed) by one teacher each, its files joined by commas")
+    parser.add_argument("--start-from", required=True, metavar="WEIGHTS", help="the weights that the student will start from")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the targets of a pack; 0 when done. Raises UserError."""
+    pack = load_pack(args.pack)
+    teachers = [TeacherFile.parse(text) for text in args.teachers]
+    names, parts = zip(*(teacher.unit(pack.row_ids) for teacher in teachers), strict=True)
+    start, card = checkpoint.load(args.start_from)
+    rows = spread_rows(len(pack), FIT_IMAGES)
+    descriptors = plain_descriptors(start.to(memory_format=torch.channels_last), Batches(pack, card.preprocess, seed=0), rows)
+    targets, kept = fit_to(joint(list(parts), [teacher.weight for teacher in teachers]), descriptors - descriptors.mean(axis=0), rows)
+    said = [f"{name} x {teacher.weight:g}" for name, teacher in zip(names, teachers, strict=True)]
+    made_by = {"model": "joint targets", "teachers": json.dumps(said), "kept": f"{kept:.4f}", "start": card.weights_sha256}
+    Embeddings(np.array(pack.row_ids, object), targets, np.ones(len(pack), bool), made_by).save(args.out)
+    print(f"{args.out}: {len(pack)} targets of {targets.shape[1]} numbers; they keep {kept:.1%} of the joint space of {', '.join(said)}")
+    return 0

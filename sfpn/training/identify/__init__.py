@@ -1,0 +1,1 @@
+"""The paper's two stages: learning to tell identities apart."""

@@ -1,0 +1,1 @@
+"""Learning from scratch to see like a network of the same layout, map by map."""

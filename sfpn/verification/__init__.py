@@ -1,0 +1,1 @@
+"""Photos to a decision: the verifier, the rule by which a score is judged, and the words for it."""

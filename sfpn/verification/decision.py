@@ -1,0 +1,119 @@
+"""Score -> decision, by what the card of the weights knows about scores of the same pose pair.
+
+A score that reaches the threshold is a match. The *uncertain* zone lies just below: scores that do not reach the
+threshold but would if ten times as many strangers were accepted (for FMR 0.1 %, those between the thresholds of FMR
+1 % and 0.1 %). Such a score is too high for strangers to be taken for granted and too low to accept; it counts as no
+match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sfpn.errors import UserError
+from sfpn.evaluation import metrics
+from sfpn.evaluation.scores import Scores
+from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram
+from sfpn.schema import POOLED, PosePair, pair_key
+
+MATCH, UNCERTAIN, NO_MATCH = "match", "uncertain", "no match"
+DEFAULT_FMR = 0.001
+BY_HAND = "by hand"  # OperatingPointRecord.set_on of a threshold that a visitor chose
+UNCERTAIN_FACTOR = 10.0  # how many times as many false matches mark the lower end of the uncertain zone
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """A threshold for one pose pair and the error rates measured at it.
+
+    `scores_of` names the scores behind it: the key of the pair, or 'pooled' where the card has none of this pair.
+    `uncertain_from` <= point.threshold is the lower end of the uncertain zone.
+    """
+
+    pose_pair: PosePair
+    scores_of: str
+    point: OperatingPointRecord
+    uncertain_from: float
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the pair has no scores of its own, so that those of all pose pairs together stand in."""
+        return self.scores_of == POOLED
+
+    def decide(self, score: float) -> str:
+        """MATCH, UNCERTAIN or NO_MATCH."""
+        if score >= self.point.threshold:
+            return MATCH
+        return UNCERTAIN if score >= self.uncertain_from else NO_MATCH
+
+
+def rule_for_fmr(card: Card, pair: PosePair, target_fmr: float = DEFAULT_FMR) -> DecisionRule:
+    """The frozen operating point of a pose pair for a target FMR (0-1), else the pooled one.
+
+    Raises UserError if the card has neither.
+    """
+    for key in (pair_key(pair), POOLED):
+        for point in card.operating_points.get(key, ()):
+            if point.target_fmr == target_fmr:
+                return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
+    known = ", ".join(f"{fmr:g}" for fmr in known_targets(card, pair))
+    if not known:
+        raise UserError(f"model {card.name}: its card has no operating points; make them with: python -m sfpn calibrate")
+    raise UserError(f"model {card.name} has no operating point at FMR {target_fmr:g} for {pair_key(pair)}; it has {known}")
+
+
+def known_targets(card: Card, pair: PosePair) -> list[float]:
+    """Target FMRs for which rule_for_fmr has an answer, laxest first."""
+    records = [*card.operating_points.get(pair_key(pair), ()), *card.operating_points.get(POOLED, ())]
+    return sorted({point.target_fmr for point in records}, reverse=True)
+
+
+def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionRule:
+    """Any threshold, with the rates counted on the card's histogram: exact at its bin edges.
+
+    Raises UserError if the card has no histogram.
+    """
+    key, histogram = histogram_for(card, pair)
+    found = metrics.rates_at(*_scores(histogram), threshold)
+    point = OperatingPointRecord(
+        target_fmr=found.fmr, threshold=threshold, set_on=BY_HAND, measured_on=histogram.measured_on, fmr=found.fmr,
+        fnmr=found.fnmr, impostor=found.impostor, genuine=found.genuine, false_matches=found.false_matches,
+        false_non_matches=found.false_non_matches,
+    )  # fmt: skip
+    return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
+
+
+def histogram_for(card: Card, pair: PosePair) -> tuple[str, ScoreHistogram]:
+    """The key and histogram of a pose pair, else the pooled one. Raises UserError if there is neither."""
+    for key in (pair_key(pair), POOLED):
+        if key in card.histograms:
+            return key, card.histograms[key]
+    raise UserError(f"model {card.name}: its card has no score histograms; make them with: python -m sfpn calibrate")
+
+
+def genuine_quantile(card: Card, pair: PosePair, fnmr: float) -> float | None:
+    """The highest histogram edge below which at most a share `fnmr` of genuine scores lie; None without a histogram."""
+    if not card.histograms.keys() & {pair_key(pair), POOLED}:
+        return None
+    _, histogram = histogram_for(card, pair)
+    genuine, _ = _scores(histogram)
+    return max(edge for edge in histogram.edges if metrics.fnmr(genuine, edge) <= fnmr)
+
+
+def _scores(histogram: ScoreHistogram) -> tuple[Scores, Scores]:
+    """Genuine and impostor scores; both kinds are counted at the lower edges of their bins."""
+    edges = histogram.edges[:-1]
+    return Scores.binned(edges, histogram.genuine), Scores.binned(edges, histogram.impostor)
+
+
+def _uncertain_from(card: Card, key: str, point: OperatingPointRecord) -> float:
+    laxer = UNCERTAIN_FACTOR * max(point.target_fmr, 1 / point.impostor)
+    for record in card.operating_points.get(key, ()):
+        if abs(record.target_fmr - laxer) < 1e-9:
+            return min(record.threshold, point.threshold)
+    if key not in card.histograms:
+        return point.threshold
+    histogram = card.histograms[key]
+    _, impostor = _scores(histogram)
+    reached = (edge for edge in histogram.edges if metrics.fmr(impostor, edge) <= laxer)
+    return min(point.threshold, *reached)

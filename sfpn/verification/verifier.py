@@ -1,0 +1,187 @@
+"""Two sides of photos -> one Comparison, or a named error that says which photo and why.
+
+A side is one photo or several of the same person. Several photos make a template, as in the paper: the mean of their
+normalised embeddings, normalised again. The pose of a side is the pose of most of its photos; of equally frequent
+ones, the most frontal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from sfpn.errors import UserError
+from sfpn.network.embedders import Embedder
+from sfpn.photos.detector import Face, FaceDetector, choose_face
+from sfpn.photos.photo import Photo
+from sfpn.schema import POSES, PosePair, pose_pair
+from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
+
+MAX_PHOTOS = 10  # a side
+SMALLEST_FACE = 20.0  # px, shorter side of the face box
+SIDES = ("first", "second")
+STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % of genuine pairs is of another person
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo, all faces found in it (at least one), and which of them is meant."""
+
+    photo: Photo
+    faces: tuple[Face, ...]
+    chosen: int
+
+    @property
+    def face(self) -> Face:
+        return self.faces[self.chosen]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was made of the photos of one side."""
+
+    shots: tuple[Shot, ...]
+    crops: tuple[Image.Image, ...]  # as the network gets them
+    embeddings: np.ndarray  # (photos, D), normalised
+    template: np.ndarray  # (D,), normalised
+    pose: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The answer: both sides, their score (cosine, -1..1) and how it is judged."""
+
+    model: str
+    sides: tuple[Side, Side]
+    score: float
+    rule: DecisionRule
+    seconds: float  # crops, embeddings and score; not the search for faces
+
+    @property
+    def decision(self) -> str:
+        """One of the three words of sfpn.verification.decision."""
+        return self.rule.decide(self.score)
+
+    @property
+    def match(self) -> bool:
+        return self.score >= self.rule.point.threshold
+
+    @property
+    def pose_pair(self) -> PosePair:
+        return self.rule.pose_pair
+
+
+class Verifier:
+    """One embedder and one detector. The detector is not thread-safe: one call at a time."""
+
+    def __init__(self, embedder: Embedder, detector: FaceDetector) -> None:
+        self.embedder, self.detector = embedder, detector
+
+    def look(self, photo: Photo, chosen: int | None = None) -> Shot:
+        """Find the faces of a photo; `chosen` is an index into them, by default the large and central one.
+
+        Raises UserError if there is no face, no such face, or the face is under 20 px.
+        """
+        return look(self.detector, photo, chosen)
+
+    def verify(
+        self, first: Sequence[Photo], second: Sequence[Photo], target_fmr: float = DEFAULT_FMR
+    ) -> Comparison:
+        """Look at all photos and compare the two sides at the operating point for a target FMR (0-1)."""
+        check_counts(len(first), len(second))
+        return self.compare([self.look(photo) for photo in first], [self.look(photo) for photo in second], target_fmr)
+
+    def compare(
+        self, first: Sequence[Shot], second: Sequence[Shot], target_fmr: float = DEFAULT_FMR
+    ) -> Comparison:
+        """Compare two sides of photos that were looked at.
+
+        Raises UserError if a side is missing, has too many photos, or photos of more than one person.
+        """
+        check_counts(len(first), len(second))
+        started = time.perf_counter()
+        sides = self._sides(tuple(first), tuple(second))
+        pair = pose_pair(sides[0].pose, sides[1].pose)
+        return Comparison(
+            model=self.embedder.name,
+            sides=sides,
+            score=float(np.clip(sides[0].template @ sides[1].template, -1, 1)),
+            rule=rule_for_fmr(self.embedder.card, pair, target_fmr),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _sides(self, first: tuple[Shot, ...], second: tuple[Shot, ...]) -> tuple[Side, Side]:
+        crops = [self.embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]
+        embeddings = normalized(self.embedder.embed(crops))
+        cut = len(first)
+        sides = (_side(first, crops[:cut], embeddings[:cut]), _side(second, crops[cut:], embeddings[cut:]))
+        for name, side in zip(SIDES, sides, strict=True):
+            self._check_one_person(name, side)
+        return sides
+
+    def _check_one_person(self, name: str, side: Side) -> None:
+        """Raise UserError for a photo that looks like none of the others of its side."""
+        scores = side.embeddings @ side.embeddings.T
+        for i, shot in enumerate(side.shots):
+            others = [j for j in range(len(side.shots)) if j != i]
+            bounds = [genuine_quantile(self.embedder.card, _pair(shot, side.shots[j]), STRANGER_FNMR) for j in others]
+            if others and all(bound is not None and scores[i, j] < bound for j, bound in zip(others, bounds, strict=True)):
+                raise UserError(
+                    f"{shot.photo.name}: shows another person than the other photos of the {name} side "
+                    f"(highest score {scores[i, others].max():.2f}); give photos of one person on each side"
+                )
+
+
+def look(detector: FaceDetector, photo: Photo, chosen: int | None = None) -> Shot:
+    """See Verifier.look; needs no weights."""
+    faces = tuple(detector.detect(photo.image))
+    default = choose_face(list(faces), photo.size)
+    if default is None:
+        raise UserError(f"{photo.name}: no face was found; give a photo with a larger, well-lit face")
+    index = faces.index(default) if chosen is None else chosen
+    check_choice(photo.name, faces, index)
+    return Shot(photo, faces, index)
+
+
+def check_choice(name: str, faces: Sequence[Face], index: int) -> None:
+    """Raise UserError unless the photo called `name` has a face of this index and it is large enough."""
+    if not 0 <= index < len(faces):
+        raise UserError(f"{name}: there is no face {index + 1}; it has {len(faces)}, choose 1 to {len(faces)}")
+    side = faces[index].shorter_side
+    if side < SMALLEST_FACE:
+        raise UserError(
+            f"{name}: the face is only {side:.0f} px wide, under the {SMALLEST_FACE:.0f} px needed; give a larger photo"
+        )
+
+
+def check_counts(*counts: int) -> None:
+    """Raise UserError unless each side has 1 to 10 photos."""
+    for name, count in zip(SIDES, counts, strict=True):
+        if count == 0:
+            raise UserError(f"the {name} side has no photo; give at least one")
+        if count > MAX_PHOTOS:
+            raise UserError(f"the {name} side has {count} photos; give at most {MAX_PHOTOS}")
+
+
+def normalized(embeddings: np.ndarray) -> np.ndarray:
+    """Vectors (..., D) of length one; a zero vector stays zero."""
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def pose_of_side(poses: Sequence[str]) -> str:
+    """The most frequent pose; of equally frequent ones, the most frontal."""
+    return max(POSES, key=lambda pose: (poses.count(pose), -POSES.index(pose)))
+
+
+def _side(shots: tuple[Shot, ...], crops: list[Image.Image], embeddings: np.ndarray) -> Side:
+    template = normalized(embeddings.mean(axis=0))
+    return Side(shots, tuple(crops), embeddings, template, pose_of_side([shot.face.pose for shot in shots]))
+
+
+def _pair(first: Shot, second: Shot) -> PosePair:
+    return pose_pair(first.face.pose, second.face.pose)

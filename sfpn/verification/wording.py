@@ -1,0 +1,107 @@
+"""What a comparison means, in words and as JSON: the same sentences for the command and the app."""
+
+from __future__ import annotations
+
+from sfpn.network.card import OperatingPointRecord
+from sfpn.schema import POSE_LABELS, PosePair
+from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, DecisionRule
+from sfpn.verification.verifier import Comparison, Shot, Side
+
+HEADLINES = {MATCH: "Match", UNCERTAIN: "Uncertain, so no match"}
+
+
+def headline(decision: str) -> str:
+    """The decision in two or three words."""
+    return HEADLINES.get(decision, "No match")
+
+
+def pair_words(pair: PosePair) -> str:
+    """'frontal and profile'; 'two profile' for a pair of the same pose."""
+    first, second = (POSE_LABELS[pose] for pose in pair)
+    return f"two {first}" if first == second else f"{first} and {second}"
+
+
+def percent(rate: float) -> str:
+    """A rate (0-1) as a percentage with two significant digits, e.g. '0.1 %', '12 %'."""
+    return f"{100 * rate:.2g} %" if rate < 0.995 else f"{100 * rate:.0f} %"
+
+
+def explanation(rule: DecisionRule, score: float) -> str:
+    """Why this score is judged as it is."""
+    threshold = rule.point.threshold
+    if score >= threshold:
+        return f"The score {score:.3f} reaches the threshold {threshold:.3f}."
+    if score >= rule.uncertain_from:
+        return (
+            f"The score {score:.3f} lies just below the threshold {threshold:.3f}: in the zone from {rule.uncertain_from:.3f} on, "
+            "ten times as many strangers score as high. Do not take it as proof either way; try other photos."
+        )
+    return f"The score {score:.3f} is below the threshold {threshold:.3f}, and below the uncertain zone from {rule.uncertain_from:.3f} on."
+
+
+def error_rates(point: OperatingPointRecord) -> str:
+    """Both error rates at the threshold with their counts."""
+    return (
+        f"At this threshold {percent(point.fmr)} of strangers match (FMR: {point.false_matches:,} of {point.impostor:,} pairs) "
+        f"and {percent(point.fnmr)} of pairs of one person do not (FNMR: {point.false_non_matches:,} of {point.genuine:,})."
+    )
+
+
+def provenance(rule: DecisionRule) -> str:
+    """Which scores the rates come from, and whether they are of this pose pair at all."""
+    words = [f"Measured on {rule.point.measured_on}; threshold set {_where(rule.point.set_on)}."]
+    if rule.is_fallback:
+        words.insert(0, f"There are no scores of {pair_words(rule.pose_pair)} faces: those of all pose pairs together stand in.")
+    if rule.point.pose_estimated:
+        words.append("The poses of these photos are estimates, not labels.")
+    return " ".join(words)
+
+
+def _where(set_on: str) -> str:
+    return set_on if set_on == BY_HAND else f"on {set_on}"
+
+
+def record(comparison: Comparison) -> dict:
+    """The comparison as plain JSON values; rates are fractions 0-1, boxes and landmarks pixels of the upright photo."""
+    rule = comparison.rule
+    point = rule.point
+    return {
+        "score": round(comparison.score, 6),
+        "threshold": point.threshold,
+        "match": comparison.match,
+        "decision": comparison.decision,
+        "uncertain_from": rule.uncertain_from,
+        "pose_pair": list(comparison.pose_pair),
+        "scores_of": rule.scores_of,
+        "target_fmr": point.target_fmr,
+        "fmr": point.fmr,
+        "fnmr": point.fnmr,
+        "impostor": point.impostor,
+        "genuine": point.genuine,
+        "false_matches": point.false_matches,
+        "false_non_matches": point.false_non_matches,
+        "measured_on": point.measured_on,
+        "pose_estimated": point.pose_estimated,
+        "model": comparison.model,
+        "seconds": round(comparison.seconds, 4),
+        "faces": [_side_record(side) for side in comparison.sides],
+    }
+
+
+def _side_record(side: Side) -> dict:
+    return {"pose": side.pose, "photos": [_shot_record(shot) for shot in side.shots]}
+
+
+def _shot_record(shot: Shot) -> dict:
+    face = shot.face
+    return {
+        "photo": shot.photo.name,
+        "size": list(shot.photo.size),
+        "faces_found": len(shot.faces),
+        "chosen": shot.chosen + 1,
+        "box_xyxy": [round(v, 1) for v in face.box_xyxy],
+        "landmarks_xy": [[round(float(v), 1) for v in point] for point in face.landmarks_xy],
+        "confidence": round(face.confidence, 4),
+        "yaw_degrees": round(face.yaw_degrees, 1),
+        "pose": face.pose,
+    }

@@ -1,0 +1,146 @@
+"""python -m sfpn verify: the answer on drawn people, and one sentence for each kind of bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.drawn_people import drawn_image, save_drawn
+from helpers.paths import ROOT
+from helpers.shared_material import CFP, needs_cfp
+from helpers.small_models import save_random_model
+from PIL import Image
+
+from sfpn.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("model") / "random.safetensors"
+    save_random_model(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("photos")
+    names = {"front": save_drawn(folder / "front.jpg", "frontal"), "side": save_drawn(folder / "side.png", "profile")}
+    return {name: str(path) for name, path in names.items()}
+
+
+def run(*arguments: str, capsys) -> tuple[int, str, str]:
+    status = main(["verify", *arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_json_is_one_compact_object(photos, model, capsys):
+    status, out, err = run(photos["side"], photos["front"], "--model", model, "--json", capsys=capsys)
+    assert status == 0 and err == "" and out.count("\n") == 1 and ": " not in out
+    found = json.loads(out)
+    assert found["pose_pair"] == ["frontal", "profile"] and found["model"] == "random"
+    assert found["match"] is (found["score"] >= found["threshold"])
+    assert (found["fmr"], found["fnmr"], found["impostor"], found["genuine"]) == (0.001, pytest.approx(0.3), 1000, 100)
+    assert [side["pose"] for side in found["faces"]] == ["profile", "frontal"]
+
+
+def test_words_say_score_threshold_rates_and_fallback(photos, model, capsys):
+    status, out, _ = run(photos["front"], photos["front"], "--model", model, "--fmr", "0.01", capsys=capsys)
+    assert status == 0
+    assert "score 1.0000, threshold 0.4000" in out and "Match." in out and "10 of 1,000 pairs" in out
+    assert "no scores of two frontal faces" in out
+
+
+def test_folder_is_a_side_of_several_photos(tmp_path, photos, model, capsys):
+    side = tmp_path / "person"
+    side.mkdir()
+    for number in range(2):
+        save_drawn(side / f"{number}.jpg", "frontal", quality=90 - 30 * number)
+    status, out, _ = run(str(side), photos["side"], "--model", model, "--json", capsys=capsys)
+    assert status == 0 and len(json.loads(out)["faces"][0]["photos"]) == 2
+
+
+def test_rotated_by_exif_gives_the_same_face(tmp_path, photos, model, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned a quarter to the left
+    drawn_image("frontal").transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    save_drawn(tmp_path / "upright.png", "frontal")
+    out = [run(str(tmp_path / name), photos["side"], "--model", model, "--json", capsys=capsys)[1] for name in ("turned.png", "upright.png")]
+    assert json.loads(out[0])["score"] == json.loads(out[1])["score"]
+
+
+def make_bad(kind: str, folder: Path, model: str) -> tuple[list[str], str]:
+    """(arguments that replace the first photo or the model, what the sentence must hold)"""
+    path = folder / f"{kind}.jpg"
+    if kind == "text":
+        path.write_text("no picture")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "truncated":
+        save_drawn(path, "frontal")
+        path.write_bytes(path.read_bytes()[:3000])
+    elif kind == "one-pixel":
+        Image.new("RGB", (1, 1)).save(path)
+    elif kind == "no-face":
+        Image.new("RGB", (300, 300), "teal").save(path)
+    elif kind == "tiny-face":
+        canvas = Image.new("RGB", (360, 360), "teal")
+        canvas.paste(drawn_image("frontal").resize((34, 34)), (163, 163))
+        canvas.save(path, quality=95)
+    return [str(path)], path.name
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "empty", "truncated", "one-pixel", "no-face", "tiny-face"])
+def test_bad_photos_are_named_in_one_line(kind, tmp_path, photos, model, capsys):
+    arguments, name = make_bad(kind, tmp_path, model)
+    status, out, err = run(*arguments, photos["side"], "--model", model, capsys=capsys)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and name in err
+
+
+def test_empty_folder_and_too_many_photos(tmp_path, photos, model, capsys):
+    status, _, err = run(str(tmp_path), photos["side"], "--model", model, capsys=capsys)
+    assert status == 2 and "has no files" in err
+    for number in range(11):
+        save_drawn(tmp_path / f"{number}.jpg", "frontal")
+    status, _, err = run(str(tmp_path), photos["side"], "--model", model, capsys=capsys)
+    assert status == 2 and "11 photos; give at most 10" in err
+
+
+@pytest.mark.parametrize("damage", ["absent", "garbage", "other card", "no points"])
+def test_bad_models_are_refused(damage, tmp_path, photos, capsys):
+    path = tmp_path / "m.safetensors"
+    save_random_model(path, **({"operating_points": {}} if damage == "no points" else {}))
+    if damage == "absent":
+        path.unlink()
+    elif damage == "garbage":
+        path.write_bytes(b"not weights")
+    elif damage == "other card":
+        save_random_model(tmp_path / "n.safetensors", depthwise=False)
+        path.with_suffix(".json").write_text((tmp_path / "n.json").read_text())
+    status, out, err = run(photos["front"], photos["side"], "--model", str(path), capsys=capsys)
+    assert (status, out) == (2, "") and err.count("\n") == 1
+
+
+def test_no_traceback_from_the_real_command():
+    command = [sys.executable, "-m", "sfpn", "verify", "nowhere.jpg", "nowhere.jpg", "--model", "base"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "python -m sfpn verify: nowhere.jpg: no such file; check the path\n"
+
+
+@needs_cfp
+def test_bundled_model_tells_a_genuine_from_an_impostor_pair(capsys):
+    from sfpn.network.checkpoint import bundled_names
+
+    if "base" not in bundled_names():
+        pytest.skip("the bundled weights are not in this tree")
+    images = CFP / "Data" / "Images"
+    scores = []
+    for profile in ("001/profile/02.jpg", "003/profile/02.jpg"):
+        status, out, _ = run(str(images / "001/frontal/01.jpg"), str(images / profile), "--json", capsys=capsys)
+        assert status == 0
+        scores.append(json.loads(out)["score"])
+    assert scores[0] > scores[1]

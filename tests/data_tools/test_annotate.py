@@ -1,0 +1,97 @@
+"""Pictures as they come: orientation, formats, broken files; and the map over worker processes."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from functools import partial
+
+import datasets
+import numpy as np
+import pytest
+from helpers.data_tools_layouts import FAKE, encoded, picture
+from PIL import Image
+
+from data_tools.annotate import Annotated, annotate, decode, mtcnn, roll_degrees
+from data_tools.sources.base import Item, Problem
+from data_tools.workers import ordered_map
+from sfpn.errors import UserError
+from sfpn.schema import ROW_COLUMNS
+
+ROTATED = 6  # EXIF: turn by 90 degrees clockwise to see it upright
+
+
+def item(content: bytes, **labels: object) -> Item:
+    return Item("a", "ann", "ann/a.jpg", partial(bytes, content), **labels)
+
+
+def with_orientation(image: Image.Image) -> bytes:
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = ROTATED
+    image.save(stream, "JPEG", exif=exif)
+    return stream.getvalue()
+
+
+def test_boxes_belong_to_the_picture_as_datasets_decodes_it():
+    content = with_orientation(picture(1))
+    stored, seen = decode(content)
+    assert stored == content and seen.size == (56, 48)
+    opened = datasets.Image().decode_example({"bytes": stored, "path": None})
+    np.testing.assert_array_equal(np.asarray(opened.convert("RGB")), np.asarray(seen))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1"])
+def test_every_colour_mode_reaches_the_detector_as_rgb(mode):
+    stream = io.BytesIO()
+    picture(1).convert(mode).save(stream, "TIFF")
+    stored, seen = decode(stream.getvalue())
+    assert seen.mode == "RGB" and Image.open(io.BytesIO(stored)).format == "PNG"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP"])
+def test_no_cut_of_a_file_gets_through_as_anything_but_a_row_or_a_problem(kind):
+    whole = encoded(3, kind=kind)
+    for length in range(0, len(whole), max(1, len(whole) // 40)):
+        found = annotate(item(whole[:length]), "test", FAKE)
+        assert isinstance(found, (Problem, Annotated))
+        assert "0x" not in getattr(found, "reason", "")  # a memory address would change the ledger at every run
+
+
+def test_a_row_has_exactly_the_contract_columns():
+    for detector in (FAKE, None):
+        found = annotate(item(encoded(1), pose="profile", yaw_degrees=-70.0, template="t"), "test", detector)
+        assert list(found.row) == list(ROW_COLUMNS)
+    assert found.row["yaw_source"] == "given" and found.row["quality"] is None
+
+
+def test_a_detector_is_equal_after_pickling_so_that_a_worker_loads_it_once():
+    for detector in (FAKE, mtcnn()):
+        again = pickle.loads(pickle.dumps(detector))
+        assert again == detector and hash(again) == hash(detector)
+
+
+@pytest.mark.parametrize(("right_eye", "degrees"), [((20, 10), 0.0), ((20, 20), 45.0), ((20, 0), -45.0)])
+def test_roll_is_positive_clockwise(right_eye, degrees):
+    assert roll_degrees([(10, 10), right_eye]) == pytest.approx(degrees)
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def die(number: int) -> int:
+    os._exit(1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_map_keeps_the_order_and_reads_ahead_a_little_only(workers):
+    taken = []
+    results = ordered_map(square, (taken.append(number) or number for number in range(1000)), workers)
+    assert next(results) == 0 and len(taken) <= 64
+    assert list(results) == [number * number for number in range(1, 1000)]
+
+
+def test_a_killed_worker_is_one_clear_sentence():
+    with pytest.raises(UserError, match="worker was killed"):
+        list(ordered_map(die, range(3), 1))

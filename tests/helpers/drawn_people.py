@@ -1,0 +1,34 @@
+"""Photos of drawn people from the dataset that ships with the project, for tests that need a face to be found."""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from helpers.paths import SYNTHETIC
+from sfpn.data.dataset import FaceDataset
+
+
+@functools.cache
+def drawn(pose: str, number: int = 0) -> bytes:
+    """The encoded picture of the `number`-th person seen in a pose, with a face that the detector found."""
+    dataset = FaceDataset.open(SYNTHETIC)
+    rows = dataset.rows()
+    rows = rows[(rows["pose"] == pose) & (rows["pose_estimated"] == pose)]
+    identity = sorted(rows["identity"].unique())[number]
+    row_id = rows[rows["identity"] == identity]["row_id"].iloc[0]
+    return next(dataset.pictures({row_id})).encoded
+
+
+def drawn_image(pose: str, number: int = 0) -> Image.Image:
+    """The same, decoded."""
+    return Image.open(io.BytesIO(drawn(pose, number))).convert("RGB")
+
+
+def save_drawn(path: Path, pose: str, number: int = 0, **options) -> Path:
+    """The same, written in the format of the file's ending."""
+    drawn_image(pose, number).save(path, **options)
+    return path
