@@ -58,10 +58,22 @@ class Options:
 
 def parse(arguments: list[str] | None = None) -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser("app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", nargs="+", metavar="NAME_OR_PATH", help="models to offer (default: all that are bundled)")
-    parser.add_argument("--dataset", type=Path, help="dataset folder (default: the synthetic people that ship with the project)")
-    parser.add_argument("--report", nargs="+", type=Path, metavar="DIR", help="evaluation reports (default: those that ship, and those kept in the dataset folder)")
+    parser = argparse.ArgumentParser(
+        "app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", nargs="+", metavar="NAME_OR_PATH", help="models to offer (default: all that are bundled)"
+    )
+    parser.add_argument(
+        "--dataset", type=Path, help="dataset folder (default: the synthetic people that ship with the project)"
+    )
+    parser.add_argument(
+        "--report",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="evaluation reports (default: those that ship, and those kept in the dataset folder)",
+    )
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     args = parser.parse_args(arguments)
@@ -84,7 +96,9 @@ def load(options: Options) -> Loaded:
     embedders = [load_embedder(name) for name in options.models]
     models = {embedder.name: embedder for embedder in embedders}
     if len(models) < len(embedders):
-        raise UserError(f"--model: two of these have the same name in their cards: {', '.join(options.models)}; rename one")
+        raise UserError(
+            f"--model: two of these have the same name in their cards: {', '.join(options.models)}; rename one"
+        )
     return Loaded(
         models=models,
         detector=FaceDetector(),
@@ -134,10 +148,17 @@ def main(arguments: list[str] | None = None) -> int:
 def launch_settings() -> dict:
     """How the page is served: bounded uploads, nothing recorded, nothing shared."""
     return {
-        "theme": make_theme(), "css_paths": STYLE_SHEET, "js": explain_terms(), "max_file_size": MAX_BYTES, "run_history": False,
-        "enable_monitoring": False, "share": False, "pwa": False, "footer_links": ["api", "settings"],
+        "theme": make_theme(),
+        "css_paths": STYLE_SHEET,
+        "js": explain_terms(),
+        "max_file_size": MAX_BYTES,
+        "run_history": False,
+        "enable_monitoring": False,
+        "share": False,
+        "pwa": False,
+        "footer_links": ["api", "settings"],
         "state_session_capacity": 200,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Builds pose-labelled face datasets.
 
-    python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
-    python -m data_tools synthesize --out DIR
+python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
+python -m data_tools synthesize --out DIR
 """
 
 from __future__ import annotations

@@ -68,7 +68,11 @@ class BuildConfig:
     def identity(self, source: Source, detector: Detector | None) -> dict[str, Any]:
         """What must be equal for an interrupted build to go on."""
         free = ("workers", "resume", "overwrite", "progress")
-        named = {"source": asdict(source.info), "detector": detector and detector.name, "rows_per_shard": ROWS_PER_SHARD}
+        named = {
+            "source": asdict(source.info),
+            "detector": detector and detector.name,
+            "rows_per_shard": ROWS_PER_SHARD,
+        }
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
 
 
@@ -179,13 +183,17 @@ def describe(
     ledger.write_csv(building / LEDGER_FILE)
     if not counts["identity"]:
         raise UserError(f"no picture of the source could be kept; the reasons are in {building / LEDGER_FILE}")
-    card = asdict(source.info) | card_counts(counts) | {
-        "detector": detector.name if detector else None,
-        "command": config.command,
-        "ledger": ledger.counts(),
-        "fingerprint": ledger.fingerprint(),
-        "files_sha256": files_sha256(building),
-    }  # fmt: skip
+    card = (
+        asdict(source.info)
+        | card_counts(counts)
+        | {
+            "detector": detector.name if detector else None,
+            "command": config.command,
+            "ledger": ledger.counts(),
+            "fingerprint": ledger.fingerprint(),
+            "files_sha256": files_sha256(building),
+        }
+    )
     save_card(building, card)
     return card
 

@@ -51,7 +51,9 @@ def count_rows(files: Iterable[Path]) -> dict[str, Counter]:
     counts = {name: Counter() for name in COUNTED}
     for file in files:
         for name, column in pq.read_table(file, columns=list(COUNTED)).to_pydict().items():
-            counts[name].update(value is not None for value in column) if name == "quality" else counts[name].update(column)
+            counts[name].update(value is not None for value in column) if name == "quality" else counts[name].update(
+                column
+            )
     return counts
 
 
@@ -75,7 +77,12 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
     save_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
     pairs_config = PAIRS_CONFIG.format_map(card) if (folder / PAIRS_FILE).is_file() else ""
-    shown = card | {"detector": card["detector"] or "none", "poses": poses, "quoted_title": json.dumps(card["title"]), "pairs_config": pairs_config}
+    shown = card | {
+        "detector": card["detector"] or "none",
+        "poses": poses,
+        "quoted_title": json.dumps(card["title"]),
+        "pairs_config": pairs_config,
+    }
     save_text(README.format_map(shown), folder / README_FILE)
 
 

@@ -1,8 +1,8 @@
 """Options of `python -m data_tools build KIND SOURCE --out DIR`.
 
-    python -m data_tools build cfp shared/cfp-dataset --out cfp
-    python -m data_tools build hub user/faces --columns image=img identity=person --out faces
-    python -m data_tools build turned cfp:train --out cfp-turned
+python -m data_tools build cfp shared/cfp-dataset --out cfp
+python -m data_tools build hub user/faces --columns image=img identity=person --out faces
+python -m data_tools build turned cfp:train --out cfp-turned
 """
 
 from __future__ import annotations
@@ -66,20 +66,32 @@ def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--hub-split", default="train", help="split of the Hub dataset to read (default: train)")
     if kind == "turned":
         sub.add_argument("--seed", type=_whole, default=0, help="of the new yaws (default: 0)")
-        sub.add_argument("--per-image", type=_positive, default=1, metavar="N", help="turned pictures of each photo (default: 1)")
-        sub.add_argument("--yaw", type=_yaw, default=DEFAULT_YAW, metavar="LEAST-MOST", help="new yaw in degrees (default: 25-75)")
+        sub.add_argument(
+            "--per-image", type=_positive, default=1, metavar="N", help="turned pictures of each photo (default: 1)"
+        )
+        sub.add_argument(
+            "--yaw", type=_yaw, default=DEFAULT_YAW, metavar="LEAST-MOST", help="new yaw in degrees (default: 25-75)"
+        )
 
 
 def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the dataset folder to write")
-    sub.add_argument("--workers", type=_whole, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)")
+    sub.add_argument(
+        "--workers", type=_whole, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)"
+    )
     sub.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures of the source")
     sub.add_argument("--no-detect", action="store_true", help="no boxes, no estimated pose")
     sub.add_argument("--small-faces", action="store_true", help="also look for faces below portrait size (slower)")
-    sub.add_argument("--split", metavar="NAME=FRACTION,...", help="default: train=0.8,validation=0.1,test=0.1, by identity")
-    sub.add_argument("--duplicates", choices=("keep", "drop"), help="default: keep where the source has an official protocol")
+    sub.add_argument(
+        "--split", metavar="NAME=FRACTION,...", help="default: train=0.8,validation=0.1,test=0.1, by identity"
+    )
+    sub.add_argument(
+        "--duplicates", choices=("keep", "drop"), help="default: keep where the source has an official protocol"
+    )
     sub.add_argument("--require-face", action="store_true", help="drop pictures without a detected face")
-    sub.add_argument("--min-images", type=_positive, default=1, metavar="N", help="drop identities with fewer (default: 1)")
+    sub.add_argument(
+        "--min-images", type=_positive, default=1, metavar="N", help="drop identities with fewer (default: 1)"
+    )
     sub.add_argument("--resume", action="store_true", help="go on with an interrupted build")
     sub.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -136,8 +148,25 @@ def shown_command(args: argparse.Namespace) -> str:
     """The command with folder names only and without what leaves the bytes as they are, so that it can be published."""
     source = args.source if args.kind == "hub" and not Path(args.source).exists() else Path(args.source).resolve().name
     words = ["python -m data_tools build", args.kind, source, "--out", args.out.resolve().name]
-    shown = ("pose_list", "train_list", "pairs", "columns", "name", "licence", "hub_split", "limit", "no_detect", "small_faces", "split",
-             "duplicates", "require_face", "min_images", "seed", "per_image", "yaw")  # fmt: skip
+    shown = (
+        "pose_list",
+        "train_list",
+        "pairs",
+        "columns",
+        "name",
+        "licence",
+        "hub_split",
+        "limit",
+        "no_detect",
+        "small_faces",
+        "split",
+        "duplicates",
+        "require_face",
+        "min_images",
+        "seed",
+        "per_image",
+        "yaw",
+    )
     defaults = {"hub_split": "train", "min_images": 1, "per_image": 1, "yaw": DEFAULT_YAW}
     for name in shown:
         value = getattr(args, name, None)

@@ -14,7 +14,11 @@ def admit(found: Annotated | Problem, ledger: Ledger, shard: int, *, require_fac
         return False
     row_id = found.row["row_id"]
     duplicate = duplicate_reason(found, ledger)
-    reason = used_id_reason(found, ledger) or (not keep_duplicates and duplicate) or (require_face and faceless_reason(found))
+    reason = (
+        used_id_reason(found, ledger)
+        or (not keep_duplicates and duplicate)
+        or (require_face and faceless_reason(found))
+    )
     if reason:
         ledger.note(shard, found.path, row_id, "filter", DROPPED, reason)
         return False

@@ -73,7 +73,9 @@ class Ledger:
 
     def note(self, shard: int, path: str, row_id: str, step: str, status: str, reason: str) -> None:
         """Add one line; the same line twice is one."""
-        self._db.execute("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?)", (shard, path, row_id, step, status, reason))
+        self._db.execute(
+            "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?)", (shard, path, row_id, step, status, reason)
+        )
 
     def keep(self, shard: int, row_id: str, digest: bytes) -> None:
         """Record that a row is in the dataset, with the SHA-256 of its image bytes."""
@@ -89,7 +91,9 @@ class Ledger:
 
     def row_with(self, digest: bytes) -> str | None:
         """The first kept row with the same image bytes, or None."""
-        found = self._db.execute("SELECT row_id FROM kept WHERE digest = ? ORDER BY rowid LIMIT 1", (digest,)).fetchone()
+        found = self._db.execute(
+            "SELECT row_id FROM kept WHERE digest = ? ORDER BY rowid LIMIT 1", (digest,)
+        ).fetchone()
         return found[0] if found else None
 
     def has_row(self, row_id: str) -> bool:

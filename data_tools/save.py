@@ -92,10 +92,14 @@ def _check_resumable(building: Path, settings: dict[str, Any], *, resume: bool, 
         shutil.rmtree(building)
         return
     if not resume:
-        raise UserError(f"an interrupted build lies in {building}: add --resume to go on, or --overwrite to start again")
+        raise UserError(
+            f"an interrupted build lies in {building}: add --resume to go on, or --overwrite to start again"
+        )
     file = building / SETTINGS_FILE
     if not file.is_file() or json.loads(file.read_text(encoding="utf-8")) != settings:
-        raise UserError(f"the interrupted build in {building} had other options: repeat them, or add --overwrite instead of --resume")
+        raise UserError(
+            f"the interrupted build in {building} had other options: repeat them, or add --overwrite instead of --resume"
+        )
 
 
 def finish(building: Path, out: Path) -> None:

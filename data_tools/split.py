@@ -30,5 +30,7 @@ def parse_fractions(text: str) -> Fractions:
         raise UserError(f"--split {text!r}: write it as train=0.8,validation=0.1,test=0.1") from error
     values = [value for _, value in fractions]
     if not all(name for name, _ in fractions) or min(values) < 0 or not math.isclose(sum(values), 1):
-        raise UserError(f"--split {text!r}: each split needs a name and a fraction from 0, and the fractions must sum to 1")
+        raise UserError(
+            f"--split {text!r}: each split needs a name and a fraction from 0, and the fractions must sum to 1"
+        )
     return fractions

@@ -33,7 +33,9 @@ def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) 
             raise UserError("a worker was killed (out of memory?): repeat with fewer --workers and --resume") from error
 
 
-def _in_flight(pool: ProcessPoolExecutor, step: Callable[[Any], Any], items: Iterator[Any], tasks: int) -> Iterator[Any]:
+def _in_flight(
+    pool: ProcessPoolExecutor, step: Callable[[Any], Any], items: Iterator[Any], tasks: int
+) -> Iterator[Any]:
     waiting: deque = deque()
     while batch := list(islice(items, ITEMS_PER_TASK)):
         waiting.append(pool.submit(_run, step, batch))

@@ -18,7 +18,11 @@ from urllib.parse import quote
 
 import gradio as gr
 
-AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}  # quick handlers that change no State: that needs the queue
+AT_ONCE = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}  # quick handlers that change no State: that needs the queue
 VERIFY, EXPLORE, EMBEDDINGS, POSE_ERRORS, MODEL = "verify", "explore", "embeddings", "pose_errors", "model"
 
 _counter = itertools.count(1)

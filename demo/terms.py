@@ -45,7 +45,7 @@ TERMS = {
     "genuine": "Comparisons of two images of one person",
     "impostor": "Comparisons of images of two persons",
     "failures": "Images in which no face was found",
-}  # fmt: skip
+}
 
 
 def explain_terms() -> str:

@@ -15,9 +15,7 @@ POSE_LABELS = {"frontal": "frontal", "three_quarter": "three-quarter", "profile"
 POSE_SHORT = {"frontal": "F", "three_quarter": "3/4", "profile": "P"}
 
 PosePair = tuple[str, str]
-POSE_PAIRS: tuple[PosePair, ...] = tuple(
-    (first, second) for i, first in enumerate(POSES) for second in POSES[i:]
-)
+POSE_PAIRS: tuple[PosePair, ...] = tuple((first, second) for i, first in enumerate(POSES) for second in POSES[i:])
 POOLED = "pooled"
 
 YAW_SOURCES = ("given", "estimated")

@@ -62,7 +62,9 @@ def test_only_the_documented_endpoint_is_public(loaded):
     assert set(page.get_api_info()["named_endpoints"]) == {"/verify"}
 
 
-@pytest.mark.parametrize("arguments", [["--model", "nowhere.safetensors"], ["--dataset", "nowhere"], ["--report", "nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [["--model", "nowhere.safetensors"], ["--dataset", "nowhere"], ["--report", "nowhere"]]
+)
 def test_bad_options_are_one_line(arguments, model_file, capsys):
     arguments = arguments if arguments[0] == "--model" else [*arguments, "--model", str(model_file)]
     assert app.main(arguments) == 2
@@ -108,7 +110,9 @@ def group(loaded):
     """Two people in one photo."""
     canvas = Image.new("RGB", (640, 320), "gray")
     for number in range(2):
-        canvas.paste(Image.open(io.BytesIO(drawn("frontal", number))).convert("RGB").resize((300, 300)), (10 + 320 * number, 10))
+        canvas.paste(
+            Image.open(io.BytesIO(drawn("frontal", number))).convert("RGB").resize((300, 300)), (10 + 320 * number, 10)
+        )
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG")
     return see(loaded.detector, "group.png", buffer.getvalue())
@@ -133,7 +137,11 @@ def test_comparison_waits_for_both_sides_then_decides(loaded):
     assert result is None and "as soon as both sides" in verdict
     result, notice, verdict, _, crops, figure, slider, about, record = compared(loaded, (frontal,), (profile,))
     assert notice == "" and f"{result.score:.3f}" in verdict and "1 of 1,000 pairs" in verdict
-    assert crops.count("<img") == 2 and "ms on this computer" in about and json.loads(json.dumps(record))["model"] == "random"
+    assert (
+        crops.count("<img") == 2
+        and "ms on this computer" in about
+        and json.loads(json.dumps(record))["model"] == "random"
+    )
     assert slider["value"] == 0.4 and figure.layout.shapes[0].x0 == 0.4
 
 
@@ -142,7 +150,9 @@ def test_moving_the_threshold_changes_decision_and_rates(loaded):
     result = compared(loaded, (photo,), (photo,))[0]
     fmr, verdict, figure = verify.move_threshold(loaded.models, result, 0.5)
     assert fmr is None and "Match" in verdict and figure.layout.shapes[0].x0 == 0.5
-    assert "10 of 190 pairs" in verdict and "105 of 190" in verdict  # bins 15-19 and 0-14 of the random card's histogram
+    assert (
+        "10 of 190 pairs" in verdict and "105 of 190" in verdict
+    )  # bins 15-19 and 0-14 of the random card's histogram
 
 
 def test_an_operating_point_that_is_missing_is_a_notice(loaded):

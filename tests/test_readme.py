@@ -10,7 +10,9 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_tree_names_every_source_file():
-    listed = subprocess.run(["git", "ls-files", "app.py", "demo", "sfpn", "data_tools"], cwd=ROOT, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "app.py", "demo", "sfpn", "data_tools"], cwd=ROOT, capture_output=True, text=True
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     files = {f for f in listed.stdout.split() if re.search(r"\.(py|js|css)$", f) and not f.endswith("__init__.py")}

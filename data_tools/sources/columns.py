@@ -56,7 +56,9 @@ def item_from_row(row: dict[str, Any], columns: Columns, *, base: Path, default_
         row: the image cell is encoded bytes, a `{"bytes": ..., "path": ...}` or a path (relative ones below `base`).
         default_id: the row id where the table has none; also names the row in the ledger.
     """
-    cell = {field.name: _text(row.get(getattr(columns, field.name))) for field in fields(Columns) if field.name != "image"}
+    cell = {
+        field.name: _text(row.get(getattr(columns, field.name))) for field in fields(Columns) if field.name != "image"
+    }
     row_id = cell["row_id"] or default_id
     image = row.get(columns.image)
     path, content = (image.get("path"), image.get("bytes")) if isinstance(image, dict) else (None, image)

@@ -93,12 +93,16 @@ class Table:
         as_text = csv.ConvertOptions(column_types=dict.fromkeys(vars(self.columns).values(), pa.string()))
         is_csv = self.file.suffix.lower() == ".csv"
         try:
-            return dataset.dataset(self.file, format=dataset.CsvFileFormat(convert_options=as_text) if is_csv else "parquet")
+            return dataset.dataset(
+                self.file, format=dataset.CsvFileFormat(convert_options=as_text) if is_csv else "parquet"
+            )
         except (OSError, pa.ArrowInvalid) as error:
             raise UserError(f"{self.file} cannot be read as {self.file.suffix}: {error}") from error
 
 
-def open_folder(path: Path, columns: Columns | None = None, name: str | None = None, licence: str | None = None) -> Folder | Table:
+def open_folder(
+    path: Path, columns: Columns | None = None, name: str | None = None, licence: str | None = None
+) -> Folder | Table:
     """The source for a folder, or for a .csv or .parquet file. Raises UserError for anything else.
 
     name, licence: what the data card shall say, since the files do not.

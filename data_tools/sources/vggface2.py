@@ -1,9 +1,9 @@
 """VGGFace2: the VGGFace2-Pose list (368 subjects x 30 images = 11,040) and the train list (8,631 identities).
 
-    test_posetemp_imglist.txt    `n000001/0019_01.jpg`; 30 lines a subject: ten frontal, ten three-quarter, ten profile,
-                                 each ten being two templates of five; pose and template are the position, nothing else
-    train_list.txt               `n000002/0001_01.jpg`
-    n000001/0019_01.jpg          in SOURCE, SOURCE/test or SOURCE/train
+test_posetemp_imglist.txt    `n000001/0019_01.jpg`; 30 lines a subject: ten frontal, ten three-quarter, ten profile,
+                             each ten being two templates of five; pose and template are the position, nothing else
+train_list.txt               `n000002/0001_01.jpg`
+n000001/0019_01.jpg          in SOURCE, SOURCE/test or SOURCE/train
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class VGGFace2:
             if file and not file.is_file():
                 raise UserError(f"there is no list {file}")
         if not self._lists():
-            raise UserError(f"{self.root} has neither {POSE_LIST} nor {TRAIN_LIST}; name one with --pose-list or --train-list")
+            raise UserError(
+                f"{self.root} has neither {POSE_LIST} nor {TRAIN_LIST}; name one with --pose-list or --train-list"
+            )
 
     def total(self) -> int:
         """Number of lines in the lists."""

@@ -25,7 +25,11 @@ def ear(person: Identity, head: np.ndarray, side: int) -> Patch:
     local = shape_a[..., None] * along + shape_b[..., None] * upward + relief[..., None] * outward
     points = _ear_anchor(head, side) + size * local
     blood = 0.25 + 0.3 * person.redness + 0.2 * bump(r - 0.9, 0.12)
-    tone = base_tone(person) * np.exp(-blood[..., None] * BLOOD) * (1 - 0.55 * bump(np.hypot(back + 0.35, up + 0.1), 0.22))[..., None]
+    tone = (
+        base_tone(person)
+        * np.exp(-blood[..., None] * BLOOD)
+        * (1 - 0.55 * bump(np.hypot(back + 0.35, up + 0.1), 0.22))[..., None]
+    )
     return patch(points[:, ::side], tone[:, ::side], 0.3, "skin")
 
 

@@ -73,4 +73,8 @@ def yaw_curve(drawn: list[Drawn]) -> list[dict[str, float | None]]:
 
 def _summary(drawn: list[Drawn]) -> dict[str, float | None]:
     errors = [abs(d.yaw_estimated - d.row["yaw_degrees"]) for d in drawn if d.yaw_estimated is not None]
-    return {"images": len(drawn), "found": len(errors), "median_yaw_error": round(median(errors), 1) if errors else None}
+    return {
+        "images": len(drawn),
+        "found": len(errors),
+        "median_yaw_error": round(median(errors), 1) if errors else None,
+    }

@@ -63,7 +63,13 @@ def note_rows(rows: list[dict[str, Any]], ledger: Ledger) -> None:
 def draw(config: SyntheticConfig, folder: Path) -> list[Drawn]:
     """All pictures, identity by identity; those of finished identities are kept in `folder` and taken from there."""
     missing = [number for number in range(config.identities) if not part_file(folder, number).is_file()]
-    bar = tqdm(total=config.identities, initial=config.identities - len(missing), unit="person", desc=SOURCE, disable=not config.progress)
+    bar = tqdm(
+        total=config.identities,
+        initial=config.identities - len(missing),
+        unit="person",
+        desc=SOURCE,
+        disable=not config.progress,
+    )
     with bar:
         for number, pictures in _drawn(missing, config):
             save_part(pictures, part_file(folder, number))

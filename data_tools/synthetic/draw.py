@@ -46,7 +46,12 @@ class SyntheticConfig:
     @property
     def settings(self) -> dict[str, Any]:
         """What must be equal for an interrupted run to go on; people are drawn one by one, so their number may change."""
-        return {"seed": self.seed, "images_per_pose": self.images_per_pose, "size": self.size, "detector": self.detector}
+        return {
+            "seed": self.seed,
+            "images_per_pose": self.images_per_pose,
+            "size": self.size,
+            "detector": self.detector,
+        }
 
     @property
     def detector(self) -> str | None:
@@ -84,7 +89,9 @@ def draw_person(number: int, config: SyntheticConfig) -> list[Drawn]:
 def view_of(person: Identity, task: Task, config: SyntheticConfig) -> View:
     """The circumstances of a picture, from its own seed: they depend on no other picture."""
     pose = list(YAW_RANGES).index(task.pose)
-    return sample_view(person, task.pose, np.random.default_rng([config.seed, task.number, pose, task.index]), config.size)
+    return sample_view(
+        person, task.pose, np.random.default_rng([config.seed, task.number, pose, task.index]), config.size
+    )
 
 
 def draw_one(task: Task, config: SyntheticConfig) -> Drawn:

@@ -31,7 +31,12 @@ def move(points: np.ndarray, s: dict[str, float], e: Expression) -> np.ndarray:
     cheek = bump(np.hypot(ax - 3.9, y + 3.4), 1.4) * front
     brow = bump(np.hypot((ax - 2.6) / 1.7, y - s["brow_height"] - 0.5), 0.9) * front
     upper_lip = bump(ax, 1.8) * bump(y - s["mouth_height"] - 0.5, 0.6) * front
-    below = 0.5 * (1 - np.tanh((y - mouth_line(x, s)) / 0.10)) * front * ramp(ax, s["mouth_width"] * 1.7, s["mouth_width"] * 0.75)
+    below = (
+        0.5
+        * (1 - np.tanh((y - mouth_line(x, s)) / 0.10))
+        * front
+        * ramp(ax, s["mouth_width"] * 1.7, s["mouth_width"] * 0.75)
+    )
     jaw = ramp(y, s["mouth_height"] + 1.0, s["mouth_height"] - 1.0) * front
     shift_x = side * (0.40 * e.smile * corner + 0.12 * e.smile * cheek)
     shift_y = e.smile * (0.36 * corner + 0.25 * cheek + 0.10 * upper_lip) + 0.42 * e.brows * brow

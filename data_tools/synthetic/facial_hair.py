@@ -79,8 +79,13 @@ def _dark(person: Identity, factor: float) -> np.ndarray:
 
 
 def _short(
-    rng: np.random.Generator, roots: np.ndarray, normals: np.ndarray, lean: np.ndarray, length: np.ndarray,
-    colour: np.ndarray, steps: int,
+    rng: np.random.Generator,
+    roots: np.ndarray,
+    normals: np.ndarray,
+    lean: np.ndarray,
+    length: np.ndarray,
+    colour: np.ndarray,
+    steps: int,
 ) -> Strands:
     """Strands that leave the skin along `lean` and bend a little with their own noise."""
     lean = lean + rng.normal(0, 0.12, lean.shape)

@@ -55,7 +55,9 @@ def head_hair(person: Identity, head: np.ndarray, scalp: np.ndarray, disorder: f
     rng = np.random.default_rng([person.seed, 5])
     roots, normals = _roots(rng, head, scalp, style.strands)
     flow = _flow(style, roots, normals, person)
-    wild = fractal(roots + 33, person.seed + 81, 3.0, 2)[:, None] * 0.35 + rng.normal(0, 0.10 + 0.10 * disorder, roots.shape)
+    wild = fractal(roots + 33, person.seed + 81, 3.0, 2)[:, None] * 0.35 + rng.normal(
+        0, 0.10 + 0.10 * disorder, roots.shape
+    )
     tousle = np.stack([noise3(roots + 7, seed + i, 5.0) for i in range(3)], -1) * 0.5 * disorder
     start = flow * (1 - style.rise) + normals * style.rise + wild * 0.5 + tousle
     length = _lengths(rng, style, roots)
@@ -86,9 +88,13 @@ def _flow(style: Style, roots: np.ndarray, normals: np.ndarray, person: Identity
     if style.flow == "parted":
         middle = 2.2 * person.parting if person.hair == "side_part" else 0.6 * person.parting
         side = np.tanh((x - middle) * 2.5)
-        wish = np.concatenate([side, -0.25 + 0 * x, 0.2 - 0.12 * np.maximum(roots[:, 2:], 0)], 1) + 0.4 * down * ramp(roots[:, 1:2], 9, 4)
+        wish = np.concatenate([side, -0.25 + 0 * x, 0.2 - 0.12 * np.maximum(roots[:, 2:], 0)], 1) + 0.4 * down * ramp(
+            roots[:, 1:2], 9, 4
+        )
     elif style.flow == "back":
-        wish = np.concatenate([0.05 * x, 0.1 * ramp(roots[:, 1:2], 6, 9), -1 + 0 * x], 1) + 0.6 * down * ramp(roots[:, 2:], 0, -8)
+        wish = np.concatenate([0.05 * x, 0.1 * ramp(roots[:, 1:2], 6, 9), -1 + 0 * x], 1) + 0.6 * down * ramp(
+            roots[:, 2:], 0, -8
+        )
     elif style.flow == "bun":
         wish = BUN - roots
     elif style.flow == "out":
@@ -109,7 +115,12 @@ def _lengths(rng: np.random.Generator, style: Style, roots: np.ndarray) -> np.nd
 
 
 def _grow(
-    style: Style, radius: HeadRadius, roots: np.ndarray, start: np.ndarray, length: np.ndarray, front: float,
+    style: Style,
+    radius: HeadRadius,
+    roots: np.ndarray,
+    start: np.ndarray,
+    length: np.ndarray,
+    front: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Points (N, STEPS, 3) of strands of the given lengths (N,)."""
@@ -162,6 +173,8 @@ def _bun(rng: np.random.Generator, person: Identity) -> Strands:
     turn = rng.uniform(0, 2 * np.pi, (1500, 1)) + np.linspace(0, 2.5, STEPS)[None]
     high = rng.normal(0, 0.5, (1500, 1)) + 0 * turn
     ring = 2.1 + rng.normal(0, 0.25, (1500, 1))
-    shell = np.stack([ring * np.cos(turn) * np.cos(high), ring * np.sin(turn) * np.cos(high), ring * 0.8 * np.sin(high)], -1)
+    shell = np.stack(
+        [ring * np.cos(turn) * np.cos(high), ring * np.sin(turn) * np.cos(high), ring * 0.8 * np.sin(high)], -1
+    )
     points = BUN + np.array([0, 0, -1.0]) + shell
     return Strands(points.astype(np.float32), _colours(rng, person, points[:, 0]), 0.6)

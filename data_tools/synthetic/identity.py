@@ -152,7 +152,9 @@ def _hair_style(rng: np.random.Generator, masculine: float, age: float, melanin:
     """Style and hairline recession in cm."""
     if masculine > 0:
         balding = max(0.0, (age - 30) / 30) * rng.random()
-        weights = dict(bald=0.4 + balding, buzz=1.2, short=2.2, side_part=1.5, swept_back=0.8, curly=0.7, fringe=0.5, long=0.2)
+        weights = dict(
+            bald=0.4 + balding, buzz=1.2, short=2.2, side_part=1.5, swept_back=0.8, curly=0.7, fringe=0.5, long=0.2
+        )
     else:
         balding = 0.0
         weights = dict(long=2.2, bob=1.6, bun=1.2, fringe=1.2, curly=1.2, side_part=0.6, swept_back=0.5, short=0.4)
@@ -165,7 +167,11 @@ def _hair_style(rng: np.random.Generator, masculine: float, age: float, melanin:
 
 def _hair_colour(rng: np.random.Generator, melanin: float, age: float) -> tuple[float, float, float]:
     light = ["black", "dark_brown", "brown", "chestnut", "red", "dark_blond", "blond"]
-    chances = np.array([0.1, 0.2, 0.2, 0.12, 0.08, 0.15, 0.15]) if melanin < 0.35 else np.array([0.55, 0.35, 0.08, 0.02, 0, 0, 0])
+    chances = (
+        np.array([0.1, 0.2, 0.2, 0.12, 0.08, 0.15, 0.15])
+        if melanin < 0.35
+        else np.array([0.55, 0.35, 0.08, 0.02, 0, 0, 0])
+    )
     base = np.array(HAIR_COLOURS[str(rng.choice(light, p=chances / chances.sum()))])
     greying = np.clip((age - 38) / 30 + rng.normal(0, 0.25), 0, 1) if age > 36 else 0.0
     grey = np.array(HAIR_COLOURS["white" if age > 62 else "grey"])

@@ -30,7 +30,11 @@ def background(rng: np.random.Generator, size: int, light: Light) -> np.ndarray:
         t = (0.5 + 0.5 * (np.cos(a := rng.uniform(0, 6.28)) * (x - 0.5) + np.sin(a) * (y - 0.5)))[..., None]
         picture = first * t + first * 0.55 * (1 - t)
     elif kind == 1:  # shapes out of focus
-        picture = zoom(np.stack([_muted(rng) for _ in range(25)]).reshape(5, 5, 3) * rng.uniform(0.4, 1.4, (5, 5, 1)), (size / 5, size / 5, 1), order=1)
+        picture = zoom(
+            np.stack([_muted(rng) for _ in range(25)]).reshape(5, 5, 3) * rng.uniform(0.4, 1.4, (5, 5, 1)),
+            (size / 5, size / 5, 1),
+            order=1,
+        )
         picture = gaussian_filter(picture, (size / 14, size / 14, 0))
     else:  # a horizon
         t = 1 / (1 + np.exp(-(y - rng.uniform(0.35, 0.8)) * 14))[..., None]

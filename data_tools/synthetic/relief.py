@@ -25,7 +25,9 @@ def lips(p: np.ndarray, s: dict[str, float]) -> np.ndarray:
     t = np.clip(np.abs(x) / s["mouth_width"], 0, 1.3)
     up, low = np.clip(y / (upper + 1e-3), 0, 1), np.clip(-y / (lower + 1e-3), 0, 1)
     fade = ramp(t, 1.03, 0.6)
-    roll = np.sin(np.pi * up**0.75) * (0.09 + 0.52 * s["lip_upper"]) + np.sin(np.pi * low**0.7) * (0.11 + 0.58 * s["lip_lower"])
+    roll = np.sin(np.pi * up**0.75) * (0.09 + 0.52 * s["lip_upper"]) + np.sin(np.pi * low**0.7) * (
+        0.11 + 0.58 * s["lip_lower"]
+    )
     groove = -0.16 * bump(y, 0.07) * ramp(t, 1.12, 0.9) - 0.14 * bump(t - 1.04, 0.09) * bump(y, 0.22)
     return roll * fade + groove
 
@@ -63,6 +65,8 @@ def _age_folds(p: np.ndarray, person: Identity) -> np.ndarray:
     forehead = ramp(y, 3.0, 3.8) * ramp(y, 7.0, 6.0) * ramp(x, 4.5, 3.0)
     lines = -0.05 * depth * np.maximum(np.sin(wavy * 7.5), 0) ** 4 * forehead
     frown = -0.07 * depth * bump(x - 0.45, 0.1) * bump(y - s["brow_height"] - 0.2, 0.6)
-    crow = ramp(x, s["eye_distance"] + 1.6, s["eye_distance"] + 2.0) * ramp(x, s["eye_distance"] + 3.3, s["eye_distance"] + 2.4)
+    crow = ramp(x, s["eye_distance"] + 1.6, s["eye_distance"] + 2.0) * ramp(
+        x, s["eye_distance"] + 3.3, s["eye_distance"] + 2.4
+    )
     rays = -0.05 * depth * np.maximum(np.sin((y - s["eye_height"]) * 8.0 / (x - s["eye_distance"] + 0.5) * 1.6), 0) ** 3
     return folds + lines + frown + rays * crow * bump(y - s["eye_height"], 0.9)

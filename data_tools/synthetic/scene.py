@@ -81,7 +81,9 @@ def build_model(person: Identity) -> Model:
     face = facial_hair.FaceSurface(points)
     marks = _landmarks(person, face)
     return Model(
-        person, head, scalp,
+        person,
+        head,
+        scalp,
         tuple(body.ear(person, points, side) for side in (-1, 1)) if ears_shown(person) else (),
         body.neck(person),
         facial_hair.brows(person, face),

@@ -34,7 +34,9 @@ def shadow_map(scene: Scene, toward: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _light_pixels(points: np.ndarray, axes: np.ndarray) -> np.ndarray:
     local = points @ axes.T
     scale = np.float32(SHADOW_SIZE / SHADOW_FIELD)
-    return np.stack([SHADOW_SIZE / 2 + local[:, 0] * scale, SHADOW_SIZE / 2 - local[:, 1] * scale, 100 - local[:, 2]], -1)
+    return np.stack(
+        [SHADOW_SIZE / 2 + local[:, 0] * scale, SHADOW_SIZE / 2 - local[:, 1] * scale, 100 - local[:, 2]], -1
+    )
 
 
 def lit_share(scene: Scene, surface: Surface, toward: np.ndarray) -> np.ndarray:

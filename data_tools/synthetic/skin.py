@@ -21,7 +21,9 @@ def base_tone(person: Identity) -> np.ndarray:
 
 def skin_albedo(points: np.ndarray, person: Identity, scalp: np.ndarray) -> np.ndarray:
     """Linear RGB (H, W, 3) at points of the head at rest; `scalp` (H, W) 0-1 says where head hair grows."""
-    blood = 0.18 + person.redness * (0.30 * _flush(points, person.shape) + 0.10 * fractal(points + 9, person.seed + 21, 3.0))
+    blood = 0.18 + person.redness * (
+        0.30 * _flush(points, person.shape) + 0.10 * fractal(points + 9, person.seed + 21, 3.0)
+    )
     tone = base_tone(person) * np.exp(-np.maximum(blood, 0)[..., None] * BLOOD)
     mottle = 0.05 * fractal(points + 30, person.seed + 22, 1.6, 3) + 0.03 * noise3(points + 30, person.seed + 23, 0.35)
     tone = tone * (1 + mottle[..., None]) * (1 - _marks(points, person)[..., None] * np.array([0.35, 0.5, 0.6]))
@@ -46,7 +48,11 @@ def lip_mask(p: np.ndarray, s: dict[str, float]) -> np.ndarray:
 def gloss(points: np.ndarray, person: Identity) -> np.ndarray:
     """Gloss 0-1 (H, W): oilier on nose, forehead and lips."""
     x, y, z = np.moveaxis(points, -1, 0)
-    oily = 0.3 * bump(x, 1.4) * ramp(z, 8.5, 10.5) + 0.15 * bump(y - 4.5, 2) * bump(x, 3) + 0.45 * lip_mask(points, person.shape)
+    oily = (
+        0.3 * bump(x, 1.4) * ramp(z, 8.5, 10.5)
+        + 0.15 * bump(y - 4.5, 2) * bump(x, 3)
+        + 0.45 * lip_mask(points, person.shape)
+    )
     return (0.28 + oily).astype(np.float32) * ramp(z, -6, 0)
 
 
@@ -94,11 +100,21 @@ def _shades(p: np.ndarray, person: Identity) -> np.ndarray:
     u, v = eye_coordinates(p, s)
     high, low = lid_edges(u, s)
     at_eye = ramp(np.abs(u), s["eye_width"] + 0.15, s["eye_width"] - 0.1)
-    liner = 0.75 * bump(v - high - 0.02, 0.06) + 0.35 * bump(v - low + 0.03, 0.05) + 0.25 * bump(v - high - s["lid_fold"], 0.07)
+    liner = (
+        0.75 * bump(v - high - 0.02, 0.06)
+        + 0.35 * bump(v - low + 0.03, 0.05)
+        + 0.25 * bump(v - high - s["lid_fold"], 0.07)
+    )
     rings = 0.14 * bump(v - low + 0.6, 0.3) * (0.5 + person.wrinkles) * bump(u + 0.2, 1.1)
-    nostril = 0.9 * bump(np.abs(p[..., 0]) - 0.5 * s["nose_width"], 0.2) * bump(p[..., 1] + s["nose_length"] + 0.42, 0.14)
+    nostril = (
+        0.9 * bump(np.abs(p[..., 0]) - 0.5 * s["nose_width"], 0.2) * bump(p[..., 1] + s["nose_length"] + 0.42, 0.14)
+    )
     nostril = nostril * ramp(p[..., 2], 8.3, 8.9)
-    mouth = 0.65 * bump(p[..., 1] - mouth_line(p[..., 0], s), 0.055) * ramp(np.abs(p[..., 0]), s["mouth_width"] * 1.05, s["mouth_width"] * 0.9)
+    mouth = (
+        0.65
+        * bump(p[..., 1] - mouth_line(p[..., 0], s), 0.055)
+        * ramp(np.abs(p[..., 0]), s["mouth_width"] * 1.05, s["mouth_width"] * 0.9)
+    )
     return np.clip(liner * at_eye + rings + nostril + mouth, 0, 0.95) * ramp(p[..., 2], 3, 5)
 
 

@@ -1,8 +1,8 @@
 """HTML that Python writes and whose marked parts can be clicked, or reached by keyboard.
 
-    view = Clickable(html)
-    view.select(choose, None, [...])     # evt.index is the JSON in the data-select attribute of what was clicked
-    view.remove(drop, None, [...])       # the same for data-remove
+view = Clickable(html)
+view.select(choose, None, [...])     # evt.index is the JSON in the data-select attribute of what was clicked
+view.remove(drop, None, [...])       # the same for data-remove
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ class DatasetView:
     rows: pd.DataFrame
     thumbnails: Path
     groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
-    background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are being made
+    background: threading.Lock = field(
+        default_factory=threading.Lock, repr=False
+    )  # held once thumbnails are being made
 
     @classmethod
     def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:

@@ -23,7 +23,9 @@ def download(button: gr.Button, make: Callable[..., tuple[str, bytes]], inputs: 
     """Each click on `button` saves what `make` gives for the inputs: a file name and its content."""
     packed = gr.Textbox(visible="hidden", show_label=False)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    button.click(lambda *values: _pack(*make(*values)), inputs, packed, **quiet).then(None, packed, None, js=_SAVE, api_visibility="private")
+    button.click(lambda *values: _pack(*make(*values)), inputs, packed, **quiet).then(
+        None, packed, None, js=_SAVE, api_visibility="private"
+    )
 
 
 def _pack(name: str, content: bytes) -> str:

@@ -47,7 +47,11 @@ def _neighbour(view: DatasetView, row_id: str | None, own: str | None, other: st
     row = view.rows.loc[other]
     kind = "" if own is None else "same" if row["identity"] == own else "different"
     words = {"": "", "same": "same identity", "different": "another identity"}[kind]
-    compare = "" if row_id is None else f'<button type="button" class="compare" data-select="{_target("pair", row_id, other)}" title="Compare the two in Verify">compare</button>'
+    compare = (
+        ""
+        if row_id is None
+        else f'<button type="button" class="compare" data-select="{_target("pair", row_id, other)}" title="Compare the two in Verify">compare</button>'
+    )
     return (
         f'<div class="tile {kind}"><button type="button" data-select="{_target("sample", other)}" title="{escape(other)}: {words}">'
         f'<img src="{view.address(other)}" loading="lazy" alt="{escape(other)}, {words}"><span><b>{score:.3f}</b> {escape(str(row["identity"]))}<br>{pose_words(row)}</span></button>{compare}</div>'
@@ -56,10 +60,14 @@ def _neighbour(view: DatasetView, row_id: str | None, own: str | None, other: st
 
 def sample_html(row: pd.Series, photo: Image.Image, crop: Image.Image | None) -> str:
     """The photo with its box and landmarks, the crop that the network gets, and all columns."""
-    crops = "" if crop is None else f'<figure><img class="crop" src="{data_uri(crop)}" alt="crop"><figcaption>what the network sees</figcaption></figure>'
+    crops = (
+        ""
+        if crop is None
+        else f'<figure><img class="crop" src="{data_uri(crop)}" alt="crop"><figcaption>what the network sees</figcaption></figure>'
+    )
     return (
         f'<div class="sample"><figure>{_overlay(photo, row)}<figcaption>{photo.width} × {photo.height} px; {_found(row)}</figcaption></figure>{crops}'
-        f'<table>{"".join(_line(name, value) for name, value in row.items() if name not in NOT_SHOWN)}</table></div>'
+        f"<table>{''.join(_line(name, value) for name, value in row.items() if name not in NOT_SHOWN)}</table></div>"
     )
 
 
@@ -76,16 +84,28 @@ def _overlay(photo: Image.Image, row: pd.Series) -> str:
         marks = f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" stroke-width="{stroke:.2f}"/>'
     if row["landmarks_xy"] is not None:
         points = row["landmarks_xy"]
-        marks += "".join(f'<circle cx="{points[i]:.1f}" cy="{points[i + 1]:.1f}" r="{stroke * 1.1:.2f}"/>' for i in range(0, 10, 2))
+        marks += "".join(
+            f'<circle cx="{points[i]:.1f}" cy="{points[i + 1]:.1f}" r="{stroke * 1.1:.2f}"/>' for i in range(0, 10, 2)
+        )
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="photo with face box and landmarks"><image href="{data_uri(photo, 480)}" width="{width}" height="{height}"/>{marks}</svg>'
 
 
 def _found(row: pd.Series) -> str:
-    return f"face found, confidence {row['quality']:.3f}" if row["detected"] else "no face found: the network gets the whole image"
+    return (
+        f"face found, confidence {row['quality']:.3f}"
+        if row["detected"]
+        else "no face found: the network gets the whole image"
+    )
 
 
 def _line(name: str, value: Any) -> str:
-    shown = "–" if value is None or (isinstance(value, float) and pd.isna(value)) else f"{value:.2f}" if isinstance(value, float) else str(value)
+    shown = (
+        "–"
+        if value is None or (isinstance(value, float) and pd.isna(value))
+        else f"{value:.2f}"
+        if isinstance(value, float)
+        else str(value)
+    )
     return f"<tr><th>{escape(name)}</th><td>{escape(shown)}</td></tr>"
 
 

@@ -31,10 +31,14 @@ def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: L
     grid = Clickable(elem_id="lasso-grid")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=310):
-            gr.HTML(f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>')
+            gr.HTML(
+                f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>'
+            )
             similar = PlotlyView(height=460, elem_id="similarity")
         with gr.Column(scale=1, min_width=310):
-            gr.HTML('<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>')
+            gr.HTML(
+                '<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>'
+            )
             between = PlotlyView(height=400, elem_id="spread")
             verdict = gr.Markdown(elem_id="spread-reading")
     chosen = [selection, tools, words, grid, chart]
@@ -68,7 +72,13 @@ def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> tuple:
     more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
     words = f'<p class="summary"><b>{len(row_ids):,}</b> images of {rows["identity"].nunique():,} identities chosen{more}</p>'
     others = len(row_ids) < len(store.view.rows)
-    return row_ids, gr.update(visible=True), words, grid_html(store.view, row_ids[:SHOWN_SELECTION]), gr.update(highlight=list(row_ids) if others else None)
+    return (
+        row_ids,
+        gr.update(visible=True),
+        words,
+        grid_html(store.view, row_ids[:SHOWN_SELECTION]),
+        gr.update(highlight=list(row_ids) if others else None),
+    )
 
 
 def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]):
@@ -96,5 +106,3 @@ def open_cell(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     if not all(row_id in store.view for row_id in pair):
         return gr.skip(), gr.skip()
     return goto(VERIFY), opened(pair)
-
-

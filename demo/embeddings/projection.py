@@ -24,7 +24,9 @@ def pca(values: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray
     """(N, d) coordinates, the (D,) mean and the (D, d) axes of the largest variance, each axis with a fixed sign."""
     mean = values.mean(0)
     centred = values - mean
-    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))  # not np.cov, which makes copies in double precision
+    _, vectors = np.linalg.eigh(
+        (centred.T @ centred).astype(np.float64)
+    )  # not np.cov, which makes copies in double precision
     axes = vectors[:, ::-1][:, :dimensions]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     return centred @ axes.astype(values.dtype), mean, axes
@@ -67,7 +69,9 @@ def _tsne(values: np.ndarray) -> np.ndarray:
 def _umap(values: np.ndarray) -> np.ndarray:
     from umap import UMAP
 
-    return UMAP(n_neighbors=min(15, len(values) - 1), metric="cosine", random_state=SEED, n_jobs=1).fit_transform(values)
+    return UMAP(n_neighbors=min(15, len(values) - 1), metric="cosine", random_state=SEED, n_jobs=1).fit_transform(
+        values
+    )
 
 
 SLOW: dict[str, Callable[[np.ndarray], np.ndarray]] = {"t-SNE": _tsne, "UMAP": _umap}

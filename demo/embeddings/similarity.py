@@ -38,7 +38,17 @@ def spread(values: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
             if mask.any():
                 found = scores[mask]
                 low, high = np.quantile(found, [0.05, 0.95])
-                lines.append({"pose_pair": pair_key(pair), "label": pair_label(pair), "kind": kind, "pairs": len(found), "mean": float(found.mean()), "low": low, "high": high})
+                lines.append(
+                    {
+                        "pose_pair": pair_key(pair),
+                        "label": pair_label(pair),
+                        "kind": kind,
+                        "pairs": len(found),
+                        "mean": float(found.mean()),
+                        "low": low,
+                        "high": high,
+                    }
+                )
     return pd.DataFrame(lines, columns=["pose_pair", "label", "kind", "pairs", "mean", "low", "high"])
 
 
@@ -50,7 +60,11 @@ def read_spread(table: pd.DataFrame) -> str:
         return "Frontal and profile images of the same identities are needed to tell the effect of pose from that of identity."
     together, turned, stranger = (mean[key] for key in needed)
     pose, identity = together - turned, together - stranger
-    verdict = "**Pose moves the embedding more than identity does.**" if pose > identity else "Identity moves the embedding more than pose does."
+    verdict = (
+        "**Pose moves the embedding more than identity does.**"
+        if pose > identity
+        else "Identity moves the embedding more than pose does."
+    )
     return (
         f"Two frontal images of one identity have a mean cosine of {together:.2f}. Turning one of them to profile takes away {pose:.2f}; "
         f"exchanging the person takes away {identity:.2f}. {verdict}"
@@ -63,7 +77,11 @@ def for_heat_map(rows: pd.DataFrame, row_ids: list[str]) -> list[str]:
     if len(chosen) > SHOWN:
         chosen = chosen.iloc[np.linspace(0, len(chosen) - 1, SHOWN).astype(int)]
     order = {"frontal": 0, "three_quarter": 1, "profile": 2}
-    return list(chosen.assign(order=chosen["pose"].astype(str).map(order).fillna(3)).sort_values(["identity", "order"], kind="stable").index)
+    return list(
+        chosen.assign(order=chosen["pose"].astype(str).map(order).fillna(3))
+        .sort_values(["identity", "order"], kind="stable")
+        .index
+    )
 
 
 def _first_identities(rows: pd.DataFrame, identities: int = 5, per_pose: int = 4) -> pd.DataFrame:

@@ -56,36 +56,63 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
         gr.Markdown(NO_DATASET)
         return
     with gr.Row():
-        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="map-model", filterable=False, min_width=300)
+        model = gr.Dropdown(
+            [(e.card.title, name) for name, e in store.models.items()],
+            value=next(iter(store.models)),
+            label="Model",
+            elem_id="map-model",
+            filterable=False,
+            min_width=300,
+        )
         method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
         colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)
     own, drawn = gr.State(None), gr.State(None)
     with gr.Row(visible=False) as missing:
         gr.Markdown(MISSING)
-        compute, cancel = gr.Button("Compute embeddings", variant="primary", elem_id="compute"), gr.Button("Cancel", elem_id="cancel-compute")
+        compute, cancel = (
+            gr.Button("Compute embeddings", variant="primary", elem_id="compute"),
+            gr.Button("Cancel", elem_id="cancel-compute"),
+        )
     status = gr.HTML(elem_id="map-status", padding=False)
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=310):
             gr.HTML(HINT)
             chart = PlotlyView(height=520, elem_id="map")
         with gr.Column(scale=2, min_width=310):
-            photo = PhotoInput(label="A photo of your own", sources=["upload", "webcam", "clipboard"], height=190, buttons=[], webcam_options=gr.WebcamOptions(mirror=False), elem_id="own-photo", placeholder="Drop a photo here:\nwhere does it land on the map?")
+            photo = PhotoInput(
+                label="A photo of your own",
+                sources=["upload", "webcam", "clipboard"],
+                height=190,
+                buttons=[],
+                webcam_options=gr.WebcamOptions(mirror=False),
+                elem_id="own-photo",
+                placeholder="Drop a photo here:\nwhere does it land on the map?",
+            )
             gr.HTML(OWN_HINT)
             notice, alike = gr.HTML(elem_id="own-notice"), Clickable(elem_id="own-neighbours")
-    shown = {"fn": bound(draw, store), "inputs": [*choice.all, own, drawn], "outputs": [status, chart, missing, drawn], **QUIET}
+    shown = {
+        "fn": bound(draw, store),
+        "inputs": [*choice.all, own, drawn],
+        "outputs": [status, chart, missing, drawn],
+        **QUIET,
+    }
     gr.on([tab.select, model.input, method.input, colour.input], **shown, trigger_mode="always_last")
     run = compute.click(bound(compute_embeddings, store), model, status, **QUIET | ONE_AT_A_TIME)
     run.then(**shown)
     cancel.click(lambda: "", None, status, cancels=run, **QUIET)
-    photo.input(bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME).then(**shown)
+    photo.input(
+        bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME
+    ).then(**shown)
     chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
     alike.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     run.then(opened, model, links.embedded, **QUIET)
     chosen_samples.build(store, model, chart, links, tab)
 
 
-def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None, drawn: tuple | None) -> Iterator[tuple]:
+def draw(
+    store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None, drawn: tuple | None
+) -> Iterator[tuple]:
     """(status, map, row of the compute button, what is drawn); nothing for what is drawn already.
 
     Slow projections run in a thread that the status follows.
@@ -101,7 +128,12 @@ def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple
     folder = store.view.thumbnails
     if method != "PCA" and not kept_file(values, method, folder).is_file():
         for progress in follow(lambda report: project(values, method, folder)):
-            yield progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]), gr.skip(), gr.skip(), gr.skip()
+            yield (
+                progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]),
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+            )
     coordinates = store.derived(method, model, lambda values: project(values, method, folder))
     wrong = store.derived("wrong", model, bound(_wrong, store)) if colour == "error" else np.zeros(len(values), bool)
     figure = map_figure(store.view.rows, coordinates, colour, thumbnails, wrong)
@@ -113,7 +145,12 @@ def draw(store: EmbeddingStore, model: str, method: str, colour: str, own: tuple
 def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
     """Progress while the dataset is embedded; a cancelled run keeps nothing."""
     try:
-        yield from (progress_html(*progress) for progress in follow(lambda report: store.compute(model, lambda done, total: report("embedding", done, total))))
+        yield from (
+            progress_html(*progress)
+            for progress in follow(
+                lambda report: store.compute(model, lambda done, total: report("embedding", done, total))
+            )
+        )
     except UserError as error:
         yield notices_html([str(error)])
         return
@@ -157,4 +194,6 @@ def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
     view = store.view
     if not view.thumbnails_made():
         return None
-    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index}
+    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {
+        row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index
+    }

@@ -32,7 +32,9 @@ class Facets:
     def of(cls, *values) -> Facets:
         """From the values of the components, in the order of the fields; None means empty."""
         defaults = [getattr(cls, field.name) for field in fields(cls)]
-        return cls(*(tuple(v or ()) if isinstance(d, tuple) else float(v) for v, d in zip(values, defaults, strict=True)))
+        return cls(
+            *(tuple(v or ()) if isinstance(d, tuple) else float(v) for v, d in zip(values, defaults, strict=True))
+        )
 
 
 def masks(rows: pd.DataFrame, facets: Facets) -> dict[str, np.ndarray]:

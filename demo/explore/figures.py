@@ -26,12 +26,27 @@ def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
         table[pose] = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
         if table[pose].any():
             figure.add_bar(
-                x=centres, y=table[pose], name=POSE_LABELS[pose], customdata=ranges, marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
-                hovertemplate="yaw %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>" + POSE_LABELS[pose] + "</extra>",
-            )  # fmt: skip
+                x=centres,
+                y=table[pose],
+                name=POSE_LABELS[pose],
+                customdata=ranges,
+                marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
+                hovertemplate="yaw %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>"
+                + POSE_LABELS[pose]
+                + "</extra>",
+            )
     figure.update_xaxes(title="yaw (°; + = turned to the image's right)", range=[-90, 90], dtick=30, fixedrange=True)
     figure.update_yaxes(title="images", fixedrange=True)
-    return finish(figure, "yaw-histogram", table, barmode="stack", bargap=0.06, legend_traceorder="normal", dragmode=False, margin={"l": 52, "r": 8, "t": 28, "b": 44})
+    return finish(
+        figure,
+        "yaw-histogram",
+        table,
+        barmode="stack",
+        bargap=0.06,
+        legend_traceorder="normal",
+        dragmode=False,
+        margin={"l": 52, "r": 8, "t": 28, "b": 44},
+    )
 
 
 def identity_table(rows: pd.DataFrame) -> go.Figure:
@@ -43,13 +58,32 @@ def identity_table(rows: pd.DataFrame) -> go.Figure:
     counted = counted[poses].sort_index()
     shown = counted.iloc[:SHOWN_IDENTITIES]
     values = shown.to_numpy().T
-    figure = go.Figure(go.Heatmap(
-        x=shown.index.astype(str), y=[POSE_LABELS.get(pose, pose) for pose in poses], z=values,
-        customdata=[[[identity, pose] for identity in shown.index] for pose in poses],
-        colorscale=SEQUENTIAL, zmin=0, zmax=max(1, int(values.max())), showscale=False, xgap=1 if len(shown) < 80 else 0, ygap=2,
-        texttemplate="%{z}" if len(shown) <= 30 else None, hovertemplate="%{x}, %{y}: %{z} images<extra></extra>",
-    ))  # fmt: skip
+    figure = go.Figure(
+        go.Heatmap(
+            x=shown.index.astype(str),
+            y=[POSE_LABELS.get(pose, pose) for pose in poses],
+            z=values,
+            customdata=[[[identity, pose] for identity in shown.index] for pose in poses],
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            zmax=max(1, int(values.max())),
+            showscale=False,
+            xgap=1 if len(shown) < 80 else 0,
+            ygap=2,
+            texttemplate="%{z}" if len(shown) <= 30 else None,
+            hovertemplate="%{x}, %{y}: %{z} images<extra></extra>",
+        )
+    )
     left_out = f" (the first {SHOWN_IDENTITIES} of {len(counted):,})" if len(counted) > SHOWN_IDENTITIES else ""
-    figure.update_xaxes(title=f"{len(counted):,} identities{left_out}", type="category", showticklabels=False, fixedrange=True, showgrid=False, ticks="")
+    figure.update_xaxes(
+        title=f"{len(counted):,} identities{left_out}",
+        type="category",
+        showticklabels=False,
+        fixedrange=True,
+        showgrid=False,
+        ticks="",
+    )
     figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, ticks="")
-    return finish(figure, "identity-by-pose", counted.reset_index(), dragmode=False, margin={"l": 88, "r": 8, "t": 12, "b": 40})
+    return finish(
+        figure, "identity-by-pose", counted.reset_index(), dragmode=False, margin={"l": 88, "r": 8, "t": 12, "b": 40}
+    )

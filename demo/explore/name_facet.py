@@ -19,7 +19,15 @@ def name_facet(view: DatasetView, name: str, label: str) -> gr.Dropdown:
     values = list(view.rows[name].cat.categories)
     words = {"info": f"{len(values):,} names: type to search"} if is_searched(view, name) else {}
     first = values[:MATCHES] if words else values
-    return gr.Dropdown(first, multiselect=True, allow_custom_value=bool(words), label=label, elem_id=f"facet-{name}", visible=len(values) > 1, **words)
+    return gr.Dropdown(
+        first,
+        multiselect=True,
+        allow_custom_value=bool(words),
+        label=label,
+        elem_id=f"facet-{name}",
+        visible=len(values) > 1,
+        **words,
+    )
 
 
 def is_searched(view: DatasetView, name: str) -> bool:
@@ -31,7 +39,9 @@ def search(view: DatasetView, name: str, typed: gr.KeyUpData, *values) -> dict:
     """The names that contain what is typed, those that begin with it first, with their counts under the other facets."""
     found = counts(view.rows, masks(view.rows, Facets.of(*values)), name)
     part = typed.input_value.casefold()
-    matches = sorted((value for value in found if part in value.casefold()), key=lambda value: not value.casefold().startswith(part))
+    matches = sorted(
+        (value for value in found if part in value.casefold()), key=lambda value: not value.casefold().startswith(part)
+    )
     return gr.update(choices=with_counts({value: found[value] for value in matches[:MATCHES]}))
 
 

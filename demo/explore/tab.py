@@ -78,7 +78,23 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
                 back = gr.Button("← Previous", size="sm", elem_id="previous", min_width=90)
                 page = gr.HTML(elem_id="page", padding=False, min_width=100)
                 ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
-    refreshed = {"fn": bound(refresh, view), "inputs": controls.all, "outputs": [controls.pose, controls.detected, controls.identity, yaw, people, shown, summary, grid, page, number], **QUIET}
+    refreshed = {
+        "fn": bound(refresh, view),
+        "inputs": controls.all,
+        "outputs": [
+            controls.pose,
+            controls.detected,
+            controls.identity,
+            yaw,
+            people,
+            shown,
+            summary,
+            grid,
+            page,
+            number,
+        ],
+        **QUIET,
+    }
     gr.on(None, **refreshed, trigger_mode="always_last")
     for name in NAMES:
         if is_searched(view, name):
@@ -90,7 +106,9 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
     for button, step in ((back, -1), (ahead, 1)):
         button.click(bound(turn_page, view, step), [shown, number], [grid, page, number], **QUIET)
     download(export, bound(selection_csv, view), shown)
-    on_map.click(lambda row_ids: (goto(EMBEDDINGS), opened(tuple(row_ids))), shown, [links.tabs, links.selection], **QUIET)
+    on_map.click(
+        lambda row_ids: (goto(EMBEDDINGS), opened(tuple(row_ids))), shown, [links.tabs, links.selection], **QUIET
+    )
     chance.click(random_sample, shown, [links.sample], **QUIET)
     grid.select(bound(follow, view), None, [links.tabs, links.pair, links.sample], **QUIET)
     _build_sample(store, links)
@@ -104,25 +122,51 @@ def _build_controls(view: DatasetView) -> Controls:
         source=name_facet(view, "source", "Source"),
         split=name_facet(view, "split", "Split"),
         detected=gr.CheckboxGroup([], label="Face", elem_id="facet-detected"),
-        yaw_low=gr.Slider(*YAW_LIMITS, value=YAW_LIMITS[0], step=1, label="Yaw from (degrees)", elem_id="facet-yaw-low"),
-        yaw_high=gr.Slider(*YAW_LIMITS, value=YAW_LIMITS[1], step=1, label="Yaw to (degrees)", elem_id="facet-yaw-high"),
-        quality=gr.Slider(0, 1, value=0, step=0.01, label="Detector confidence at least", elem_id="facet-quality", visible=bool(view.rows["quality"].notna().any())),
+        yaw_low=gr.Slider(
+            *YAW_LIMITS, value=YAW_LIMITS[0], step=1, label="Yaw from (degrees)", elem_id="facet-yaw-low"
+        ),
+        yaw_high=gr.Slider(
+            *YAW_LIMITS, value=YAW_LIMITS[1], step=1, label="Yaw to (degrees)", elem_id="facet-yaw-high"
+        ),
+        quality=gr.Slider(
+            0,
+            1,
+            value=0,
+            step=0.01,
+            label="Detector confidence at least",
+            elem_id="facet-quality",
+            visible=bool(view.rows["quality"].notna().any()),
+        ),
     )
 
 
 def _build_sample(store: EmbeddingStore, links: Links) -> None:
-    gr.HTML('<h3 class="section-title" id="sample-title">Sample <small>click a thumbnail: its photo, box, landmarks, crop, columns and neighbours</small></h3>')
+    gr.HTML(
+        '<h3 class="section-title" id="sample-title">Sample <small>click a thumbnail: its photo, box, landmarks, crop, columns and neighbours</small></h3>'
+    )
     current, marked = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
         typed = gr.Textbox(label="row_id", elem_id="sample-id", max_lines=1, scale=3, min_width=200)
-        model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Crop and neighbours by", elem_id="sample-model", scale=3, filterable=False, min_width=280)
+        model = gr.Dropdown(
+            [(e.card.title, name) for name, e in store.models.items()],
+            value=next(iter(store.models)),
+            label="Crop and neighbours by",
+            elem_id="sample-model",
+            scale=3,
+            filterable=False,
+            min_width=280,
+        )
         mark = gr.Button("Pick for comparison", size="sm", elem_id="mark", scale=1, min_width=170)
     picked = gr.HTML(elem_id="picked", padding=False)
     detail = gr.HTML(elem_id="sample", padding=False)
-    gr.HTML('<h3 class="section-title">Nearest neighbours <small>score = cosine of embeddings; blue: same identity, orange: another</small></h3>')
+    gr.HTML(
+        '<h3 class="section-title">Nearest neighbours <small>score = cosine of embeddings; blue: same identity, orange: another</small></h3>'
+    )
     neighbours = Clickable(elem_id="neighbours")
     shown = [typed, detail, neighbours]
-    links.sample.change(bound(take_sample, store), [links.sample, model], [current, *shown], **AT_ONCE).then(None, None, None, js=SCROLL, api_visibility="private")
+    links.sample.change(bound(take_sample, store), [links.sample, model], [current, *shown], **AT_ONCE).then(
+        None, None, None, js=SCROLL, api_visibility="private"
+    )
     gr.on([model.input, links.embedded.change], bound(show_sample, store), [current, model], shown, **QUIET)
     typed.submit(bound(type_sample, store.view), typed, [links.sample], **QUIET)
     neighbours.select(bound(follow, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
@@ -132,7 +176,9 @@ def _build_sample(store: EmbeddingStore, links: Links) -> None:
 def card_words(view: DatasetView) -> str:
     """The data card in two lines."""
     card = view.dataset.card
-    poses = ", ".join(f"{count:,} {POSE_LABELS.get(pose, pose)}" for pose, count in card.get("rows_per_pose", {}).items() if count)
+    poses = ", ".join(
+        f"{count:,} {POSE_LABELS.get(pose, pose)}" for pose, count in card.get("rows_per_pose", {}).items() if count
+    )
     source = " · ".join(str(card[name]) for name in ("citation", "url") if card.get(name))
     found = card.get("rows_with_face", int(view.rows["detected"].sum()))
     return (
@@ -152,11 +198,21 @@ def refresh(view: DatasetView, *values) -> tuple:
     summary = f'<p class="summary"><b>{len(row_ids):,}</b> of {len(view.rows):,} images, {chosen["identity"].nunique():,} identities</p>'
     grid, page, number = turn_page(view, 0, row_ids, 1)
     return (
-        gr.update(choices=[(f"{POSE_LABELS.get(name, name)} ({pose[name]:,})", name) for name in [*POSES, UNKNOWN] if name in pose]),
+        gr.update(
+            choices=[
+                (f"{POSE_LABELS.get(name, name)} ({pose[name]:,})", name) for name in [*POSES, UNKNOWN] if name in pose
+            ]
+        ),
         gr.update(choices=with_counts(detected)),
         gr.skip() if is_searched(view, "identity") else gr.update(choices=with_counts(identity)),
-        yaw_histogram(chosen), identity_table(chosen), row_ids, summary, grid, page, number,
-    )  # fmt: skip
+        yaw_histogram(chosen),
+        identity_table(chosen),
+        row_ids,
+        summary,
+        grid,
+        page,
+        number,
+    )
 
 
 def turn_page(view: DatasetView, step: int, row_ids: Sequence[str], number: int) -> tuple:
@@ -190,7 +246,9 @@ def selection_csv(view: DatasetView, row_ids: Sequence[str]) -> tuple[str, bytes
     """(file name, CSV) of all columns of the chosen rows; lists as JSON."""
     chosen = view.rows.loc[list(row_ids)].drop(columns="detected")
     for name in ("box_xyxy", "landmarks_xy"):
-        chosen[name] = [None if value is None else json.dumps([round(float(v), 2) for v in value]) for value in chosen[name]]
+        chosen[name] = [
+            None if value is None else json.dumps([round(float(v), 2) for v in value]) for value in chosen[name]
+        ]
     return "selection.csv", chosen.to_csv(index=False).encode()
 
 
@@ -214,7 +272,12 @@ def take_sample(store: EmbeddingStore, sample: Opened | None, model: str) -> tup
     if sample is None:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     if sample.value not in store.view:
-        return gr.skip(), gr.skip(), notices_html([f"The dataset {store.view.dataset.name} has no sample {sample.value}."]), ""
+        return (
+            gr.skip(),
+            gr.skip(),
+            notices_html([f"The dataset {store.view.dataset.name} has no sample {sample.value}."]),
+            "",
+        )
     return sample.value, *show_sample(store, sample.value, model)
 
 
@@ -247,5 +310,3 @@ def pick_for_comparison(current: str | None, marked: str | None) -> tuple:
         words = f'<p class="quiet">Picked <code>{current}</code>. Open another sample and press the button again.</p>'
         return current, gr.update(value="Compare with the picked"), words, gr.skip(), gr.skip()
     return None, gr.update(value="Pick for comparison"), "", goto(VERIFY), opened((marked, current))
-
-

@@ -27,10 +27,14 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
     }[pre.geometry]
     facts = {
         "Name": card.name,
-        "Architecture": architecture.get("type", "") + (", depth-wise 3x3 expands" if architecture.get("depthwise") else ""),
+        "Architecture": architecture.get("type", "")
+        + (", depth-wise 3x3 expands" if architecture.get("depthwise") else ""),
         "Parameters": "not stated" if card.parameters is None else f"{card.parameters:,}",
         "File": "" if file_bytes is None else f"{file_bytes / MEBIBYTE:.2f} MiB",
-        "Descriptor": f"{architecture.get('descriptor_size', '?')} numbers" + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted") + ("" if card.pose_direction is None else ", the direction from frontal to profile removed") + (", crop and mirror image summed" if card.mirror_sum else ""),
+        "Descriptor": f"{architecture.get('descriptor_size', '?')} numbers"
+        + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted")
+        + ("" if card.pose_direction is None else ", the direction from frontal to profile removed")
+        + (", crop and mirror image summed" if card.mirror_sum else ""),
         "Crop": f"{pre.size} × {pre.size} px RGB; {geometry}; beyond the photo: {pre.padding}",
         "Input": f"(pixel − {', '.join(f'{m:g}' for m in pre.mean)}) / {pre.scale:g}",
         "Weights (SHA-256)": card.weights_sha256[:16],
@@ -38,7 +42,11 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
         "Limits": card.limits or "not stated",
         **{f"Training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
     }
-    lines = (f"<tr><th>{escape(name)}</th><td>{escape(_words(value))}</td></tr>" for name, value in facts.items() if value not in ("", None))
+    lines = (
+        f"<tr><th>{escape(name)}</th><td>{escape(_words(value))}</td></tr>"
+        for name, value in facts.items()
+        if value not in ("", None)
+    )
     return f'<table class="facts">{"".join(lines)}</table>'
 
 
@@ -46,15 +54,26 @@ def layers_html(card: Card) -> str:
     """Layer, output (C, H, W) and parameters of a SqueezeFacePoseNet; '' for other networks."""
     if card.architecture.get("type") != SFPN_TYPE:
         return '<p class="quiet">The layers of this network are inside its ONNX file.</p>'
-    lines = [(name, " × ".join(map(str, shape)), f"{parameters:,}" if parameters else "–") for name, shape, parameters in layers(card)]
+    lines = [
+        (name, " × ".join(map(str, shape)), f"{parameters:,}" if parameters else "–")
+        for name, shape, parameters in layers(card)
+    ]
     total = sum(parameters for _, _, parameters in layers(card))
-    return _table(("layer", "output (channels × height × width)", "parameters"), [*lines, ("global average", str(lines[-1][1].split(" ")[0]), f"{total:,} in all")])
+    return _table(
+        ("layer", "output (channels × height × width)", "parameters"),
+        [*lines, ("global average", str(lines[-1][1].split(" ")[0]), f"{total:,} in all")],
+    )
 
 
 def layers(card: Card) -> list[tuple[str, tuple[int, ...], int]]:
     """(name, output shape, parameters) of every layer, found by passing shapes, no numbers, through the network."""
     with torch.device("meta"):
-        network = SFPN(SFPNConfig(bool(card.architecture.get("depthwise")), descriptor_size=int(card.architecture.get("descriptor_size", 1000))))
+        network = SFPN(
+            SFPNConfig(
+                bool(card.architecture.get("depthwise")),
+                descriptor_size=int(card.architecture.get("descriptor_size", 1000)),
+            )
+        )
         maps, found = torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE), []
     for name, layer in network.eval().layers.named_children():
         maps = layer(maps)
@@ -65,20 +84,41 @@ def layers(card: Card) -> list[tuple[str, tuple[int, ...], int]]:
 def points_html(card: Card) -> str:
     """The frozen operating points per pose pair with the rates measured at them."""
     lines = [
-        (label_of(key), f"{point.target_fmr:.2%}", f"{point.threshold:.3f}", f"{percent(point.fmr, 3)} ({point.false_matches:,} of {point.impostor:,})",
-         f"{percent(point.fnmr)} ({point.false_non_matches:,} of {point.genuine:,})", point.set_on, point.measured_on + (", poses estimated" if point.pose_estimated else ""))
-        for key, points in card.operating_points.items() for point in points
-    ]  # fmt: skip
+        (
+            label_of(key),
+            f"{point.target_fmr:.2%}",
+            f"{point.threshold:.3f}",
+            f"{percent(point.fmr, 3)} ({point.false_matches:,} of {point.impostor:,})",
+            f"{percent(point.fnmr)} ({point.false_non_matches:,} of {point.genuine:,})",
+            point.set_on,
+            point.measured_on + (", poses estimated" if point.pose_estimated else ""),
+        )
+        for key, points in card.operating_points.items()
+        for point in points
+    ]
     if not lines:
         return '<p class="quiet">This card has no operating points; make them with <code>python -m sfpn calibrate</code>.</p>'
-    return _table(("pose pair", "target FMR", "threshold", "FMR measured", "FNMR measured", "threshold set on", "rates measured on"), lines)
+    return _table(
+        (
+            "pose pair",
+            "target FMR",
+            "threshold",
+            "FMR measured",
+            "FNMR measured",
+            "threshold set on",
+            "rates measured on",
+        ),
+        lines,
+    )
 
 
 def results_html(card: Card) -> str:
     """The measured results, whatever columns they have, the command last."""
     if not card.results:
         return '<p class="quiet">This card holds no measured results.</p>'
-    names = sorted(dict.fromkeys(name for result in card.results for name in result), key=lambda name: name == "command")
+    names = sorted(
+        dict.fromkeys(name for result in card.results for name in result), key=lambda name: name == "command"
+    )
     head = [name.replace("_", " ").replace("eer", "EER").replace("fnmr at fmr", "FNMR at FMR") for name in names]
     return _table(head, [[_result(name, result.get(name)) for name in names] for result in card.results])
 

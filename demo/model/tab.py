@@ -28,7 +28,13 @@ not tested for identification, surveillance or any decision about a person."""
 
 def build(models: Mapping[str, Embedder]) -> None:
     """Lay out and wire the tab."""
-    name = gr.Dropdown([(e.card.title, key) for key, e in models.items()], value=next(iter(models)), label="Model", elem_id="card-model", filterable=False)
+    name = gr.Dropdown(
+        [(e.card.title, key) for key, e in models.items()],
+        value=next(iter(models)),
+        label="Model",
+        elem_id="card-model",
+        filterable=False,
+    )
     gr.Markdown(USE, elem_classes="quiet")
     with gr.Row(equal_height=False):
         with gr.Column(min_width=310):
@@ -39,7 +45,9 @@ def build(models: Mapping[str, Embedder]) -> None:
         with gr.Column(min_width=310):
             gr.HTML('<h3 class="section-title">Layers</h3>')
             layers = gr.HTML(elem_id="card-layers", padding=False)
-    gr.HTML('<h3 class="section-title">Operating points <small>thresholds frozen on some people, rates measured on others</small></h3>')
+    gr.HTML(
+        '<h3 class="section-title">Operating points <small>thresholds frozen on some people, rates measured on others</small></h3>'
+    )
     points = gr.HTML(elem_id="card-points", padding=False)
     gr.HTML('<h3 class="section-title">Measured results</h3>')
     results = gr.HTML(elem_id="card-results", padding=False)
@@ -66,7 +74,10 @@ def measure_speed(models: Mapping[str, Embedder], name: str) -> str:
     embedder, size = models[name], models[name].preprocess.size
     noise = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
     crops = [Image.fromarray(pixels) for pixels in noise]
-    lines = [f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}" for batch in BATCHES]
+    lines = [
+        f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}"
+        for batch in BATCHES
+    ]
     return f'<p>{"; ".join(lines)} <span class="quiet">(crop to embedding, median of {REPEATS} runs, {torch.get_num_threads()} threads)</span></p>'
 
 

@@ -20,7 +20,7 @@ from demo.common.figures import (
     finish,
     message,
     percent,
-)  # fmt: skip
+)
 from sfpn.evaluation.cells import Cell
 
 AXES = ("probit", "log")  # normal deviates, as DET curves are drawn since Martin et al. 1997; or decades
@@ -37,21 +37,38 @@ def det_figure(cells: dict[str, Cell], treatment: str, axes: str = "probit") -> 
     if all(curve.empty for curve in drawn.values()):
         return message("No errors at any threshold: there is no curve to draw.")
     scale = ndtri if axes == "probit" else np.log10
-    figure = go.Figure([
-        go.Scatter(
-            x=scale(curve["fmr"]), y=scale(curve["fnmr"]), name=name, mode="lines", line={"color": colour, "width": 2.5},
-            customdata=curve[["threshold", "fmr", "fnmr"]],
-            hovertemplate="FMR %{customdata[1]:.3%}<br>FNMR %{customdata[2]:.2%}<br>threshold %{customdata[0]:.3f}<extra></extra>",
-        )
-        for (name, curve), colour in zip(drawn.items(), MODEL_COLOURS, strict=False)
-    ])  # fmt: skip
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=scale(curve["fmr"]),
+                y=scale(curve["fnmr"]),
+                name=name,
+                mode="lines",
+                line={"color": colour, "width": 2.5},
+                customdata=curve[["threshold", "fmr", "fnmr"]],
+                hovertemplate="FMR %{customdata[1]:.3%}<br>FNMR %{customdata[2]:.2%}<br>threshold %{customdata[0]:.3f}<extra></extra>",
+            )
+            for (name, curve), colour in zip(drawn.items(), MODEL_COLOURS, strict=False)
+        ]
+    )
     lowest = max(min(float(curve[["fmr", "fnmr"]].min().min()) for curve in drawn.values() if len(curve)), 1e-6)
     ticks = TICKS[TICKS >= lowest / 2]
     span = [float(scale(lowest * 0.8)), float(scale(WIDEST))]
-    figure.add_shape(type="line", x0=span[0], y0=span[0], x1=span[1], y1=span[1], line={"color": NEUTRAL_LINE, "dash": "dot", "width": 1})
+    figure.add_shape(
+        type="line",
+        x0=span[0],
+        y0=span[0],
+        x1=span[1],
+        y1=span[1],
+        line={"color": NEUTRAL_LINE, "dash": "dot", "width": 1},
+    )
     tick_text = [f"{100 * tick:g}" for tick in ticks]
-    figure.update_xaxes(title="FMR: strangers accepted (%)", tickvals=scale(ticks), ticktext=tick_text, range=span, zeroline=False)
-    figure.update_yaxes(title="FNMR: same person rejected (%)", tickvals=scale(ticks), ticktext=tick_text, range=span, zeroline=False)
+    figure.update_xaxes(
+        title="FMR: strangers accepted (%)", tickvals=scale(ticks), ticktext=tick_text, range=span, zeroline=False
+    )
+    figure.update_yaxes(
+        title="FNMR: same person rejected (%)", tickvals=scale(ticks), ticktext=tick_text, range=span, zeroline=False
+    )
     table = pd.concat([curve.assign(model=name) for name, curve in curves.items()])
     return finish(figure, "det", table, uirevision=axes, showlegend=len(cells) > 1)
 
@@ -59,11 +76,21 @@ def det_figure(cells: dict[str, Cell], treatment: str, axes: str = "probit") -> 
 def histogram_figure(cell: Cell, threshold: float) -> go.Figure:
     """Genuine and impostor scores as shares; shape 0 is the threshold, which can be dragged."""
     table = cell.tables["histogram"]
-    figure = go.Figure([
-        _outline(table, "impostor", "impostor", IMPOSTOR_LINE, IMPOSTOR_FILL),
-        _outline(table, "genuine", "genuine", GENUINE_LINE, GENUINE_FILL),
-    ])  # fmt: skip
-    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1, yref="paper", line={"dash": "dash", "width": 3, "color": NEUTRAL_LINE})
+    figure = go.Figure(
+        [
+            _outline(table, "impostor", "impostor", IMPOSTOR_LINE, IMPOSTOR_FILL),
+            _outline(table, "genuine", "genuine", GENUINE_LINE, GENUINE_FILL),
+        ]
+    )
+    figure.add_shape(
+        type="line",
+        x0=threshold,
+        x1=threshold,
+        y0=0,
+        y1=1,
+        yref="paper",
+        line={"dash": "dash", "width": 3, "color": NEUTRAL_LINE},
+    )
     figure.update_xaxes(title="score (cosine); press or drag to move the threshold", fixedrange=True)
     figure.update_yaxes(title="share of comparisons", tickformat=".1%", rangemode="tozero", fixedrange=True)
     return finish(figure, "scores", table, drag=True, dragmode=False, hovermode="x")
@@ -78,10 +105,15 @@ def _outline(table: pd.DataFrame, kind: str, name: str, line: str, fill: str) ->
     low = bins.min(initial=0)
     shares = np.bincount(bins - low, counts) if len(bins) else np.zeros(1)
     return go.Scatter(
-        x=(np.arange(len(shares) + 1) + low) * width, y=np.append(shares / max(1.0, counts.sum()), 0), name=name, mode="lines",
-        fill="tozeroy", fillcolor=fill, line={"shape": "hv", "color": line, "width": 1.5},
+        x=(np.arange(len(shares) + 1) + low) * width,
+        y=np.append(shares / max(1.0, counts.sum()), 0),
+        name=name,
+        mode="lines",
+        fill="tozeroy",
+        fillcolor=fill,
+        line={"shape": "hv", "color": line, "width": 1.5},
         hovertemplate="%{y:.1%} of pairs<extra>" + name + "</extra>",
-    )  # fmt: skip
+    )
 
 
 def yaw_figure(cells: dict[str, Sequence[Cell]], treatment: str) -> go.Figure:
@@ -92,16 +124,35 @@ def yaw_figure(cells: dict[str, Sequence[Cell]], treatment: str) -> go.Figure:
         tables.append(table.assign(model=name))
         known = table.dropna(subset=["eer"])
         figure.add_scatter(
-            x=known["band"], y=100 * known["eer"], name=name, mode="lines+markers", line={"color": colour, "width": 2.5}, marker={"size": 9},
-            error_y={"type": "data", "symmetric": False, "array": 100 * (known["high"] - known["eer"]),
-                     "arrayminus": 100 * (known["eer"] - known["low"]), "color": colour, "thickness": 1.2},
+            x=known["band"],
+            y=100 * known["eer"],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            marker={"size": 9},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": 100 * (known["high"] - known["eer"]),
+                "arrayminus": 100 * (known["eer"] - known["low"]),
+                "color": colour,
+                "thickness": 1.2,
+            },
             customdata=known[["genuine", "impostor"]],
-            hovertemplate="%{x}: EER %{y:.2f} %<br>%{customdata[0]:,} genuine, %{customdata[1]:,} impostor<extra>" + name + "</extra>",
-        )  # fmt: skip
+            hovertemplate="%{x}: EER %{y:.2f} %<br>%{customdata[0]:,} genuine, %{customdata[1]:,} impostor<extra>"
+            + name
+            + "</extra>",
+        )
     if not any(len(trace.x) for trace in figure.data):
         return message("This report has no yaw angles.")
     bands = [band for band in tables[0]["band"] if any(band in set(trace.x) for trace in figure.data)]
-    figure.update_xaxes(title="|yaw difference| of the two faces", type="category", categoryorder="array", categoryarray=bands, fixedrange=True)
+    figure.update_xaxes(
+        title="|yaw difference| of the two faces",
+        type="category",
+        categoryorder="array",
+        categoryarray=bands,
+        fixedrange=True,
+    )
     figure.update_yaxes(title="EER (%)", rangemode="tozero", fixedrange=True)
     return finish(figure, "eer-by-yaw-difference", pd.concat(tables), showlegend=len(cells) > 1, dragmode=False)
 
@@ -113,8 +164,19 @@ def yaw_table(cells: Sequence[Cell], treatment: str) -> pd.DataFrame:
         rates = cell.rates(treatment)
         low, high = cell.yaw_band
         band = f"{low:.0f}°+" if high >= 180 else f"{low:.0f}–{high:.0f}°"
-        lines.append({"band": band, "eer": rates.eer, "low": rates.eer_low, "high": rates.eer_high, "genuine": rates.genuine, "impostor": rates.impostor})
-    return pd.DataFrame(lines, columns=["band", "eer", "low", "high", "genuine", "impostor"]).astype({"eer": float, "low": float, "high": float})
+        lines.append(
+            {
+                "band": band,
+                "eer": rates.eer,
+                "low": rates.eer_low,
+                "high": rates.eer_high,
+                "genuine": rates.genuine,
+                "impostor": rates.impostor,
+            }
+        )
+    return pd.DataFrame(lines, columns=["band", "eer", "low", "high", "genuine", "impostor"]).astype(
+        {"eer": float, "low": float, "high": float}
+    )
 
 
 def rate_summary(cell: Cell, threshold: float, treatment: str) -> str:

@@ -12,7 +12,12 @@ from sfpn.evaluation.report import Report
 from sfpn.schema import POSE_PAIRS, pair_from_key, pair_key, pair_label
 
 EER = "eer"
-METRICS = {"EER": EER, "FNMR at FMR 1 %": "fnmr_at_0.01", "FNMR at FMR 0.1 %": "fnmr_at_0.001", "FNMR at FMR 0.01 %": "fnmr_at_0.0001"}
+METRICS = {
+    "EER": EER,
+    "FNMR at FMR 1 %": "fnmr_at_0.01",
+    "FNMR at FMR 0.1 %": "fnmr_at_0.001",
+    "FNMR at FMR 0.01 %": "fnmr_at_0.0001",
+}
 TREATMENTS = {
     "embedded from the whole image": "whole_image",
     "left out (acquired faces only)": "skip",
@@ -93,8 +98,16 @@ def table_of(report: Report, view: View) -> pd.DataFrame:
         cell = cell_of(report, pair_key(pair), view)
         if cell is not None:
             value = value_of(cell, view)
-            lines.append({"pose_pair": pair_key(pair), "label": pair_label(pair), **vars(value), "subjects": cell.subjects,
-                          "failures": sum(cell.failures.values()), "protocol": cell.protocol})  # fmt: skip
+            lines.append(
+                {
+                    "pose_pair": pair_key(pair),
+                    "label": pair_label(pair),
+                    **vars(value),
+                    "subjects": cell.subjects,
+                    "failures": sum(cell.failures.values()),
+                    "protocol": cell.protocol,
+                }
+            )
     columns = ["pose_pair", "label", "rate", "low", "high", "genuine", "impostor", "subjects", "failures", "protocol"]
     return pd.DataFrame(lines, columns=columns)
 

@@ -25,16 +25,30 @@ ROUNDS = 200  # of the bootstrap, as the command's default
 
 def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, other: gr.Dropdown) -> None:
     """Lay out and wire; a computed report joins `named` and is selected. All visitors see it until the app ends."""
-    with gr.Accordion(f"Compute a report of “{store.view.dataset.card.get('title', store.view.dataset.name)}”", open=False, elem_id="compute-report"):
+    with gr.Accordion(
+        f"Compute a report of “{store.view.dataset.card.get('title', store.view.dataset.name)}”",
+        open=False,
+        elem_id="compute-report",
+    ):
         with gr.Row(equal_height=True):
-            model = gr.Dropdown([(e.card.title, name) for name, e in store.models.items()], value=next(iter(store.models)), label="Model", elem_id="report-model", filterable=False)
+            model = gr.Dropdown(
+                [(e.card.title, name) for name, e in store.models.items()],
+                value=next(iter(store.models)),
+                label="Model",
+                elem_id="report-model",
+                filterable=False,
+            )
             protocol = gr.Dropdown(protocols(store), label="Protocol", elem_id="report-protocol", filterable=False)
             start = gr.Button("Compute", variant="primary", elem_id="report-start", min_width=100)
             cancel = gr.Button("Cancel", elem_id="report-cancel", min_width=100)
         status = gr.HTML(elem_id="report-status", padding=False)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    run = start.click(bound(compute, named, store), [model, protocol], [status, report, other], **quiet, **ONE_AT_A_TIME)
-    cancel.click(lambda: "", None, status, cancels=run, **quiet).then(lambda: "", None, status, **quiet)  # again: after what came late
+    run = start.click(
+        bound(compute, named, store), [model, protocol], [status, report, other], **quiet, **ONE_AT_A_TIME
+    )
+    cancel.click(lambda: "", None, status, cancels=run, **quiet).then(
+        lambda: "", None, status, **quiet
+    )  # again: after what came late
 
 
 def protocols(store: EmbeddingStore) -> list[str]:
@@ -42,14 +56,21 @@ def protocols(store: EmbeddingStore) -> list[str]:
     dataset, rows = store.view.dataset, store.view.dataset.rows()
     official = set(dataset.pairs()["protocol"])
     templates = bool((rows["template"].notna() & rows["pose"].notna()).any())
-    fits = {name: templates if name == "vggface2-pose" else not p.pairs_of or bool(official.intersection(p.pairs_of)) for name, p in PROTOCOLS.items()}
+    fits = {
+        name: templates if name == "vggface2-pose" else not p.pairs_of or bool(official.intersection(p.pairs_of))
+        for name, p in PROTOCOLS.items()
+    }
     return sorted((name for name, fit in fits.items() if fit), key=lambda name: name == "all-pairs")
 
 
 def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protocol: str) -> Iterator[tuple]:
     """(status, report list, list to compare with) while the report is made; a cancelled run leaves nothing behind."""
     dataset, embedder = store.view.dataset, store.models[model]
-    config = EvaluateConfig(protocol, rounds=ROUNDS, command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}")
+    config = EvaluateConfig(
+        protocol,
+        rounds=ROUNDS,
+        command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}",
+    )
     steps = follow(lambda report: evaluate(dataset, embedder, config, cache_file(dataset, embedder), progress=report))
     try:
         while True:
@@ -69,7 +90,11 @@ def keep(report: Report, store: EmbeddingStore) -> str:
     try:
         folder = save_report(report, store.view.dataset.folder)
     except UserError:
-        return notices_html([f"The report is shown above, but {store.view.dataset.folder} cannot be written: save it as a ZIP to keep it."])
+        return notices_html(
+            [
+                f"The report is shown above, but {store.view.dataset.folder} cannot be written: save it as a ZIP to keep it."
+            ]
+        )
     return f'<p class="quiet">Done, shown above, and kept in <code>{escape(str(folder))}</code>: <code>python app.py --report</code> opens it again.</p>'
 
 

@@ -40,16 +40,22 @@ def build(named: Mapping[str, Report], store: EmbeddingStore | None, cell: list,
         kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **quiet)
 
 
-def show_pairs(named: Mapping[str, Report], store: EmbeddingStore | None, name: str, key: str, size: int, count: int) -> tuple:
+def show_pairs(
+    named: Mapping[str, Report], store: EmbeddingStore | None, name: str, key: str, size: int, count: int
+) -> tuple:
     """(note, genuine, impostor): the hardest pairs as pictures, or as names where their dataset is not loaded."""
     report = named[name]
     cell = cell_of(report, key, View(template_size=size))
     if cell is None:
         return NO_CELL, "", ""
     own = is_own(report, store)
-    words = "Click a pair to open it in **Verify**." if own else (
-        f"The pictures of *{report.header['dataset']}* are not loaded (start with `--dataset DIR` to see them): pairs are named by `row_id`."
-    )  # fmt: skip
+    words = (
+        "Click a pair to open it in **Verify**."
+        if own
+        else (
+            f"The pictures of *{report.header['dataset']}* are not loaded (start with `--dataset DIR` to see them): pairs are named by `row_id`."
+        )
+    )
     if size > 1:
         words += " Each template is shown by its first image."
     return words, *(pairs_html(store.view if own else None, cell.hardest(kind).head(count)) for kind in KINDS)

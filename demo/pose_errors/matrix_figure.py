@@ -19,15 +19,30 @@ def matrix_figure(table: pd.DataFrame, metric_title: str) -> go.Figure:
         return message("This report has no cell for this choice.")
     lines = table.set_index("pose_pair").to_dict("index")
     poses = [pose for pose in POSES if any(pose in pair_from_key(key) for key in lines)]
-    axis, keys = [POSE_LABELS[pose] for pose in poses], [[pair_key(pose_pair(down, across)) for across in poses] for down in poses]
+    axis, keys = (
+        [POSE_LABELS[pose] for pose in poses],
+        [[pair_key(pose_pair(down, across)) for across in poses] for down in poses],
+    )
     rates = np.array([[_rate(lines.get(key)) for key in row] for row in keys])
     known = rates[np.isfinite(rates)]
     top = max(FULL_SCALE, float(known.max())) if len(known) else 1.0
     heatmap = go.Heatmap(
-        x=axis, y=axis, z=rates, customdata=keys, text=[[_text(lines.get(key)) for key in row] for row in keys],
-        hovertext=[[_hover(key, lines.get(key), metric_title) for key in row] for row in keys], hoverinfo="text",
-        texttemplate="%{text}", colorscale=SEQUENTIAL, zmin=0, zmax=top, xgap=4, ygap=4, hoverongaps=False, showscale=False,
-    )  # fmt: skip
+        x=axis,
+        y=axis,
+        z=rates,
+        customdata=keys,
+        text=[[_text(lines.get(key)) for key in row] for row in keys],
+        hovertext=[[_hover(key, lines.get(key), metric_title) for key in row] for row in keys],
+        hoverinfo="text",
+        texttemplate="%{text}",
+        colorscale=SEQUENTIAL,
+        zmin=0,
+        zmax=top,
+        xgap=4,
+        ygap=4,
+        hoverongaps=False,
+        showscale=False,
+    )
     figure = go.Figure(heatmap)
     figure.update_xaxes(side="top", fixedrange=True, showgrid=False, ticks="")
     figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, ticks="", tickangle=-90)
@@ -54,7 +69,11 @@ def _hover(key: str, line: dict | None, metric_title: str) -> str:
     names = " vs ".join(POSE_LABELS[pose] for pose in pair_from_key(key))
     if line is None:
         return f"{names}: not in this report"
-    value = "too few impostor comparisons for this FMR" if pd.isna(line["rate"]) else f"{percent(line['rate'])} {interval(line['low'], line['high'])}"
+    value = (
+        "too few impostor comparisons for this FMR"
+        if pd.isna(line["rate"])
+        else f"{percent(line['rate'])} {interval(line['low'], line['high'])}"
+    )
     return (
         f"<b>{names}</b><br>{metric_title}: {value}<br>{line['genuine']:,} genuine and {line['impostor']:,} impostor "
         f"comparisons of {line['subjects']} subjects<br>{line['failures']} images without a found face<br><i>click for its curves and hardest pairs</i>"
@@ -65,7 +84,8 @@ def difference_table(differences: list[Difference]) -> pd.DataFrame:
     """pose_pair, label, a, b, difference, low, high (rates 0-1), differs; undefined differences are left out by the caller."""
     columns = ["pose_pair", "label", "a", "b", "difference", "low", "high", "differs"]
     lines = [
-        {"pose_pair": d.pose_pair, "label": pair_label(pair_from_key(d.pose_pair))} | {name: getattr(d, name) for name in columns[2:]}
+        {"pose_pair": d.pose_pair, "label": pair_label(pair_from_key(d.pose_pair))}
+        | {name: getattr(d, name) for name in columns[2:]}
         for d in differences
     ]
     return pd.DataFrame(lines, columns=columns)
@@ -77,18 +97,30 @@ def difference_figure(table: pd.DataFrame, first: str, second: str, metric_title
     if shown.empty:
         return message("Too few comparisons for a difference.")
     points = 100 * shown[["difference", "low", "high"]]
-    colours = [NEUTRAL_LINE if not differs else SECOND_MODEL if d < 0 else FIRST_MODEL for differs, d in zip(shown["differs"], shown["difference"], strict=True)]
-    figure = go.Figure(go.Scatter(
-        x=points["difference"], y=shown["label"], mode="markers", customdata=shown["pose_pair"],
-        marker={"size": 11, "color": colours, "line": {"width": 1, "color": NEUTRAL_LINE}},
-        error_x={"type": "data", "symmetric": False, "array": points["high"] - points["difference"],
-                 "arrayminus": points["difference"] - points["low"], "color": NEUTRAL_LINE, "thickness": 1.5},
-        text=[f"{percent(a)} → {percent(b)}" for a, b in zip(shown["a"], shown["b"], strict=True)],
-        hovertemplate="%{y}: %{text}, difference %{x:+.2f} points<extra></extra>",
-    ))  # fmt: skip
+    colours = [
+        NEUTRAL_LINE if not differs else SECOND_MODEL if d < 0 else FIRST_MODEL
+        for differs, d in zip(shown["differs"], shown["difference"], strict=True)
+    ]
+    figure = go.Figure(
+        go.Scatter(
+            x=points["difference"],
+            y=shown["label"],
+            mode="markers",
+            customdata=shown["pose_pair"],
+            marker={"size": 11, "color": colours, "line": {"width": 1, "color": NEUTRAL_LINE}},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": points["high"] - points["difference"],
+                "arrayminus": points["difference"] - points["low"],
+                "color": NEUTRAL_LINE,
+                "thickness": 1.5,
+            },
+            text=[f"{percent(a)} → {percent(b)}" for a, b in zip(shown["a"], shown["b"], strict=True)],
+            hovertemplate="%{y}: %{text}, difference %{x:+.2f} points<extra></extra>",
+        )
+    )
     figure.add_vline(x=0, line={"color": NEUTRAL_LINE, "dash": "dot", "width": 1})
     figure.update_xaxes(title=f"{metric_title}, {second} minus {first} (percentage points)", fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True, type="category")
     return finish(figure, "paired-difference", table, showlegend=False, dragmode=False)
-
-

@@ -35,7 +35,10 @@ def _tile(view: DatasetView, pair) -> str:
 
 def _button(view: DatasetView, pair) -> str:
     target = escape(json.dumps([pair.row_id_a, pair.row_id_b]))
-    pictures = "".join(f'<img src="{view.address(row_id)}" loading="lazy" alt="{escape(row_id)}">' for row_id in (pair.row_id_a, pair.row_id_b))
+    pictures = "".join(
+        f'<img src="{view.address(row_id)}" loading="lazy" alt="{escape(row_id)}">'
+        for row_id in (pair.row_id_a, pair.row_id_b)
+    )
     poses = " · ".join(_pose(view, row_id) for row_id in (pair.row_id_a, pair.row_id_b))
     failed = "" if pair.acquired else ' <em title="in one of the two, no face was found">no face found</em>'
     title = escape(f"{pair.row_id_a} and {pair.row_id_b}: open in Verify")

@@ -19,7 +19,13 @@ def read_matrix(report: Report, view: View) -> str:
     known = table.dropna(subset=["rate"])
     if known.empty:
         return "No pose pair of this report has enough comparisons for this choice."
-    sentences = [_measured(report, view), _extremes(known, view), _overlap(known), _unsupported(table), _failures(report, view)]
+    sentences = [
+        _measured(report, view),
+        _extremes(known, view),
+        _overlap(known),
+        _unsupported(table),
+        _failures(report, view),
+    ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -81,12 +87,16 @@ def _failures(report: Report, view: View) -> str:
     found = {pose: counts for pose, counts in report.header["acquisition"].items() if counts["failures"] and pose}
     if not found:
         return "A face was found in every image."
-    parts = [f"{counts['failures']} of {counts['images']:,} {POSE_LABELS.get(pose, pose)}" for pose, counts in found.items()]
-    how = {"whole_image": "are embedded from the whole image", "skip": "are left out of these rates", "reject": "count as rejections"}
+    parts = [
+        f"{counts['failures']} of {counts['images']:,} {POSE_LABELS.get(pose, pose)}" for pose, counts in found.items()
+    ]
+    how = {
+        "whole_image": "are embedded from the whole image",
+        "skip": "are left out of these rates",
+        "reject": "count as rejections",
+    }
     return f"No face was found in {', '.join(parts)} images, which {how[view.treatment]}."
 
 
 def _names(key: str) -> str:
     return " vs ".join(POSE_LABELS[pose] for pose in pair_from_key(key))
-
-

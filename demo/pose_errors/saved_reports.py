@@ -15,7 +15,9 @@ FOLDER = "reports"  # inside the dataset folder
 
 def saved_reports(dataset: Path) -> list[Path]:
     """The report folders that lie in a dataset folder."""
-    return sorted(file.parent for file in (dataset / FOLDER).glob(f"*/{REPORT_FILE}") if file.parent.suffix != ".building")
+    return sorted(
+        file.parent for file in (dataset / FOLDER).glob(f"*/{REPORT_FILE}") if file.parent.suffix != ".building"
+    )
 
 
 def save_report(report: Report, dataset: Path) -> Path:

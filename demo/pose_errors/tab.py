@@ -64,30 +64,76 @@ def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Link
     hardest_pairs.build(named, store, [choice.report, choice.pair, choice.size], choice.count, links)
     if store:
         compute_report.build(named, store, choice.report, choice.other)
-    choice.report.change(bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET)
+    choice.report.change(
+        bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET
+    )
     links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
-    tab.select(lambda: (gr.update(choices=list(named)), gr.update(choices=[NO_OTHER, *named])), None, [choice.report, choice.other], **QUIET)
+    tab.select(
+        lambda: (gr.update(choices=list(named)), gr.update(choices=[NO_OTHER, *named])),
+        None,
+        [choice.report, choice.other],
+        **QUIET,
+    )
 
 
 def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choice: Choice) -> None:
     with gr.Row(equal_height=True, elem_id="report-row"):
         about = gr.HTML(elem_id="report-about", padding=False)
         save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
-    gr.on(None, lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)), choice.report, about, **QUIET)
+    gr.on(
+        None,
+        lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)),
+        choice.report,
+        about,
+        **QUIET,
+    )
     download(save, lambda name: zipped(named[name]), choice.report)
 
 
 def _build_choice(named: Mapping[str, Report]) -> Choice:
     first = next(iter(named.values()))
     with gr.Row():
-        report = gr.Dropdown(list(named), value=next(iter(named)), label="Report (model · dataset · protocol)", elem_id="report", filterable=False, min_width=300)
-        other = gr.Dropdown([NO_OTHER, *named], value=NO_OTHER, label="Compare with", elem_id="other-report", filterable=False, min_width=300)
+        report = gr.Dropdown(
+            list(named),
+            value=next(iter(named)),
+            label="Report (model · dataset · protocol)",
+            elem_id="report",
+            filterable=False,
+            min_width=300,
+        )
+        other = gr.Dropdown(
+            [NO_OTHER, *named],
+            value=NO_OTHER,
+            label="Compare with",
+            elem_id="other-report",
+            filterable=False,
+            min_width=300,
+        )
     with gr.Row():
-        metric = gr.Radio(list(METRICS.items()), value=EER, label="Error rate", elem_id="metric", scale=4, min_width=300)
+        metric = gr.Radio(
+            list(METRICS.items()), value=EER, label="Error rate", elem_id="metric", scale=4, min_width=300
+        )
         size = gr.Radio(size_choices(first), value=1, label="Images per side", elem_id="template-size", scale=2)
-        treatment = gr.Radio(list(TREATMENTS.items()), value="whole_image", label="Images in which no face was found are", elem_id="treatment", scale=4, min_width=300)
-    pair = gr.Dropdown(pair_choices(first), value=first_pair(first), label="Cell (pose pair)", elem_id="pose-pair", filterable=False, min_width=300, render=False)
-    count = gr.Radio(list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count", render=False)
+        treatment = gr.Radio(
+            list(TREATMENTS.items()),
+            value="whole_image",
+            label="Images in which no face was found are",
+            elem_id="treatment",
+            scale=4,
+            min_width=300,
+        )
+    pair = gr.Dropdown(
+        pair_choices(first),
+        value=first_pair(first),
+        label="Cell (pose pair)",
+        elem_id="pose-pair",
+        filterable=False,
+        min_width=300,
+        render=False,
+    )
+    count = gr.Radio(
+        list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count", render=False
+    )
     return Choice(report, other, metric, size, treatment, pair, count)
 
 
@@ -122,12 +168,21 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
             det = PlotlyView(height=380, elem_id="det")
         with gr.Column(min_width=310):
             histogram = PlotlyView(height=300, elem_id="scores")
-            threshold = gr.Slider(-1, 1, value=0, step=0.001, label="Threshold: pairs with a score from here on are accepted", elem_id="cell-threshold")
+            threshold = gr.Slider(
+                -1,
+                1,
+                value=0,
+                step=0.001,
+                label="Threshold: pairs with a score from here on are accepted",
+                elem_id="cell-threshold",
+            )
             rates = gr.HTML(elem_id="cell-rates")
     cell = [choice.report, choice.pair, choice.size, choice.treatment]
     gr.on(None, bound(show_det, named), [*cell, choice.other, axes], det, **QUIET)
     gr.on(None, bound(show_scores, named), cell, [title, histogram, threshold, rates], **QUIET)
-    threshold.input(bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET)
+    threshold.input(
+        bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
+    )
     histogram.drag(bound(drag_threshold, named), cell, [threshold, rates, histogram], trigger_mode="multiple", **QUIET)
 
 
@@ -144,7 +199,8 @@ def size_choices(report: Report) -> list[tuple[str, int]]:
 def pair_choices(report: Report) -> list[tuple[str, str]]:
     """The pose pairs of a report, e.g. ('F-P: frontal vs profile', 'frontal-profile')."""
     return [
-        (f"{label_of(pair_key(pair))}: {' vs '.join(POSE_LABELS[pose] for pose in pair)}", pair_key(pair)) for pair in report.pose_pairs()
+        (f"{label_of(pair_key(pair))}: {' vs '.join(POSE_LABELS[pose] for pose in pair)}", pair_key(pair))
+        for pair in report.pose_pairs()
     ]
 
 
@@ -169,18 +225,32 @@ def show_matrix(named: Mapping[str, Report], name: str, other: str, metric: str,
     series = {report.header["model"]: report.yaw_cells()}
     if other in named and other != name:
         series[f"{named[other].header['model']} (compared)"] = named[other].yaw_cells()
-    return matrix_figure(table_of(report, view), view.metric_title), read_matrix(report, view), yaw_figure(series, treatment)
+    return (
+        matrix_figure(table_of(report, view), view.metric_title),
+        read_matrix(report, view),
+        yaw_figure(series, treatment),
+    )
 
 
-def show_difference(named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str) -> tuple:
+def show_difference(
+    named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str
+) -> tuple:
     """(column, verdict, figure) of the paired difference of two reports."""
     if other not in named or other == name:
         return gr.update(visible=False), "", None
     first, second = named[name], named[other]
     if not names_both(first, second):
-        return gr.update(visible=True), "These two reports are not about the same pairs, so there is no paired difference.", message("no paired difference")
+        return (
+            gr.update(visible=True),
+            "These two reports are not about the same pairs, so there is no paired difference.",
+            message("no paired difference"),
+        )
     wanted = {pair_key(pair) for pair in first.pose_pairs()}
-    found = [d for d in first.compare(second, metric, treatment) if d.pose_pair in wanted and d.fold is None and d.template_size == size]
+    found = [
+        d
+        for d in first.compare(second, metric, treatment)
+        if d.pose_pair in wanted and d.fold is None and d.template_size == size
+    ]
     names = first.header["model"], second.header["model"]
     figure = difference_figure(difference_table(found), *names, View(metric).metric_title)
     return gr.update(visible=True), read_differences(found, *names), figure
@@ -228,14 +298,18 @@ def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, tre
         return NO_CELL, message(NO_CELL), gr.skip(), ""
     rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"]
     start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(edges.median()))
-    slider = gr.update(minimum=math.floor(100 * edges.min()) / 100, maximum=math.ceil(100 * edges.max()) / 100, value=round(start, 3))
+    slider = gr.update(
+        minimum=math.floor(100 * edges.min()) / 100, maximum=math.ceil(100 * edges.max()) / 100, value=round(start, 3)
+    )
     title = f"**{label_of(key)}** ({' vs '.join(POSE_LABELS[pose] for pose in pair_from_key(key))}): {cell.subjects} subjects, "
     title += f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
     title += "" if rates.d_prime is None else f", d′ {rates.d_prime:.2f}, AUC {rates.auc:.4f}"
     return title, histogram_figure(cell, start), slider, rate_summary(cell, start, treatment)
 
 
-def move_threshold(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, threshold: float) -> tuple:
+def move_threshold(
+    named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, threshold: float
+) -> tuple:
     """(rates, histograms with the line moved) when the slider moves."""
     cell = cell_of(named[name], key, View(template_size=size))
     if cell is None:
@@ -243,7 +317,9 @@ def move_threshold(named: Mapping[str, Report], name: str, key: str, size: int, 
     return rate_summary(cell, _on_grid(threshold), treatment), gr.update(line_x=_on_grid(threshold))
 
 
-def drag_threshold(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, event: gr.EventData) -> tuple:
+def drag_threshold(
+    named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, event: gr.EventData
+) -> tuple:
     """(slider, rates, histograms with the line on the grid) when the line in the histogram was dragged."""
     cell = cell_of(named[name], key, View(template_size=size))
     edges = [-1.0, 1.0] if cell is None else cell.tables["histogram"]["lower_edge"]

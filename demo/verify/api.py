@@ -41,13 +41,22 @@ def add_endpoint(loaded: Loaded) -> None:
         fmr = gr.Number(DEFAULT_FMR, label="fmr")
         answer = gr.JSON(label="comparison")
         gr.Button().click(
-            partial(verify, loaded.models, loaded.detector), [*files, model, fmr], answer, api_name="verify",
-            api_description=verify.__doc__, **ONE_AT_A_TIME,
-        )  # fmt: skip
+            partial(verify, loaded.models, loaded.detector),
+            [*files, model, fmr],
+            answer,
+            api_name="verify",
+            api_description=verify.__doc__,
+            **ONE_AT_A_TIME,
+        )
 
 
 def verify(
-    models: Mapping[str, Embedder], detector: FaceDetector, photos_a: list[str], photos_b: list[str], model: str, fmr: float
+    models: Mapping[str, Embedder],
+    detector: FaceDetector,
+    photos_a: list[str],
+    photos_b: list[str],
+    model: str,
+    fmr: float,
 ) -> dict:
     """Compare two sides of 1 to 10 photos; returns score, threshold, match, pose_pair, fmr, fnmr, counts, model and faces."""
     paths_a, paths_b = photos_a or [], photos_b or []

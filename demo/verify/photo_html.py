@@ -68,6 +68,9 @@ def crops_html(sides: Sequence[Side]) -> str:
 
 def _crops_of_side(side: Side) -> str:
     many = len(side.crops) > 1
-    pictures = "".join(f'<img src="{data_uri(crop)}" alt="{escape(shot.photo.name)}">' for crop, shot in zip(side.crops, side.shots, strict=True))
+    pictures = "".join(
+        f'<img src="{data_uri(crop)}" alt="{escape(shot.photo.name)}">'
+        for crop, shot in zip(side.crops, side.shots, strict=True)
+    )
     words = POSE_LABELS[side.pose] + (f", template of {len(side.crops)} photos" if many else "")
     return f'<div><div class="faces{" many" if many else ""}">{pictures}</div><p class="quiet">{words}</p></div>'

@@ -47,7 +47,12 @@ def compare_photos(
 def summarize(model: str, comparison: Comparison) -> Result:
     """What the page keeps."""
     return Result(
-        model, comparison.score, comparison.pose_pair, crops_html(comparison.sides), comparison.seconds, record(comparison)
+        model,
+        comparison.score,
+        comparison.pose_pair,
+        crops_html(comparison.sides),
+        comparison.seconds,
+        record(comparison),
     )
 
 

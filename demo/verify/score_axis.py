@@ -22,17 +22,29 @@ def score_axis(histogram: ScoreHistogram, score: float, threshold: float, uncert
     figure.add_shape(**line, x0=threshold, x1=threshold, line={"dash": "dash", "width": 2, "color": NEUTRAL_LINE})
     figure.add_shape(**line, x0=score, x1=score, line={"width": 4, "color": "#009E73"})
     figure.add_shape(
-        type="rect", yref="paper", y0=0, y1=1, x0=uncertain_from, x1=threshold, line_width=0, fillcolor="rgba(140, 107, 177, 0.22)",
-        name="uncertain zone", showlegend=True, legendrank=2000,
+        type="rect",
+        yref="paper",
+        y0=0,
+        y1=1,
+        x0=uncertain_from,
+        x1=threshold,
+        line_width=0,
+        fillcolor="rgba(140, 107, 177, 0.22)",
+        name="uncertain zone",
+        showlegend=True,
+        legendrank=2000,
     )
     _annotate(figure, score, threshold)
     low, high = _shown_range(histogram, score, threshold)
     figure.update_layout(
-        margin={"l": 12, "r": 12, "t": 50, "b": 40}, showlegend=True, dragmode=False, hovermode="x",
+        margin={"l": 12, "r": 12, "t": 50, "b": 40},
+        showlegend=True,
+        dragmode=False,
+        hovermode="x",
         legend={"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"},
         xaxis={"title": {"text": "score (cosine)", "standoff": 6}, "range": [low, high], "fixedrange": True},
         yaxis={"visible": False, "fixedrange": True, "rangemode": "tozero"},
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -42,16 +54,29 @@ def _outline(histogram: ScoreHistogram, counts: tuple[int, ...], name: str, line
     grouped = np.add.reduceat(np.array(counts, float), np.arange(0, len(counts), merge))
     edges = histogram.edges[:-1:merge]
     return go.Scatter(
-        x=edges, y=grouped / max(1, grouped.sum()), name=name, mode="lines", fill="tozeroy", fillcolor=fill,
-        line={"shape": "hv", "color": line, "width": 1.5}, hovertemplate="%{y:.1%} of pairs<extra>" + name + "</extra>",
-    )  # fmt: skip
+        x=edges,
+        y=grouped / max(1, grouped.sum()),
+        name=name,
+        mode="lines",
+        fill="tozeroy",
+        fillcolor=fill,
+        line={"shape": "hv", "color": line, "width": 1.5},
+        hovertemplate="%{y:.1%} of pairs<extra>" + name + "</extra>",
+    )
 
 
 def _annotate(figure: go.Figure, score: float, threshold: float) -> None:
     """Labels above the two lines, one higher than the other, so that they never lie on each other."""
     for x, text, lift in ((score, f"<b>score {score:.3f}</b>", 18), (threshold, f"threshold {threshold:.3f}", 0)):
         figure.add_annotation(
-            x=x, y=1, yref="paper", yanchor="bottom", yshift=lift, text=text.replace("-", "−"), showarrow=False, xanchor="center"
+            x=x,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            yshift=lift,
+            text=text.replace("-", "−"),
+            showarrow=False,
+            xanchor="center",
         )
 
 

@@ -55,12 +55,19 @@ def build_side(title: str, hint: str, name: str) -> SideView:
     photos = gr.State(())
     view = Clickable(elem_id=f"photos-{name}", visible=False)
     image = PhotoInput(
-        label=f"Photo of {title.lower()}", sources=["upload", "webcam", "clipboard"], height=230, buttons=[],
-        webcam_options=gr.WebcamOptions(mirror=False), elem_id=f"input-{name}", show_label=False,
+        label=f"Photo of {title.lower()}",
+        sources=["upload", "webcam", "clipboard"],
+        height=230,
+        buttons=[],
+        webcam_options=gr.WebcamOptions(mirror=False),
+        elem_id=f"input-{name}",
+        show_label=False,
         placeholder="Drop a photo here\nor click to choose one",
-    )  # fmt: skip
+    )
     with gr.Row(visible=False, elem_classes="side-buttons") as buttons:
-        more = gr.UploadButton("Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}")
+        more = gr.UploadButton(
+            "Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}"
+        )
         camera = gr.Button("Camera, paste", size="sm", min_width=80)
         clear = gr.Button("Clear", size="sm", min_width=80, elem_id=f"clear-{name}")
     notice = gr.HTML(elem_id=f"notice-{name}")

@@ -24,7 +24,7 @@ from demo.verify.result import (
     rule_of,
     threshold_range,
     verdict_html,
-)  # fmt: skip
+)
 from demo.verify.side import ONE_AT_A_TIME, QUIET, SIDE_HINT, build_side, notices_html, show, wire_side
 from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
@@ -73,9 +73,13 @@ def build(loaded: Loaded, links: Links) -> None:
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
     run = {
-        "fn": partial(compare, loaded.models, loaded.detector), "inputs": [*(side.photos for side in sides), model, fmr, view.threshold],
-        "outputs": view.shown, "show_progress_on": view.verdict, "api_visibility": "private", **ONE_AT_A_TIME,
-    }  # fmt: skip
+        "fn": partial(compare, loaded.models, loaded.detector),
+        "inputs": [*(side.photos for side in sides), model, fmr, view.threshold],
+        "outputs": view.shown,
+        "show_progress_on": view.verdict,
+        "api_visibility": "private",
+        **ONE_AT_A_TIME,
+    }
     for side in sides:
         wire_side(side, loaded.detector, lambda event: event.then(**run))
     model.input(**run)
@@ -93,9 +97,13 @@ def build(loaded: Loaded, links: Links) -> None:
 def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
     with gr.Row():
         models = [(embedder.card.title, name) for name, embedder in loaded.models.items()]
-        model = gr.Dropdown(models, value=loaded.default_model, label="Model", elem_id="model", filterable=False, min_width=260)
+        model = gr.Dropdown(
+            models, value=loaded.default_model, label="Model", elem_id="model", filterable=False, min_width=260
+        )
         targets = [(f"1 in {round(1 / target):,}", target) for target in FMR_TARGETS]
-        fmr = gr.Radio(targets, value=DEFAULT_FMR, label="Strangers accepted at most (target FMR)", elem_id="fmr", min_width=260)
+        fmr = gr.Radio(
+            targets, value=DEFAULT_FMR, label="Strangers accepted at most (target FMR)", elem_id="fmr", min_width=260
+        )
     return model, fmr
 
 
@@ -110,7 +118,14 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
         with gr.Column(scale=5, min_width=300):
             gr.HTML('<p class="section-title">The score among scores of the same pose pair</p>')
             chart = PlotlyView(height=300, save=False, elem_id="score-axis")
-            threshold = gr.Slider(-1, 1, value=0, step=0.005, label="Threshold: move it to see both error rates change", elem_id="threshold")
+            threshold = gr.Slider(
+                -1,
+                1,
+                value=0,
+                step=0.005,
+                label="Threshold: move it to see both error rates change",
+                elem_id="threshold",
+            )
     model, fmr = _build_controls(loaded)
     with gr.Accordion("Model, speed and the result as JSON", open=False):
         about = gr.Markdown(model_markdown(loaded.models[loaded.default_model].card))
@@ -122,15 +137,33 @@ def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Ra
     judged = [view.notice, view.verdict, view.chart, view.threshold]
     fmr.input(partial(judge, models), [view.result, fmr], judged, **QUIET)
     moved = {"trigger_mode": "always_last", **QUIET}
-    view.threshold.input(partial(move_threshold, models), [view.result, view.threshold], [fmr, view.verdict, view.chart], **moved)
+    view.threshold.input(
+        partial(move_threshold, models), [view.result, view.threshold], [fmr, view.verdict, view.chart], **moved
+    )
 
 
 def compare(
-    models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str, fmr: float | None, threshold: float
+    models: Mapping[str, Embedder],
+    detector: FaceDetector,
+    first: Seen,
+    second: Seen,
+    model: str,
+    fmr: float | None,
+    threshold: float,
 ) -> tuple:
     """Values for ResultView.shown once both sides have a photo."""
     if not (first and second):
-        return None, "", WAITING, gr.update(visible=False), "", None, gr.skip(), model_markdown(models[model].card), None
+        return (
+            None,
+            "",
+            WAITING,
+            gr.update(visible=False),
+            "",
+            None,
+            gr.skip(),
+            model_markdown(models[model].card),
+            None,
+        )
     try:
         result = compare_photos(models, detector, first, second, model, fmr)
         notice, verdict, figure, slider = judge(models, result, fmr, threshold)

@@ -23,7 +23,10 @@ STAGES = {  # name -> module with add_arguments(parser) and run(args), and what 
     "pretrain": ("sfpn.training.identify.pretrain", "stage 1 of the paper: tell many identities apart (MS1M)"),
     "finetune": ("sfpn.training.identify.finetune", "stage 2 of the paper: go on from other weights (VGGFace2)"),
     "pack": ("sfpn.training.pack", "crop the faces of datasets into one array"),
-    "targets": ("sfpn.training.distill.targets", "join the embeddings of several teachers into the targets of a distillation"),
+    "targets": (
+        "sfpn.training.distill.targets",
+        "join the embeddings of several teachers into the targets of a distillation",
+    ),
     "distill": ("sfpn.training.distill.run", "learn to put faces where the teachers put them"),
     "imitate": ("sfpn.training.imitate.run", "learn from scratch to see like a network of the same layout, map by map"),
     "plot": ("sfpn.training.plot", "the losses of runs as a page to look at"),

@@ -78,14 +78,16 @@ def report(comparison: Comparison) -> str:
     """The comparison for people."""
     lines = [_shot_line(shot) for side in comparison.sides for shot in side.shots]
     rule = comparison.rule
-    return "\n".join([
-        *lines,
-        f"pose pair: {pair_words(comparison.pose_pair)}",
-        f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} ({comparison.model}, target FMR {rule.point.target_fmr:g})",
-        f"{headline(comparison.decision)}. {explanation(rule, comparison.score)}",
-        error_rates(rule.point),
-        provenance(rule),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *lines,
+            f"pose pair: {pair_words(comparison.pose_pair)}",
+            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} ({comparison.model}, target FMR {rule.point.target_fmr:g})",
+            f"{headline(comparison.decision)}. {explanation(rule, comparison.score)}",
+            error_rates(rule.point),
+            provenance(rule),
+        ]
+    )
 
 
 def _shot_line(shot: Shot) -> str:

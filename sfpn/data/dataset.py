@@ -1,6 +1,6 @@
 """Reads a dataset folder as `data_tools build` writes it, without holding its pictures in memory.
 
-    DIR/data.parquet or data-*.parquet     rows (sfpn.schema.ROW_COLUMNS); dataset.json  card; pairs.parquet  official pairs
+DIR/data.parquet or data-*.parquet     rows (sfpn.schema.ROW_COLUMNS); dataset.json  card; pairs.parquet  official pairs
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class FaceDataset:
         folder = Path(folder)
         files = tuple(sorted(folder.glob("data.parquet")) or sorted(folder.glob("data-*.parquet")))
         if not files or not (folder / CARD_FILE).is_file():
-            raise UserError(f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): make one with `python -m data_tools build`")
+            raise UserError(
+                f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): make one with `python -m data_tools build`"
+            )
         return cls(folder, json.loads((folder / CARD_FILE).read_text(encoding="utf-8")), files)
 
     @property
@@ -86,7 +88,11 @@ class FaceDataset:
     def pairs(self) -> pd.DataFrame:
         """The official pairs (protocol, fold, row_id_a, row_id_b, same); empty where the dataset has none."""
         file = self.folder / PAIRS_FILE
-        return pd.read_parquet(file, columns=list(PAIR_COLUMNS)) if file.is_file() else pd.DataFrame(columns=list(PAIR_COLUMNS))
+        return (
+            pd.read_parquet(file, columns=list(PAIR_COLUMNS))
+            if file.is_file()
+            else pd.DataFrame(columns=list(PAIR_COLUMNS))
+        )
 
     def pictures(self, wanted: set[str]) -> Iterator[Picture]:
         """The wanted rows in the order of the files, read a few at a time."""

@@ -133,36 +133,54 @@ def _batches(pictures: Iterator[Picture], shard: Shard) -> Iterator[list[Picture
 def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str, str]) -> Embeddings:
     parts = [*parts, *([known] if known else [])]
     order = np.argsort(np.concatenate([part.row_ids for part in parts]))
-    columns = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired"))
+    columns = (
+        np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired")
+    )
     return Embeddings(*columns, made_by)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn embed`."""
     parser.add_argument("dataset", metavar="DIR[:SPLIT]", help="dataset folder (python -m data_tools build)")
-    parser.add_argument("--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id")
+    parser.add_argument(
+        "--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
-    parser.add_argument("--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show")
+    parser.add_argument(
+        "--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show"
+    )
     add_model_arguments(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that `embed` and `evaluate` share."""
-    parser.add_argument("--bf16", action="store_true", help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})")
+    parser.add_argument(
+        "--bf16",
+        action="store_true",
+        help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)",
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Embed every row of the selection and write the file; 0 when it is there. Raises UserError."""
     from sfpn.network.embedders import load_embedder
 
-    selection, embedder, shard = Selection.parse(args.dataset), load_embedder(args.model, bf16=args.bf16), Shard.of_launch()
+    selection, embedder, shard = (
+        Selection.parse(args.dataset),
+        load_embedder(args.model, bf16=args.bf16),
+        Shard.of_launch(),
+    )
     cache = cache_file(selection.dataset, embedder, args.cache)
     progress = progress_bar(embedder.name, shard)
     found = embed_dataset(selection.dataset, embedder, selection.rows()["row_id"].tolist(), cache, shard, progress)
     if shard.index == 0:
         found.save(args.out, half=args.half)
-        print(f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image")
+        print(
+            f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image"
+        )
     return 0
 
 

@@ -59,11 +59,15 @@ class Embeddings:
             made_by = json.loads(stored.schema_arrow.metadata[b"made_by"])
             size = stored.schema_arrow.field("embedding").type.list_size
             values, position = np.empty((stored.metadata.num_rows, size), np.float32), 0
-            for batch in stored.iter_batches(AT_ONCE, columns=["embedding"]):  # the whole table at once takes five times its size
+            for batch in stored.iter_batches(
+                AT_ONCE, columns=["embedding"]
+            ):  # the whole table at once takes five times its size
                 values[position : position + len(batch)] = batch.column(0).flatten().to_numpy().reshape(-1, size)
                 position += len(batch)
             table = stored.read(["row_id", "acquired"])
             row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`") from error
+            raise UserError(
+                f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`"
+            ) from error
         return cls(row_ids, values, acquired, made_by)

@@ -41,5 +41,7 @@ def several_processes() -> bool:
     if "WORLD_SIZE" in os.environ:
         return True
     if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ:
-        raise UserError("accelerate launch started one process instead of several; without GPUs, give it --multi_gpu as well and no --cpu")
+        raise UserError(
+            "accelerate launch started one process instead of several; without GPUs, give it --multi_gpu as well and no --cpu"
+        )
     return False

@@ -50,7 +50,9 @@ def descriptor_mean(embedder: Embedder, selection: Selection, limit: int = MEAN_
     rows = selection.rows()
     found = rows["row_id"][rows["box_xyxy"].notna()].to_numpy()
     chosen = found[np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)]
-    return embed_dataset(selection.dataset, embedder, chosen, progress=progress_bar("mean", Shard())).values.mean(axis=0)
+    return embed_dataset(selection.dataset, embedder, chosen, progress=progress_bar("mean", Shard())).values.mean(
+        axis=0
+    )
 
 
 def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
@@ -65,7 +67,9 @@ def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_I
     for pose in ("frontal", "profile"):
         found = rows["row_id"][rows["box_xyxy"].notna() & (rows["pose"] == pose)].to_numpy()
         if not len(found):
-            raise UserError(f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile faces")
+            raise UserError(
+                f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile faces"
+            )
         chosen = found[np.linspace(0, len(found) - 1, min(limit // 2, len(found))).astype(int)]
         means.append(embed_dataset(selection.dataset, embedder, chosen).values.mean(axis=0))
     difference = means[1] - means[0]
@@ -79,7 +83,9 @@ def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, Ce
         rows = selection.rows()
         cache = cache_file(selection.dataset, embedder)
         bar = progress_bar(selection.title, Shard())
-        samples = make_samples(rows, embed_dataset(selection.dataset, embedder, rows["row_id"].tolist(), cache, None, bar))
+        samples = make_samples(
+            rows, embed_dataset(selection.dataset, embedder, rows["row_id"].tolist(), cache, None, bar)
+        )
         for pair in POSE_PAIRS:
             first, second = (samples.of_pose(pose) for pose in pair)
             if pair_key(pair) in found or not len(first) or not len(second):
@@ -107,13 +113,19 @@ def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[Operating
         if not chosen.supported:
             continue
         measured = metrics.rates_at(measuring.genuine, measuring.impostor, chosen.threshold)
-        counts = {k: asdict(measured)[k] for k in ("fmr", "fnmr", "impostor", "genuine", "false_matches", "false_non_matches")}
+        counts = {
+            k: asdict(measured)[k] for k in ("fmr", "fnmr", "impostor", "genuine", "false_matches", "false_non_matches")
+        }
         points.append(
             OperatingPointRecord(
-                target, chosen.threshold, f"{setting.source}: {setting.impostor.total} impostor comparisons",
-                measuring.source, **counts, pose_estimated=setting.pose_estimated or measuring.pose_estimated,
+                target,
+                chosen.threshold,
+                f"{setting.source}: {setting.impostor.total} impostor comparisons",
+                measuring.source,
+                **counts,
+                pose_estimated=setting.pose_estimated or measuring.pose_estimated,
             )
-        )  # fmt: skip
+        )
     return tuple(points)
 
 
@@ -130,7 +142,19 @@ def histogram(cell: CellScores) -> ScoreHistogram:
 
 def results_of(report: Report) -> list[dict]:
     """What a card keeps of a report: one record per pooled cell."""
-    kept = ("protocol", "pose_pair", "template_size", "genuine", "impostor", "subjects", "eer", "eer_low", "eer_high", "fnmr_at_fmr", "failures")
+    kept = (
+        "protocol",
+        "pose_pair",
+        "template_size",
+        "genuine",
+        "impostor",
+        "subjects",
+        "eer",
+        "eer_low",
+        "eer_high",
+        "fnmr_at_fmr",
+        "failures",
+    )
     header = {"data": report.header["dataset"], "folds": report.header["folds"], "command": report.header["command"]}
     return [
         header | {name: summary(cell)[name] for name in kept}
@@ -143,10 +167,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn calibrate`."""
     parser.add_argument("model", type=Path, help="weights file or ONNX file whose card is filled in")
     parser.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
-    parser.add_argument("--remove-pose-direction", action="store_true", help="with --mean-from: also remove from descriptors how these people's move from frontal to profile")
+    parser.add_argument(
+        "--remove-pose-direction",
+        action="store_true",
+        help="with --mean-from: also remove from descriptors how these people's move from frontal to profile",
+    )
     parser.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
-    parser.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
-    parser.add_argument("--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes")
+    parser.add_argument(
+        "--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people"
+    )
+    parser.add_argument(
+        "--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -154,13 +186,17 @@ def run(args: argparse.Namespace) -> int:
     if bool(args.set_on) != bool(args.measure_on):
         raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
     if args.remove_pose_direction and not args.mean_from:
-        raise UserError("--remove-pose-direction needs --mean-from: the people whose frontal and profile faces give the direction")
+        raise UserError(
+            "--remove-pose-direction needs --mean-from: the people whose frontal and profile faces give the direction"
+        )
     if not (args.mean_from or args.set_on or args.report):
         raise UserError("nothing to do: give --mean-from, --set-on with --measure-on, or --report")
     if args.mean_from:
         calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
     if args.set_on:
-        calibrate_points(args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on)))
+        calibrate_points(
+            args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on))
+        )
     if args.report:
         card = checkpoint.load_checked_card(args.model)
         reports = [Report.load(folder) for folder in args.report]
@@ -183,7 +219,9 @@ def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: boo
     mean = descriptor_mean(embedder, selection) / (2 if card.mirror_sum else 1)
     direction = _rounded(pose_direction(embedder, selection)) if remove_pose_direction else None
     extra = card.extra | {"descriptor_mean_from": selection.title}
-    save_card(_without_points(replace(card, descriptor_mean=_rounded(mean), pose_direction=direction, extra=extra)), model)
+    save_card(
+        _without_points(replace(card, descriptor_mean=_rounded(mean), pose_direction=direction, extra=extra)), model
+    )
 
 
 def _rounded(vector: np.ndarray) -> tuple[float, ...]:

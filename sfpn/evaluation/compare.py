@@ -32,7 +32,9 @@ def run(args: argparse.Namespace) -> int:
     a, b = Report.load(args.a), Report.load(args.b)
     differences = a.compare(b, args.metric, args.treatment)
     if not args.json:
-        print(f"{args.metric} in %, a = {a.header['model']}, b = {b.header['model']}, difference b - a [95 %, paired over subjects]")
+        print(
+            f"{args.metric} in %, a = {a.header['model']}, b = {b.header['model']}, difference b - a [95 %, paired over subjects]"
+        )
     for difference in differences:
         print(json.dumps(asdict(difference)) if args.json else _line(difference))
     return 0

@@ -33,9 +33,7 @@ class Samples:
     subject_count: int
 
     @classmethod
-    def build(
-        cls, row_ids, identities, poses, embeddings, yaw_degrees=None, acquired=None, templates=None
-    ) -> Samples:
+    def build(cls, row_ids, identities, poses, embeddings, yaw_degrees=None, acquired=None, templates=None) -> Samples:
         """From columns in any order; embeddings of any length are normalised. Raises ValueError for a zero embedding."""
         row_ids, identities = np.asarray(row_ids, str), np.asarray(identities, str)
         names, subjects = np.unique(identities, return_inverse=True)
@@ -46,9 +44,14 @@ class Samples:
             return filled[order]
 
         return cls(
-            row_ids[order], subjects[order].astype(np.int64), column(poses, "", str),
-            unit_length(np.asarray(embeddings, np.float32)[order]), column(yaw_degrees, np.nan, np.float32),
-            column(acquired, True, bool), column(templates, "", str), len(names),
+            row_ids[order],
+            subjects[order].astype(np.int64),
+            column(poses, "", str),
+            unit_length(np.asarray(embeddings, np.float32)[order]),
+            column(yaw_degrees, np.nan, np.float32),
+            column(acquired, True, bool),
+            column(templates, "", str),
+            len(names),
         )
 
     def __len__(self) -> int:

@@ -77,14 +77,21 @@ def make_samples(rows: pd.DataFrame, embeddings: Embeddings) -> Samples:
     labels = rows.set_index("row_id").loc[embeddings.row_ids]
     try:
         return Samples.build(
-            embeddings.row_ids, labels["identity"], labels["pose"].fillna(""), embeddings.values, labels["yaw_degrees"],
-            embeddings.acquired, labels["template"].fillna(""),
+            embeddings.row_ids,
+            labels["identity"],
+            labels["pose"].fillna(""),
+            embeddings.values,
+            labels["yaw_degrees"],
+            embeddings.acquired,
+            labels["template"].fillna(""),
         )
     except ValueError as error:
         raise UserError(f"{embeddings.made_by['model']} cannot be evaluated: {error}") from error
 
 
-def _measured(planned: list, samples: Samples, config: EvaluateConfig, progress: StageProgress | None) -> Iterator[Cell]:
+def _measured(
+    planned: list, samples: Samples, config: EvaluateConfig, progress: StageProgress | None
+) -> Iterator[Cell]:
     draws = Draws.of(samples.subject_count, config.rounds, config.seed)
     for number, (compared, plan) in enumerate(planned):
         if progress:
@@ -110,14 +117,19 @@ def _header(
             "images without a pose, in no pose pair": int((samples.poses == "").sum()),
             "images without a yaw, in no |yaw difference|": int(np.isnan(samples.yaw_degrees).sum()),
         },
-        "rows_sha256": hashlib.sha256("\n".join([config.protocol, str(config.folds), *samples.row_ids]).encode()).hexdigest(),
+        "rows_sha256": hashlib.sha256(
+            "\n".join([config.protocol, str(config.folds), *samples.row_ids]).encode()
+        ).hexdigest(),
     }
 
 
 def _acquisition(samples: Samples) -> dict[str, dict[str, int]]:
     """Images and failures to acquire by pose ('' = unknown)."""
     return {
-        str(pose): {"images": int((samples.poses == pose).sum()), "failures": int((~samples.acquired[samples.poses == pose]).sum())}
+        str(pose): {
+            "images": int((samples.poses == pose).sum()),
+            "failures": int((~samples.acquired[samples.poses == pose]).sum()),
+        }
         for pose in np.unique(samples.poses)
     }
 
@@ -131,8 +143,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder (python -m data_tools build)")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="all-pairs")
     parser.add_argument("--folds", type=_folds, metavar="1,2,3", help="official folds to use (default: all)")
-    parser.add_argument("--model", nargs="+", action="extend", metavar="NAME", help="bundled model, weights file, ONNX file or Hub id (default: base)")
-    parser.add_argument("--out", type=Path, metavar="REPORT", help="report folder to write; REPORT/<model> for several models")
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="bundled model, weights file, ONNX file or Hub id (default: base)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="REPORT", help="report folder to write; REPORT/<model> for several models"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
     parser.add_argument("--rounds", type=_positive, default=200, help="bootstrap rounds over subjects (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
@@ -156,7 +176,9 @@ def run(args: argparse.Namespace) -> int:
         command = " ".join(["python -m sfpn", *words, "--model", shlex.quote(embedder.name)])
         config = EvaluateConfig(args.protocol, args.folds, args.rounds, args.seed, command)
         bar = progress_bar(embedder.name, shard)
-        on_stage = (lambda stage, done, total, bar=bar: bar(done, total) if stage == "embedding" else None) if bar else None
+        on_stage = (
+            (lambda stage, done, total, bar=bar: bar(done, total) if stage == "embedding" else None) if bar else None
+        )
         report = evaluate(dataset, embedder, config, cache_file(dataset, embedder, args.cache), shard, on_stage)
         if report is not None:
             if args.out:

@@ -46,10 +46,19 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
     }
     accuracy, deviation = plan.accuracy or (None, None)
     return Cell(
-        plan.protocol, plan.pose_pair, plan.fold, plan.template_size, plan.yaw_band,
-        len(np.unique(samples.subjects[members])), _by_pose(samples, members),
-        _by_pose(samples, members[~samples.acquired[members]]), counted.grid_step, accuracy, deviation,
-        {name: rates for name, (rates, _) in measured.items()}, tables,
+        plan.protocol,
+        plan.pose_pair,
+        plan.fold,
+        plan.template_size,
+        plan.yaw_band,
+        len(np.unique(samples.subjects[members])),
+        _by_pose(samples, members),
+        _by_pose(samples, members[~samples.acquired[members]]),
+        counted.grid_step,
+        accuracy,
+        deviation,
+        {name: rates for name, (rates, _) in measured.items()},
+        tables,
     )
 
 
@@ -60,9 +69,16 @@ def _rates(scores: tuple[Scores, Scores], rounds: RoundHistograms, subjects: int
     values = _values_of_rounds(rounds, [point.target_fmr for point in points if point.supported])
     low, high = _interval(equal.rate, values["eer"], subjects)
     rates = Rates(
-        genuine.total, impostor.total, _number(equal.rate), low, high, _number(equal.threshold),
-        (_number(equal.low), _number(equal.high)), _number(metrics.auc(genuine, impostor)),
-        _number(metrics.d_prime(genuine, impostor)), tuple(_with_interval(point, values, subjects) for point in points),
+        genuine.total,
+        impostor.total,
+        _number(equal.rate),
+        low,
+        high,
+        _number(equal.threshold),
+        (_number(equal.low), _number(equal.high)),
+        _number(metrics.auc(genuine, impostor)),
+        _number(metrics.d_prime(genuine, impostor)),
+        tuple(_with_interval(point, values, subjects) for point in points),
     )
     table = pd.DataFrame(values).melt(ignore_index=False, var_name="metric", value_name="value")
     return rates, table.rename_axis("round").reset_index()
@@ -99,8 +115,10 @@ def _det(scores: tuple[Scores, Scores]) -> pd.DataFrame:
 def _histogram(counted: Tally) -> pd.DataFrame:
     edges = grid_edges(HISTOGRAM_STEP)
     kinds = {
-        "genuine": counted.acquired[0], "impostor": counted.acquired[1],
-        "failed_genuine": counted.failed[0], "failed_impostor": counted.failed[1],
+        "genuine": counted.acquired[0],
+        "impostor": counted.acquired[1],
+        "failed_genuine": counted.failed[0],
+        "failed_impostor": counted.failed[1],
     }
     columns = {name: np.diff(scores.below(np.append(edges, 2.0))) for name, scores in kinds.items()}
     table = pd.DataFrame({"lower_edge": edges, **columns})
@@ -113,12 +131,17 @@ def _hardest(samples: Samples, counted: Tally) -> pd.DataFrame:
 
 
 def _named(samples: Samples, pairs: Pairs) -> pd.DataFrame:
-    return pd.DataFrame({
-        "rank": np.arange(1, len(pairs.scores) + 1),
-        "row_id_a": samples.row_ids[pairs.first], "row_id_b": samples.row_ids[pairs.second],
-        "template_a": samples.templates[pairs.first], "template_b": samples.templates[pairs.second],
-        "score": pairs.scores, "acquired": samples.acquired[pairs.first] & samples.acquired[pairs.second],
-    })
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(pairs.scores) + 1),
+            "row_id_a": samples.row_ids[pairs.first],
+            "row_id_b": samples.row_ids[pairs.second],
+            "template_a": samples.templates[pairs.first],
+            "template_b": samples.templates[pairs.second],
+            "score": pairs.scores,
+            "acquired": samples.acquired[pairs.first] & samples.acquired[pairs.second],
+        }
+    )
 
 
 def _members(comparisons: Comparisons) -> np.ndarray:

@@ -79,13 +79,22 @@ def fnmr(genuine: ScoreInput, thresholds: np.ndarray | float, inclusive: bool = 
     return _rate(genuine.below(thresholds, inclusive=inclusive), genuine.total)
 
 
-def rates_at(genuine: ScoreInput, impostor: ScoreInput, threshold: float, target: float | None = None) -> OperatingPoint:
+def rates_at(
+    genuine: ScoreInput, impostor: ScoreInput, threshold: float, target: float | None = None
+) -> OperatingPoint:
     """Both error rates and their counts at one threshold."""
     genuine, impostor = Scores.of(genuine), Scores.of(impostor)
     false_non_matches, false_matches = int(genuine.below(threshold)), impostor.total - int(impostor.below(threshold))
     return OperatingPoint(
-        target, True, genuine.total, impostor.total, float(threshold), float(_rate(false_matches, impostor.total)),
-        float(_rate(false_non_matches, genuine.total)), false_matches, false_non_matches,
+        target,
+        True,
+        genuine.total,
+        impostor.total,
+        float(threshold),
+        float(_rate(false_matches, impostor.total)),
+        float(_rate(false_non_matches, genuine.total)),
+        false_matches,
+        false_non_matches,
     )
 
 

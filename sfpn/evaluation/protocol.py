@@ -55,7 +55,9 @@ def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int]
     missing = sorted(set(folds or ()) - set(chosen["fold"]))
     if missing or chosen.empty:
         there = ", ".join(map(str, sorted(set(chosen["fold"])))) or "none"
-        raise UserError(f"this dataset has no official pairs for fold {', '.join(map(str, missing)) or 'any'}; folds there: {there}")
+        raise UserError(
+            f"this dataset has no official pairs for fold {', '.join(map(str, missing)) or 'any'}; folds there: {there}"
+        )
     return chosen if folds is None else chosen[chosen["fold"].isin(folds)]
 
 
@@ -94,8 +96,13 @@ def template_samples(samples: Samples) -> Samples:
     means = np.add.reduceat(samples.embeddings[order] * weights[:, None], starts)
     first = order[starts]
     return replace(
-        samples, row_ids=samples.row_ids[first], subjects=samples.subjects[first], poses=samples.poses[first],
-        embeddings=unit_length(means), yaw_degrees=np.full(len(first), np.nan, np.float32), acquired=acquired,
+        samples,
+        row_ids=samples.row_ids[first],
+        subjects=samples.subjects[first],
+        poses=samples.poses[first],
+        embeddings=unit_length(means),
+        yaw_degrees=np.full(len(first), np.nan, np.float32),
+        acquired=acquired,
         templates=samples.templates[first],
     )
 
@@ -140,11 +147,15 @@ def _cfp(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
 def _lfw(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
     planned = _fold_cells("lfw", POOLED, samples, pairs)
     listed = _pair_list(samples, pairs)
-    kinds = np.array([_pair_name(samples.poses[a], samples.poses[b]) for a, b in zip(listed.first, listed.second, strict=True)])
+    kinds = np.array(
+        [_pair_name(samples.poses[a], samples.poses[b]) for a, b in zip(listed.first, listed.second, strict=True)]
+    )
     for pair in POSE_PAIRS:
         chosen = kinds == pair_key(pair)
         if chosen.any():
-            planned.append((samples, Plan("lfw", pair_key(pair), PairList(listed.first[chosen], listed.second[chosen]))))
+            planned.append(
+                (samples, Plan("lfw", pair_key(pair), PairList(listed.first[chosen], listed.second[chosen])))
+            )
     return planned
 
 
@@ -173,7 +184,9 @@ def _pair_name(pose_a: str, pose_b: str) -> str:
 def _rows_with_template(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     labelled = rows["template"].notna() & rows["pose"].notna()
     if not labelled.any():
-        raise UserError("vggface2-pose needs rows with `template` and `pose` labels and this dataset has none; try all-pairs")
+        raise UserError(
+            "vggface2-pose needs rows with `template` and `pose` labels and this dataset has none; try all-pairs"
+        )
     return rows.loc[labelled, "row_id"].to_numpy()
 
 

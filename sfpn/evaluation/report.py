@@ -73,7 +73,10 @@ class Report:
         """The cell of a pose pair ('frontal-profile', a tuple, or 'pooled'). Raises KeyError when it is not there."""
         key = pose_pair if isinstance(pose_pair, str) else pair_key(pose_pair)
         for cell in self.cells:
-            if (cell.pose_pair, cell.template_size, cell.fold) == (key, template_size, fold) and protocol in (None, cell.protocol):
+            if (cell.pose_pair, cell.template_size, cell.fold) == (key, template_size, fold) and protocol in (
+                None,
+                cell.protocol,
+            ):
                 return cell
         raise KeyError(f"no cell {key} with template size {template_size} and fold {fold} in this report")
 
@@ -107,13 +110,19 @@ class Report:
         """
         differing = [name for name in SAME_PAIRS if self.header.get(name) != other.header.get(name)]
         if differing:
-            raise UserError(f"the two reports are not about the same pairs ({', '.join(differing)} differ): evaluate both models on the same dataset, folds and seed")
+            raise UserError(
+                f"the two reports are not about the same pairs ({', '.join(differing)} differ): evaluate both models on the same dataset, folds and seed"
+            )
         theirs = {_key(cell): cell for cell in other.cells}
         return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
 
     def save(self, folder: Path) -> None:
         """Write the folder under a temporary name, then rename. Raises UserError if `folder` is something else or cannot be written."""
-        if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]) and not (folder / REPORT_FILE).is_file():
+        if (
+            folder.exists()
+            and any(folder.iterdir() if folder.is_dir() else [folder])
+            and not (folder / REPORT_FILE).is_file()
+        ):
             raise UserError(f"{folder} exists and is not a report: choose another --out")
         building = folder.with_name(folder.name + ".building")
         try:
@@ -126,12 +135,20 @@ class Report:
             raise UserError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
 
     def _write(self, folder: Path) -> None:
-        cells = [{f.name: getattr(cell, f.name) for f in fields(Cell) if f.name not in ("tables", "treatments")} for cell in self.cells]
+        cells = [
+            {f.name: getattr(cell, f.name) for f in fields(Cell) if f.name not in ("tables", "treatments")}
+            for cell in self.cells
+        ]
         rates = [{name: asdict(rates) for name, rates in cell.treatments.items()} for cell in self.cells]
-        content = {"header": self.header, "cells": [cell | {"treatments": r} for cell, r in zip(cells, rates, strict=True)]}
+        content = {
+            "header": self.header,
+            "cells": [cell | {"treatments": r} for cell, r in zip(cells, rates, strict=True)],
+        }
         (folder / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
         for name in TABLES:
-            table = pd.concat([cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells)], ignore_index=True)
+            table = pd.concat(
+                [cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells)], ignore_index=True
+            )
             table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
 
     @classmethod
@@ -139,7 +156,9 @@ class Report:
         """Read a report folder. Raises UserError when it is not one, is damaged, or was written by another version."""
         folder = Path(folder)
         if not (folder / REPORT_FILE).is_file():
-            raise UserError(f"{folder} is not a report folder (no {REPORT_FILE}): make one with `python -m sfpn evaluate`")
+            raise UserError(
+                f"{folder} is not a report folder (no {REPORT_FILE}): make one with `python -m sfpn evaluate`"
+            )
         try:
             content = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
@@ -153,13 +172,25 @@ class Report:
 def summary(cell: Cell) -> dict[str, Any]:
     """The cell as one flat JSON object; rates under the default treatment, the other two under `skip` and `reject`."""
     rates = cell.rates()
-    return plain({
-        "protocol": cell.protocol, "pose_pair": cell.pose_pair, "fold": cell.fold, "template_size": cell.template_size,
-        "yaw_band": cell.yaw_band, "subjects": cell.subjects, **_flat(rates), "accuracy": cell.accuracy,
-        "accuracy_deviation": cell.accuracy_deviation, "failures": sum(cell.failures.values()),
-        "failures_by_pose": cell.failures, "images_by_pose": cell.images, "grid_step": cell.grid_step,
-        "skip": _flat(cell.rates("skip")), "reject": _flat(cell.rates("reject")),
-    })
+    return plain(
+        {
+            "protocol": cell.protocol,
+            "pose_pair": cell.pose_pair,
+            "fold": cell.fold,
+            "template_size": cell.template_size,
+            "yaw_band": cell.yaw_band,
+            "subjects": cell.subjects,
+            **_flat(rates),
+            "accuracy": cell.accuracy,
+            "accuracy_deviation": cell.accuracy_deviation,
+            "failures": sum(cell.failures.values()),
+            "failures_by_pose": cell.failures,
+            "images_by_pose": cell.images,
+            "grid_step": cell.grid_step,
+            "skip": _flat(cell.rates("skip")),
+            "reject": _flat(cell.rates("reject")),
+        }
+    )
 
 
 def plain(value: Any) -> Any:
@@ -186,7 +217,9 @@ def _load_cell(stored: dict[str, Any], number: int, tables: dict[str, pd.DataFra
 
 
 def _load_rates(stored: dict[str, Any]) -> Rates:
-    return Rates(**stored | {"eer_span": tuple(stored["eer_span"]), "operating_points": tuple(stored["operating_points"])})
+    return Rates(
+        **stored | {"eer_span": tuple(stored["eer_span"]), "operating_points": tuple(stored["operating_points"])}
+    )
 
 
 def _key(cell: Cell) -> tuple:
@@ -209,5 +242,7 @@ def _value(rates: Rates, metric: str) -> float | None:
         return rates.eer
     found = [point["fnmr"] for point in rates.operating_points if metric == metric_name(point["target_fmr"])]
     if not found:
-        raise UserError(f"unknown metric {metric!r}: choose eer or fnmr_at_ with one of the FMR targets, e.g. fnmr_at_0.01")
+        raise UserError(
+            f"unknown metric {metric!r}: choose eer or fnmr_at_ with one of the FMR targets, e.g. fnmr_at_0.01"
+        )
     return found[0]

@@ -69,7 +69,9 @@ class Scores:
         if self.cumulative is None and other.cumulative is None:
             return Scores(np.sort(values))
         order = np.argsort(values, kind="stable")
-        return Scores(values[order], np.concatenate([[0], np.cumsum(np.concatenate([self.counts, other.counts])[order])]))
+        return Scores(
+            values[order], np.concatenate([[0], np.cumsum(np.concatenate([self.counts, other.counts])[order])])
+        )
 
     def first(self, condition: Callable[[float], bool]) -> float:
         """The lowest observed score that satisfies a condition that stays true once true; +inf if none does."""

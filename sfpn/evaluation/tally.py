@@ -75,7 +75,9 @@ class Tally:
 
     def treated(self, treatment: str) -> tuple[Scores, Scores]:
         """Genuine and impostor scores under one treatment of the failures to acquire."""
-        genuine, impostor = (treat(kept, lost, treatment) for kept, lost in zip(self.acquired, self.failed, strict=True))
+        genuine, impostor = (
+            treat(kept, lost, treatment) for kept, lost in zip(self.acquired, self.failed, strict=True)
+        )
         return genuine, impostor
 
 

@@ -57,26 +57,35 @@ class Card:
 
     name: str
     title: str
-    architecture: dict  # {"type": "SqueezeFacePoseNet", "depthwise": bool, "descriptor_size": int} or {"type": "onnx", ...}
+    architecture: (
+        dict  # {"type": "SqueezeFacePoseNet", "depthwise": bool, "descriptor_size": int} or {"type": "onnx", ...}
+    )
     preprocess: Preprocess
     licence: str
     weights_sha256: str = ""
     parameters: int | None = None
     descriptor_mean: tuple[float, ...] | None = None  # subtracted from every descriptor
-    pose_direction: tuple[float, ...] | None = None  # unit vector, frontal to profile; centred descriptors lose their part along it
+    pose_direction: tuple[float, ...] | None = (
+        None  # unit vector, frontal to profile; centred descriptors lose their part along it
+    )
     mirror_sum: bool = False  # add the descriptor of the mirrored crop
     training: dict = field(default_factory=dict)
     results: list = field(default_factory=list)  # measured: {"data", "command", "pose_pair", "eer", ...}
     limits: str = ""
-    operating_points: dict[str, tuple[OperatingPointRecord, ...]] = field(default_factory=dict)  # by pair key or "pooled"
+    operating_points: dict[str, tuple[OperatingPointRecord, ...]] = field(
+        default_factory=dict
+    )  # by pair key or "pooled"
     histograms: dict[str, ScoreHistogram] = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
 
     def points_for(self, pair: PosePair) -> tuple[str, tuple[OperatingPointRecord, ...]]:
         """('frontal-profile' or 'pooled', its points): those of the pair, else the pooled ones, else none."""
         key = pair_key(pair)
-        return (key, self.operating_points[key]) if self.operating_points.get(key) else (
-            POOLED, self.operating_points.get(POOLED, ()))
+        return (
+            (key, self.operating_points[key])
+            if self.operating_points.get(key)
+            else (POOLED, self.operating_points.get(POOLED, ()))
+        )
 
     def to_json(self) -> dict:
         """Plain values, as the file holds them."""
@@ -113,8 +122,17 @@ class Card:
 
 
 _PLAIN = (
-    "name", "title", "architecture", "licence", "weights_sha256", "parameters", "mirror_sum", "training", "results", "limits",
-)  # fmt: skip
+    "name",
+    "title",
+    "architecture",
+    "licence",
+    "weights_sha256",
+    "parameters",
+    "mirror_sum",
+    "training",
+    "results",
+    "limits",
+)
 _VECTORS = ("descriptor_mean", "pose_direction")  # of the descriptor's size, or null
 _STRUCTURED = ("preprocess", *_VECTORS, "operating_points", "histograms")
 
@@ -128,7 +146,9 @@ def load_card(weights: Path) -> Card:
     """The card beside a weights file. Raises UserError if it is missing or not a card."""
     path = card_path(weights)
     if not path.is_file():
-        raise UserError(f"{weights.name}: its card {path.name} is missing beside it; weights cannot be used without one")
+        raise UserError(
+            f"{weights.name}: its card {path.name} is missing beside it; weights cannot be used without one"
+        )
     try:
         return Card.from_json(json.loads(path.read_text()))
     except (ValueError, TypeError, KeyError, AttributeError) as error:

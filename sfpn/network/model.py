@@ -39,9 +39,7 @@ class SFPNConfig:
     dropout: float = 0.5
 
 
-def conv_relu(
-    in_channels: int, out_channels: int, size: int, config: SFPNConfig, groups: int = 1
-) -> nn.Sequential:
+def conv_relu(in_channels: int, out_channels: int, size: int, config: SFPNConfig, groups: int = 1) -> nn.Sequential:
     """Convolution that keeps height and width, [batch normalisation,] ReLU."""
     layers = OrderedDict(
         conv=nn.Conv2d(in_channels, out_channels, size, padding=size // 2, groups=groups, bias=not config.batch_norm)
@@ -116,9 +114,7 @@ def fold_batch_norm(model: SFPN) -> SFPN:
 
     gamma * (conv(x) - mean) / sqrt(var + eps) + beta is again a convolution (Jacob et al., arXiv 1712.05877, eq. 14).
     """
-    folded = SFPN(
-        SFPNConfig(model.config.depthwise, False, model.config.descriptor_size, model.config.dropout)
-    )
+    folded = SFPN(SFPNConfig(model.config.depthwise, False, model.config.descriptor_size, model.config.dropout))
     targets = dict(folded.named_modules())
     for name, module in model.named_modules():
         if not isinstance(module, nn.Conv2d):

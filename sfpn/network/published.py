@@ -1,7 +1,7 @@
 """Reads the authors' published MATLAB files (layer graphs) into our network, and fetches them on request.
 
-    python -m sfpn import-published FILE.mat --out X.safetensors
-    python -m sfpn import-published --download depthwise --out X.safetensors
+python -m sfpn import-published FILE.mat --out X.safetensors
+python -m sfpn import-published --download depthwise --out X.safetensors
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def _read_layers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         graph = matio.load_from_mat(str(path))["lgraph_1"].properties["any"][0, 0]
         layers = [layer.properties["any"][0, 0] for layer in graph["Layers"].ravel()]
     except (MatReadError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError) as error:
-        raise UserError(f"{path}: not a published SqueezeFacePoseNet layer graph ({error}); download it again") from error
+        raise UserError(
+            f"{path}: not a published SqueezeFacePoseNet layer graph ({error}); download it again"
+        ) from error
     return {
         str(layer["Name"][0]): (_to_torch(_value(layer, "Weights")), _value(layer, "Bias").reshape(-1))
         for layer in layers
@@ -126,7 +128,9 @@ def fetch(name: str, cache: Path) -> Path:
             ) from error
         os.replace(partial, target)
     if sha256 and checkpoint.file_sha256(target) != sha256:
-        raise UserError(f"{target}: SHA-256 is not {sha256}; the file is damaged or was replaced: delete it and try again")
+        raise UserError(
+            f"{target}: SHA-256 is not {sha256}; the file is damaged or was replaced: delete it and try again"
+        )
     return target
 
 
@@ -135,7 +139,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, help="a published .mat file")
     parser.add_argument("--download", choices=FILES, help="fetch the authors' file instead of giving one")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "sfpn", help="where downloads are kept")
-    parser.add_argument("--out", type=Path, required=True, metavar="X.safetensors", help="weights to write; the card goes beside them")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="X.safetensors", help="weights to write; the card goes beside them"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -28,7 +28,9 @@ PADDINGS = ("edge", "black")
 class Preprocess:
     """How a face becomes network input: (pixels RGB 0-255 - mean) / scale."""
 
-    geometry: str = "box"  # box: square around the face box; five_point: similarity transform to the reference landmarks
+    geometry: str = (
+        "box"  # box: square around the face box; five_point: similarity transform to the reference landmarks
+    )
     size: int = 113  # px, side of the crop
     crop_factor: float = 1.35  # box geometry: side of the square over the shorter side of the face box
     padding: str = "edge"  # beyond the photo's border: repeat the edge, or black

@@ -38,7 +38,9 @@ class Batches:
         shuffled = np.random.default_rng((self.seed, step // steps)).permutation(rows)
         return np.sort(shuffled[step % steps * batch :][:batch])
 
-    def views(self, rows: np.ndarray, step: int, size: int, augmentation: Augmentation) -> tuple[torch.Tensor, torch.Generator]:
+    def views(
+        self, rows: np.ndarray, step: int, size: int, augmentation: Augmentation
+    ) -> tuple[torch.Tensor, torch.Generator]:
         """(B, 3, size, size) network input of random views, and the step's generator for whatever else it draws."""
         generator = torch.Generator().manual_seed((self.seed << 32) + step)
         crops = torch.from_numpy(self.pack.crops[np.sort(rows)]).to(self.device).permute(0, 3, 1, 2)

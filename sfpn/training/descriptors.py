@@ -27,7 +27,10 @@ def descriptors(student: SFPN, faces: torch.Tensor, train_early: bool) -> torch.
 def plain_descriptors(student: SFPN, batches: Batches, rows: np.ndarray) -> np.ndarray:
     """(R, D) descriptors of the undisturbed faces of some rows of the pack, ascending."""
     with torch.autocast(batches.device.type, torch.bfloat16):
-        parts = (batches.views(part, 0, INPUT_SIZE, Augmentation.none())[0] for part in np.array_split(rows, max(1, len(rows) // BATCH)))
+        parts = (
+            batches.views(part, 0, INPUT_SIZE, Augmentation.none())[0]
+            for part in np.array_split(rows, max(1, len(rows) // BATCH))
+        )
         return np.concatenate([descriptors(student, part, False).cpu().numpy() for part in parts])
 
 

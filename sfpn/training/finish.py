@@ -35,14 +35,22 @@ class Measuring:
         if bool(args.set_on) != bool(args.measure_on):
             raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
         mean_from = Selection.parse(args.mean_from) if args.mean_from else None
-        return cls(mean_from, args.remove_pose_direction, *(tuple(map(Selection.parse, some or ())) for some in (args.set_on, args.measure_on)))
+        return cls(
+            mean_from,
+            args.remove_pose_direction,
+            *(tuple(map(Selection.parse, some or ())) for some in (args.set_on, args.measure_on)),
+        )
 
 
 def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
     """Options by which a run measures its own weights when it ends."""
     group = parser.add_argument_group("the end of the run", "what its card will hold beside the weights")
     group.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
-    group.add_argument("--remove-pose-direction", action="store_true", help="with --mean-from: also remove how descriptors move from frontal to profile")
+    group.add_argument(
+        "--remove-pose-direction",
+        action="store_true",
+        help="with --mean-from: also remove how descriptors move from frontal to profile",
+    )
     group.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
     group.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
 

@@ -101,7 +101,9 @@ class Progress:
 
         disable = None if wanted is None else not wanted
         self.run, self.main = run, main
-        self.bar = tqdm(total=run.config.steps, initial=run.step, unit="step", disable=disable if main else True, dynamic_ncols=True)
+        self.bar = tqdm(
+            total=run.config.steps, initial=run.step, unit="step", disable=disable if main else True, dynamic_ncols=True
+        )
         self._started, self._images = time.monotonic(), 0.0
 
     def __enter__(self) -> Progress:

@@ -65,7 +65,9 @@ class Loop:
 
     folder: Path
     due: Callable[[int], bool] = lambda step: False  # after which steps a line is logged; the last step always is
-    validate: Callable[[], dict] = dict  # numbers and words for the line; may change what is trained, e.g. its learning rate
+    validate: Callable[[], dict] = (
+        dict  # numbers and words for the line; may change what is trained, e.g. its learning rate
+    )
     ended: Callable[[], bool] = lambda: False  # asked after every line: nothing is left to learn
     save_every_seconds: float = 120.0
     takes_less_memory: str = TAKES_LESS_MEMORY  # what to do when there is not enough
@@ -112,7 +114,9 @@ def check_same_settings(before: dict, now: dict, changeable: tuple[str, ...]) ->
     """Raises UserError if a checkpoint was made with other settings than now, apart from the changeable ones."""
     different = [name for name, value in now.items() if name not in changeable and before.get(name) != value]
     if different:
-        raise UserError(f"the checkpoint was made with other settings ({', '.join(different)}); use them, or a new --out folder")
+        raise UserError(
+            f"the checkpoint was made with other settings ({', '.join(different)}); use them, or a new --out folder"
+        )
 
 
 def save_atomically(state: dict, path: Path) -> None:
@@ -137,7 +141,9 @@ def _load(folder: Path) -> dict | None:
         return None
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        return checkpoint if {"run", "meter", "ended"} <= checkpoint.keys() else _refuse(path, "it holds something else")
+        return (
+            checkpoint if {"run", "meter", "ended"} <= checkpoint.keys() else _refuse(path, "it holds something else")
+        )
     except (RuntimeError, EOFError, OSError, AttributeError, pickle.UnpicklingError) as error:
         return _refuse(path, str(error).partition("\n")[0])
 
@@ -167,7 +173,9 @@ def _one_sentence(run: Trainable, takes_less_memory: str) -> Iterator[None]:
     try:
         yield
     except FloatingPointError as error:
-        advice = "the last checkpoint, if there is one, is from before it; lower the learning rate or, with fp16, use bf16"
+        advice = (
+            "the last checkpoint, if there is one, is from before it; lower the learning rate or, with fp16, use bf16"
+        )
         raise UserError(f"the training broke down at {error}; {advice}") from error
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):

@@ -76,7 +76,13 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
 def _described(selection: Selection, labelled: bool, faces: int) -> dict:
     dataset = selection.dataset
     licence = str(dataset.card.get("licence", "not stated"))
-    return {"title": selection.title, "fingerprint": dataset.fingerprint, "licence": licence, "faces": faces, "labelled": labelled}
+    return {
+        "title": selection.title,
+        "fingerprint": dataset.fingerprint,
+        "licence": licence,
+        "faces": faces,
+        "labelled": labelled,
+    }
 
 
 def _faces_of(selection: Selection) -> pd.DataFrame:
@@ -97,8 +103,14 @@ def load_pack(folder: Path) -> Pack:
         raise UserError(f"{folder}: not a pack of training crops; make one with: python -m sfpn train pack")
     crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
     rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
-    if not {"row_id", "identity", "pose"} <= set(rows) or crops.shape != (len(rows), SIZE, SIZE, 3) or crops.dtype != np.uint8:
-        raise UserError(f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; make it again")
+    if (
+        not {"row_id", "identity", "pose"} <= set(rows)
+        or crops.shape != (len(rows), SIZE, SIZE, 3)
+        or crops.dtype != np.uint8
+    ):
+        raise UserError(
+            f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; make it again"
+        )
     identities, _ = pd.factorize(rows["identity"], sort=True)  # null becomes -1
     datasets = json.loads((folder / "pack.json").read_text())["datasets"]
     return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str), tuple(datasets))
@@ -107,7 +119,9 @@ def load_pack(folder: Path) -> Pack:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn train pack`."""
     parser.add_argument("datasets", nargs="+", metavar="DIR[:SPLIT]")
-    parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DIR[:SPLIT]", help="more datasets, whose identities say nothing")
+    parser.add_argument(
+        "--unlabelled", nargs="+", default=[], metavar="DIR[:SPLIT]", help="more datasets, whose identities say nothing"
+    )
     parser.add_argument("--out", type=Path, required=True)
 
 

@@ -57,22 +57,44 @@ def run_figure(runs: dict[str, dict[str, tuple[list[int], list[float]]]]):
     from plotly.subplots import make_subplots
 
     names = list(dict.fromkeys(name for series in runs.values() for name in series))
-    figure = make_subplots(rows=len(names), cols=1, shared_xaxes=True, subplot_titles=[name.replace("_", " ") for name in names], vertical_spacing=0.2 / len(names))
+    figure = make_subplots(
+        rows=len(names),
+        cols=1,
+        shared_xaxes=True,
+        subplot_titles=[name.replace("_", " ") for name in names],
+        vertical_spacing=0.2 / len(names),
+    )
     for number, (title, series) in enumerate(runs.items()):
         color = COLOURS[number % len(COLOURS)]
         for row, name in enumerate(names, start=1):
             if name in series:
                 steps, values = series[name]
                 first = name == next(iter(series))  # one entry of the legend for all panels
-                figure.add_trace(Scatter(x=steps, y=values, name=title, legendgroup=title, showlegend=first, mode="lines+markers", marker_color=color), row=row, col=1)
+                figure.add_trace(
+                    Scatter(
+                        x=steps,
+                        y=values,
+                        name=title,
+                        legendgroup=title,
+                        showlegend=first,
+                        mode="lines+markers",
+                        marker_color=color,
+                    ),
+                    row=row,
+                    col=1,
+                )
     for row, name in enumerate(names, start=1):
         figure.update_yaxes(type="log" if name in LOGARITHMIC else "linear", row=row, col=1)
     figure.update_xaxes(title_text="step", row=len(names), col=1)
-    return figure.update_layout(height=HEAD_HEIGHT + ROW_HEIGHT * len(names), template="plotly_white", hovermode="x unified")
+    return figure.update_layout(
+        height=HEAD_HEIGHT + ROW_HEIGHT * len(names), template="plotly_white", hovermode="x unified"
+    )
 
 
 def _write_svg(figure, out: Path) -> None:
     try:
         figure.write_image(out)
     except (ValueError, RuntimeError, ImportError) as error:  # kaleido or its browser is missing
-        raise UserError(f"{out}: SVG needs kaleido and a Chrome browser (pip install kaleido); or write .html instead") from error
+        raise UserError(
+            f"{out}: SVG needs kaleido and a Chrome browser (pip install kaleido); or write .html instead"
+        ) from error

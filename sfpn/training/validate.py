@@ -28,14 +28,18 @@ def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
         return lambda student: {}
     rows = selection.rows()
     rows = rows[rows["box_xyxy"].notna()]
-    inputs = torch.cat([
-        preprocess.tensor([preprocess.crop(picture.decode(), picture.face)]).to(torch.bfloat16)
-        for picture in selection.dataset.pictures(set(rows["row_id"]))
-    ])
+    inputs = torch.cat(
+        [
+            preprocess.tensor([preprocess.crop(picture.decode(), picture.face)]).to(torch.bfloat16)
+            for picture in selection.dataset.pictures(set(rows["row_id"]))
+        ]
+    )
 
     def measure(student: SFPN) -> dict[str, float]:
         values = _descriptors(fold_batch_norm(student.eval()), inputs)
-        embeddings = Embeddings(rows["row_id"].to_numpy(), values - values.mean(0), np.ones(len(rows), bool), {"model": "student"})
+        embeddings = Embeddings(
+            rows["row_id"].to_numpy(), values - values.mean(0), np.ones(len(rows), bool), {"model": "student"}
+        )
         student.train()
         return {f"eer_{pair}": round(eer, 4) for pair, eer in eers(rows, embeddings).items()}
 

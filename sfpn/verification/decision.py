@@ -58,8 +58,12 @@ def rule_for_fmr(card: Card, pair: PosePair, target_fmr: float = DEFAULT_FMR) ->
                 return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
     known = ", ".join(f"{fmr:g}" for fmr in known_targets(card, pair))
     if not known:
-        raise UserError(f"model {card.name}: its card has no operating points; make them with: python -m sfpn calibrate")
-    raise UserError(f"model {card.name} has no operating point at FMR {target_fmr:g} for {pair_key(pair)}; it has {known}")
+        raise UserError(
+            f"model {card.name}: its card has no operating points; make them with: python -m sfpn calibrate"
+        )
+    raise UserError(
+        f"model {card.name} has no operating point at FMR {target_fmr:g} for {pair_key(pair)}; it has {known}"
+    )
 
 
 def known_targets(card: Card, pair: PosePair) -> list[float]:
@@ -76,10 +80,17 @@ def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionR
     key, histogram = histogram_for(card, pair)
     found = metrics.rates_at(*_scores(histogram), threshold)
     point = OperatingPointRecord(
-        target_fmr=found.fmr, threshold=threshold, set_on=BY_HAND, measured_on=histogram.measured_on, fmr=found.fmr,
-        fnmr=found.fnmr, impostor=found.impostor, genuine=found.genuine, false_matches=found.false_matches,
+        target_fmr=found.fmr,
+        threshold=threshold,
+        set_on=BY_HAND,
+        measured_on=histogram.measured_on,
+        fmr=found.fmr,
+        fnmr=found.fnmr,
+        impostor=found.impostor,
+        genuine=found.genuine,
+        false_matches=found.false_matches,
         false_non_matches=found.false_non_matches,
-    )  # fmt: skip
+    )
     return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
 
 

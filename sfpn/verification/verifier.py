@@ -88,16 +88,12 @@ class Verifier:
         """
         return look(self.detector, photo, chosen)
 
-    def verify(
-        self, first: Sequence[Photo], second: Sequence[Photo], target_fmr: float = DEFAULT_FMR
-    ) -> Comparison:
+    def verify(self, first: Sequence[Photo], second: Sequence[Photo], target_fmr: float = DEFAULT_FMR) -> Comparison:
         """Look at all photos and compare the two sides at the operating point for a target FMR (0-1)."""
         check_counts(len(first), len(second))
         return self.compare([self.look(photo) for photo in first], [self.look(photo) for photo in second], target_fmr)
 
-    def compare(
-        self, first: Sequence[Shot], second: Sequence[Shot], target_fmr: float = DEFAULT_FMR
-    ) -> Comparison:
+    def compare(self, first: Sequence[Shot], second: Sequence[Shot], target_fmr: float = DEFAULT_FMR) -> Comparison:
         """Compare two sides of photos that were looked at.
 
         Raises UserError if a side is missing, has too many photos, or photos of more than one person.
@@ -129,7 +125,9 @@ class Verifier:
         for i, shot in enumerate(side.shots):
             others = [j for j in range(len(side.shots)) if j != i]
             bounds = [genuine_quantile(self.embedder.card, _pair(shot, side.shots[j]), STRANGER_FNMR) for j in others]
-            if others and all(bound is not None and scores[i, j] < bound for j, bound in zip(others, bounds, strict=True)):
+            if others and all(
+                bound is not None and scores[i, j] < bound for j, bound in zip(others, bounds, strict=True)
+            ):
                 raise UserError(
                     f"{shot.photo.name}: shows another person than the other photos of the {name} side "
                     f"(highest score {scores[i, others].max():.2f}); give photos of one person on each side"

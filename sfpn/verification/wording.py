@@ -51,7 +51,9 @@ def provenance(rule: DecisionRule) -> str:
     """Which scores the rates come from, and whether they are of this pose pair at all."""
     words = [f"Measured on {rule.point.measured_on}; threshold set {_where(rule.point.set_on)}."]
     if rule.is_fallback:
-        words.insert(0, f"There are no scores of {pair_words(rule.pose_pair)} faces: those of all pose pairs together stand in.")
+        words.insert(
+            0, f"There are no scores of {pair_words(rule.pose_pair)} faces: those of all pose pairs together stand in."
+        )
     if rule.point.pose_estimated:
         words.append("The poses of these photos are estimates, not labels.")
     return " ".join(words)

@@ -1,7 +1,7 @@
 """What each ingredient of the weights is worth, as EER on people kept out of training (all pairs of detected faces).
 
-    python -m tests.benchmarks.ablation use WEIGHTS DIR:validation --mean-from DIR:train    # the same weights, used otherwise
-    python -m tests.benchmarks.ablation runs RUN [RUN ...]                                  # the last line of each run's log
+python -m tests.benchmarks.ablation use WEIGHTS DIR:validation --mean-from DIR:train    # the same weights, used otherwise
+python -m tests.benchmarks.ablation runs RUN [RUN ...]                                  # the last line of each run's log
 """
 
 from __future__ import annotations
@@ -30,8 +30,14 @@ CROP_FACTORS = (1.15, 1.25, 1.35, 1.45, 1.6)
 def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, dict]]:
     """(name, changes of the card) for each way of using the weights; mean and direction fit each of them."""
     preprocess = embedder.card.preprocess
-    ways = [("not centred", {"descriptor_mean": None, "pose_direction": None, "mirror_sum": False}), ("centred", {}), ("centred, mirror added", {"mirror_sum": True})]
-    ways += [(f"crop factor {factor:g}", {"preprocess": replace(preprocess, crop_factor=factor)}) for factor in CROP_FACTORS]
+    ways = [
+        ("not centred", {"descriptor_mean": None, "pose_direction": None, "mirror_sum": False}),
+        ("centred", {}),
+        ("centred, mirror added", {"mirror_sum": True}),
+    ]
+    ways += [
+        (f"crop factor {factor:g}", {"preprocess": replace(preprocess, crop_factor=factor)}) for factor in CROP_FACTORS
+    ]
     found = []
     for name, changes in ways:
         if "descriptor_mean" in changes:
@@ -43,7 +49,12 @@ def variants(embedder: SFPNEmbedder, mean_from: Selection) -> list[tuple[str, di
         changes["descriptor_mean"] = tuple(map(float, descriptor_mean(embedder, mean_from, MEAN_IMAGES) / views))
         found.append((name, changes | {"pose_direction": None}))
         if "preprocess" not in changes:
-            found.append((f"{name}, pose direction removed", changes | {"pose_direction": tuple(map(float, pose_direction(embedder, mean_from, MEAN_IMAGES)))}))
+            found.append(
+                (
+                    f"{name}, pose direction removed",
+                    changes | {"pose_direction": tuple(map(float, pose_direction(embedder, mean_from, MEAN_IMAGES)))},
+                )
+            )
     return found
 
 
@@ -63,11 +74,16 @@ def runs(folders: list[Path]) -> None:
     """Print a table line per run: what its last validation found."""
     for folder in folders:
         last = read_log(folder)[-1]
-        print_line(f"{folder.name}, step {last['step']}", {name.removeprefix("eer_"): value for name, value in last.items() if name.startswith("eer_")})
+        print_line(
+            f"{folder.name}, step {last['step']}",
+            {name.removeprefix("eer_"): value for name, value in last.items() if name.startswith("eer_")},
+        )
         for file in sorted(folder.glob("*.safetensors")):
             training = load_card(file).training
             changed = {name: value for name, value in training["config"].items() if DEFAULTS.get(name) != value}
-            print(f"  {file.stem} from {training['from']}; teachers: {', '.join(training.get('teachers', []))}; {json.dumps(changed)}")
+            print(
+                f"  {file.stem} from {training['from']}; teachers: {', '.join(training.get('teachers', []))}; {json.dumps(changed)}"
+            )
 
 
 def print_line(name: str, found: dict[str, float]) -> None:

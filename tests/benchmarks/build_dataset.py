@@ -28,7 +28,9 @@ def process_tree(pid: int) -> list[int]:
 
 def memory_mib(pid: int) -> float:
     """Proportional set size of the process and its descendants, MiB."""
-    lines = (line for process in process_tree(pid) for line in _read(Path(f"/proc/{process}/smaps_rollup")).splitlines())
+    lines = (
+        line for process in process_tree(pid) for line in _read(Path(f"/proc/{process}/smaps_rollup")).splitlines()
+    )
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
@@ -60,8 +62,12 @@ def main() -> None:
         seconds, cpu_seconds, peak = measure([sys.executable, "-m", "data_tools", "build", *words, *limit])
         rows = json.loads((out / "dataset.json").read_text())["rows"]
     minutes = TARGET_IMAGES * seconds / rows / 60
-    print(f"| kind | images | workers | s | CPU s/image | minutes for {TARGET_IMAGES} | peak MiB |\n|---|---|---|---|---|---|---|")
-    print(f"| {args.kind} | {rows} | {args.workers} | {seconds:.0f} | {cpu_seconds / rows:.3f} | {minutes:.1f} | {peak:.0f} |")
+    print(
+        f"| kind | images | workers | s | CPU s/image | minutes for {TARGET_IMAGES} | peak MiB |\n|---|---|---|---|---|---|---|"
+    )
+    print(
+        f"| {args.kind} | {rows} | {args.workers} | {seconds:.0f} | {cpu_seconds / rows:.3f} | {minutes:.1f} | {peak:.0f} |"
+    )
 
 
 def _read(file: Path) -> str:

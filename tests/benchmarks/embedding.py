@@ -1,6 +1,6 @@
 """Images a second of `sfpn embed` on a dataset folder with stored boxes: reading, decoding, cropping and the network.
 
-    python -m tests.benchmarks.embedding DIR --model base --bf16 --images 1000
+python -m tests.benchmarks.embedding DIR --model base --bf16 --images 1000
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def main() -> None:
     embed_dataset(dataset, embedder, chosen)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     precision = "bf16" if args.bf16 else "float32"
-    print(f"{embedder.name}, {precision}, {torch.get_num_threads()} threads: {len(chosen)} images in {wall:.1f} s wall, {cpu:.1f} s processor: {len(chosen) / wall:.0f} images/s")
+    print(
+        f"{embedder.name}, {precision}, {torch.get_num_threads()} threads: {len(chosen)} images in {wall:.1f} s wall, {cpu:.1f} s processor: {len(chosen) / wall:.0f} images/s"
+    )
 
 
 if __name__ == "__main__":

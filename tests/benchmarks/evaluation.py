@@ -1,8 +1,8 @@
 """Time and memory of pose-wise evaluation, on random embeddings of the size of VGGFace2-Pose and beyond.
 
-    python -m tests.benchmarks.evaluation                  368 subjects x 3 poses x 10: six cells, 61 M comparisons
-    python -m tests.benchmarks.evaluation --sklearn        the same scores through scikit-learn's roc_curve
-    python -m tests.benchmarks.evaluation --images 100000 --size 512 --grid     5 billion comparisons, one cell
+python -m tests.benchmarks.evaluation                  368 subjects x 3 poses x 10: six cells, 61 M comparisons
+python -m tests.benchmarks.evaluation --sklearn        the same scores through scikit-learn's roc_curve
+python -m tests.benchmarks.evaluation --images 100000 --size 512 --grid     5 billion comparisons, one cell
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def timed(what: str) -> Iterator[None]:
     wall, cpu = time.perf_counter(), time.process_time()
     yield
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{what}: {time.perf_counter() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s processor, peak {peak:.0f} MiB")
+    print(
+        f"{what}: {time.perf_counter() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s processor, peak {peak:.0f} MiB"
+    )
 
 
 def six_cells(samples: Samples) -> None:
@@ -56,7 +58,9 @@ def six_cells(samples: Samples) -> None:
         with timed(f"  {plan.pose_pair}"):
             rates = measure(samples, plan, draws).rates()
         comparisons += rates.genuine + rates.impostor
-        print(f"    EER {100 * rates.eer:.3f} % [{100 * rates.eer_low:.3f}, {100 * rates.eer_high:.3f}] of {rates.genuine} genuine, {rates.impostor} impostor")
+        print(
+            f"    EER {100 * rates.eer:.3f} % [{100 * rates.eer_low:.3f}, {100 * rates.eer_high:.3f}] of {rates.genuine} genuine, {rates.impostor} impostor"
+        )
     print(f"  {comparisons} comparisons")
 
 

@@ -1,6 +1,6 @@
 """How fast the Explore tab answers: opening a dataset, filtering it (counts, figures and thumbnails included), neighbours.
 
-    PYTHONPATH=. python tests/benchmarks/explorer.py --rows 11000 100000
+PYTHONPATH=. python tests/benchmarks/explorer.py --rows 11000 100000
 """
 
 from __future__ import annotations
@@ -80,14 +80,27 @@ def write(folder: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     yaw, quality = rng.uniform(-90, 90, count), rng.uniform(0.5, 1, count)
     rows = [
-        dict.fromkeys(ROW_COLUMNS) | {
-            "row_id": f"row {i}", "image": {"bytes": encoded.getvalue(), "path": None}, "identity": f"person {i // PER_IDENTITY}",
-            "pose": POSES[i % 3], "yaw_degrees": yaw[i], "template": f"t{i // 5}", "quality": quality[i], "source": "benchmark", "split": "test",
-            "box_xyxy": [1.0, 1, 30, 30], "landmarks_xy": [1.0] * 10,
+        dict.fromkeys(ROW_COLUMNS)
+        | {
+            "row_id": f"row {i}",
+            "image": {"bytes": encoded.getvalue(), "path": None},
+            "identity": f"person {i // PER_IDENTITY}",
+            "pose": POSES[i % 3],
+            "yaw_degrees": yaw[i],
+            "template": f"t{i // 5}",
+            "quality": quality[i],
+            "source": "benchmark",
+            "split": "test",
+            "box_xyxy": [1.0, 1, 30, 30],
+            "landmarks_xy": [1.0] * 10,
         }
         for i in range(count)
-    ]  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(rows, schema=row_features().arrow_schema), folder / "data-00000.parquet", row_group_size=100)
+    ]
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=row_features().arrow_schema),
+        folder / "data-00000.parquet",
+        row_group_size=100,
+    )
     (folder / "dataset.json").write_text(json.dumps({"name": "benchmark", "fingerprint": f"{count:064d}"}))
 
 

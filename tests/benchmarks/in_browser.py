@@ -51,7 +51,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[11_000])
     args = parser.parse_args()
-    print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n\n| what | median | best | slowest |\n|---|---|---|---|")
+    print(
+        f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n\n| what | median | best | slowest |\n|---|---|---|---|"
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         with served([]) as (address, process, seconds):
@@ -115,7 +117,9 @@ def map_clicks(page: Page) -> list[float]:
         page.mouse.move(spot["x"] - 1, spot["y"])
         page.mouse.move(spot["x"], spot["y"])
         page.wait_for_timeout(400)
-        hovered = page.evaluate("document.querySelector('#map .js-plotly-plot')._hoverdata?.[0]?.customdata") or spot["id"]
+        hovered = (
+            page.evaluate("document.querySelector('#map .js-plotly-plot')._hoverdata?.[0]?.customdata") or spot["id"]
+        )
         times.append(timed(page, "#sample td", hovered, lambda spot=spot: page.mouse.click(spot["x"], spot["y"])))
     return times[1:]  # the first waits for the tab that was never open
 
@@ -133,7 +137,9 @@ def make_embeddings(folder: Path) -> None:
     dataset, embedder = FaceDataset.open(folder), load_embedder(MODEL)
     row_ids = np.sort(dataset.rows()["row_id"].to_numpy(object))
     values = np.random.default_rng(0).normal(size=(len(row_ids), SIZE)).astype(np.float32)
-    Embeddings(row_ids, values, np.ones(len(row_ids), bool), provenance(dataset, embedder)).save(cache_file(dataset, embedder))
+    Embeddings(row_ids, values, np.ones(len(row_ids), bool), provenance(dataset, embedder)).save(
+        cache_file(dataset, embedder)
+    )
 
 
 @contextlib.contextmanager
@@ -143,7 +149,9 @@ def served(options: list[str]) -> Iterator[tuple[str, subprocess.Popen, float]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "app.py", *options, "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "app.py", *options, "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{port}/"
     try:
         while not answers(address):

@@ -27,7 +27,9 @@ def eer_percent(dataset: FaceDataset, model: str, cache: Path) -> dict[str, obje
     embedder = load_embedder(model)
     report = evaluate(dataset, embedder, EvaluateConfig(PROTOCOL), cache_file(dataset, embedder, cache))
     cells = {cell.pose_pair: cell for cell in report.cells if cell.pose_pair in map(pair_key, POSE_PAIRS)}
-    result: dict[str, object] = {"command": f"python -m sfpn evaluate DIR --protocol {PROTOCOL} --model {Path(model).name}"}
+    result: dict[str, object] = {
+        "command": f"python -m sfpn evaluate DIR --protocol {PROTOCOL} --model {Path(model).name}"
+    }
     for treatment in ("whole_image", "skip"):
         result[treatment] = {key: round(100 * cell.rates(treatment).eer, 2) for key, cell in cells.items()}
     return result
@@ -44,10 +46,14 @@ def print_detection(card: dict) -> None:
     """Found faces and median yaw error by pose, then by yaw."""
     for pose, counts in card["detection"].items():
         share = 100 * counts["found"] / counts["images"]
-        print(f"{pose:14} {counts['found']}/{counts['images']} found ({share:.1f} %), median yaw error {counts['median_yaw_error']}")
+        print(
+            f"{pose:14} {counts['found']}/{counts['images']} found ({share:.1f} %), median yaw error {counts['median_yaw_error']}"
+        )
     for point in card["yaw_curve"]:
-        print(f"|yaw| {point['yaw_from']:2}-{point['yaw_to']:2}: {point['found']}/{point['images']} found, "
-              f"median |estimate| {point['median_estimated_yaw']}, median error {point['median_yaw_error']}")  # fmt: skip
+        print(
+            f"|yaw| {point['yaw_from']:2}-{point['yaw_to']:2}: {point['found']}/{point['images']} found, "
+            f"median |estimate| {point['median_estimated_yaw']}, median error {point['median_yaw_error']}"
+        )
 
 
 def main() -> None:

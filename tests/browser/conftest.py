@@ -75,10 +75,24 @@ def explorer(browser, uploads, explorer_folder) -> Iterator[str]:
     for seed, path in enumerate(models):
         save_random_model(Path(path), seed=seed, title=Path(path).stem)
         center_on(Path(path), folder / "people")
-    run = [sys.executable, "-m", "sfpn", "evaluate", str(folder / "people"), "--protocol", "vggface2-pose", "--rounds", "20"]
-    subprocess.run([*run, "--model", *models[:2], "--out", str(folder / "reports")], cwd=ROOT, check=True, capture_output=True)
+    run = [
+        sys.executable,
+        "-m",
+        "sfpn",
+        "evaluate",
+        str(folder / "people"),
+        "--protocol",
+        "vggface2-pose",
+        "--rounds",
+        "20",
+    ]
+    subprocess.run(
+        [*run, "--model", *models[:2], "--out", str(folder / "reports")], cwd=ROOT, check=True, capture_output=True
+    )
     reports = [str(folder / "reports" / name) for name in ("one", "two")]
-    with served(folder, ["--model", *models, "--dataset", str(folder / "people"), "--report", *reports], uploads) as address:
+    with served(
+        folder, ["--model", *models, "--dataset", str(folder / "people"), "--report", *reports], uploads
+    ) as address:
         yield address
 
 
@@ -88,7 +102,10 @@ def _few_people(folder) -> None:
     folder.mkdir()
     kept = table.filter(pa.compute.is_in(table["identity"], pa.array(chosen)))
     pq.write_table(kept, folder / "data-00000.parquet", row_group_size=50)
-    card = json.loads((SYNTHETIC / "dataset.json").read_text()) | {"fingerprint": "three-drawn-people", "rows": len(kept)}
+    card = json.loads((SYNTHETIC / "dataset.json").read_text()) | {
+        "fingerprint": "three-drawn-people",
+        "rows": len(kept),
+    }
     (folder / "dataset.json").write_text(json.dumps(card))
 
 
@@ -97,5 +114,3 @@ def visit(request, browser, explorer):
     """visit(query) opens a page of a desk's or a phone's size; at the end it must have had no error and no outside request."""
     with visitor(browser, explorer, SIZES[request.param]) as visit:
         yield visit
-
-

@@ -46,12 +46,21 @@ def test_the_threshold_is_dragged_and_both_rates_follow(pose_errors):
     page.mouse.move(*start)
     page.mouse.down()
     page.mouse.move(*stop, steps=8)
-    page.wait_for_function("before => document.querySelector('#cell-rates').innerText !== before", arg=before)  # while it is held
+    page.wait_for_function(
+        "before => document.querySelector('#cell-rates').innerText !== before", arg=before
+    )  # while it is held
     page.mouse.up()
-    page.wait_for_function("x => document.querySelector('#scores .js-plotly-plot')._fullLayout.shapes[0].x0 > x", arg=(2 * line + high) / 3)
+    page.wait_for_function(
+        "x => document.querySelector('#scores .js-plotly-plot')._fullLayout.shapes[0].x0 > x", arg=(2 * line + high) / 3
+    )
     moved = page.evaluate("document.querySelector('#scores .js-plotly-plot')._fullLayout.shapes[0].x0")
-    page.wait_for_function("x => Math.abs(document.querySelector('#cell-threshold input[type=number]').value - x) < 0.002", arg=moved)
-    page.wait_for_function("x => document.querySelector('#cell-rates').innerText.includes((Math.round(x * 1024) / 1024).toFixed(4))", arg=moved)
+    page.wait_for_function(
+        "x => Math.abs(document.querySelector('#cell-threshold input[type=number]').value - x) < 0.002", arg=moved
+    )
+    page.wait_for_function(
+        "x => document.querySelector('#cell-rates').innerText.includes((Math.round(x * 1024) / 1024).toFixed(4))",
+        arg=moved,
+    )
 
 
 def test_figures_do_not_depend_on_the_address(pose_errors):
@@ -60,14 +69,18 @@ def test_figures_do_not_depend_on_the_address(pose_errors):
     click_heat_map(page, "#matrix", 2, 0, 3, 3)
     page.wait_for_function("location.search.includes('cell=frontal,profile')")
     page.wait_for_selector("#det .scatterlayer path", state="attached")
-    found = page.evaluate("[...document.querySelectorAll('#matrix [clip-path], #det [clip-path]')].map(part => part.getAttribute('clip-path'))")
+    found = page.evaluate(
+        "[...document.querySelectorAll('#matrix [clip-path], #det [clip-path]')].map(part => part.getAttribute('clip-path'))"
+    )
     assert len(found) > 2 and all(address.startswith("url(#") for address in found)
 
 
 FIGURES = {"matrix": "pose-matrix", "det": "det", "scores": "scores", "yaw-difference": "eer-by-yaw-difference"}
 
 
-@pytest.mark.parametrize("figures", [("matrix", "det"), ("scores", "yaw-difference")])  # Chromium ends a row of ten quick downloads
+@pytest.mark.parametrize(
+    "figures", [("matrix", "det"), ("scores", "yaw-difference")]
+)  # Chromium ends a row of ten quick downloads
 def test_figures_and_their_numbers_are_saved(pose_errors, figures):
     page = pose_errors
     for figure in figures:
@@ -87,7 +100,10 @@ def test_pairs_and_report_are_saved(pose_errors, tmp_path):
     page.wait_for_selector("#hardest-genuine button")
     with page.expect_download() as saved:
         page.click("#pairs-csv")
-    assert saved.value.suggested_filename == "hardest-pairs-frontal-profile.csv" and len(pd.read_csv(saved.value.path())) == 24
+    assert (
+        saved.value.suggested_filename == "hardest-pairs-frontal-profile.csv"
+        and len(pd.read_csv(saved.value.path())) == 24
+    )
     with page.expect_download() as saved:
         page.click("#report-zip")
     with zipfile.ZipFile(saved.value.path()) as archive:
@@ -134,7 +150,7 @@ def test_a_report_on_request_shows_progress_is_kept_and_listed(pose_errors, visi
     ask_for_report(page, "one", "all-pairs")
     page.wait_for_selector("#report-status code", timeout=120_000)
     assert page.input_value("#report input") == "one · synthetic · all-pairs protocol"
-    kept, = (explorer_folder / "people" / "reports").glob("one-*-all-pairs-*")
+    (kept,) = (explorer_folder / "people" / "reports").glob("one-*-all-pairs-*")
     assert Report.load(kept).header["protocol"] == "all-pairs" and str(kept) in page.inner_text("#report-status")
     page = visit()
     open_tab(page, "Pose errors")

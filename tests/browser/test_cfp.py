@@ -22,7 +22,18 @@ REPORTS = [f"demo/assets/reports/cfp-{name}" for name in ("base", "depthwise")]
 def cfp(browser, uploads, tmp_path_factory):
     """The address of the app on the first pictures of CFP."""
     folder = tmp_path_factory.mktemp("cfp")
-    build = [sys.executable, "-m", "data_tools", "build", "cfp", str(CFP), "--out", str(folder / "cfp"), "--limit", str(IMAGES)]
+    build = [
+        sys.executable,
+        "-m",
+        "data_tools",
+        "build",
+        "cfp",
+        str(CFP),
+        "--out",
+        str(folder / "cfp"),
+        "--limit",
+        str(IMAGES),
+    ]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     options = ["--dataset", str(folder / "cfp"), "--report", *REPORTS, "--model", "base", "depthwise"]
     with served(folder, options, uploads) as address:

@@ -44,13 +44,17 @@ def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map):
     inside = set(page.evaluate(INSIDE, [left, right, low, high]))
     assert 10 < len(inside) < 80
     page.locator("#map .modebar-btn[data-val=lasso]").dispatch_event("click")
-    corners = [place(page, "#map", x, y) for x, y in ((left, low), (right, low), (right, high), (left, high), (left, low))]
+    corners = [
+        place(page, "#map", x, y) for x, y in ((left, low), (right, low), (right, high), (left, high), (left, low))
+    ]
     drag(page, corners[0], *corners[1:])
     page.wait_for_function("n => document.querySelector('#lasso-words b')?.innerText === String(n)", arg=len(inside))
     page.wait_for_function("n => document.querySelectorAll('#lasso-grid button').length === n", arg=len(inside))
     assert chosen(page) == inside
     cells = min(len(inside), 60)
-    page.wait_for_function("n => document.querySelector('#similarity .js-plotly-plot')?._fullData?.[0]?.z.length === n", arg=cells)
+    page.wait_for_function(
+        "n => document.querySelector('#similarity .js-plotly-plot')?._fullData?.[0]?.z.length === n", arg=cells
+    )
     with page.expect_download() as saved:
         page.click("#lasso-csv")
     assert set(pd.read_csv(saved.value.path())["row_id"]) == inside
@@ -64,12 +68,17 @@ def test_embeddings_are_computed_on_request_and_drawn(the_map):
     before = page.evaluate(FIRST)
     page.locator("#map-model input").click()
     page.get_by_role("option", name="three").click()
-    page.wait_for_function(f"before => document.querySelector('#compute')?.offsetParent || {FIRST} !== before", arg=before)
+    page.wait_for_function(
+        f"before => document.querySelector('#compute')?.offsetParent || {FIRST} !== before", arg=before
+    )
     if page.locator("#compute").is_visible():
         page.click("#compute")
     page.wait_for_function(f"before => ![null, undefined, before].includes({FIRST})", arg=before)
     page.wait_for_selector("#compute", state="hidden")
-    assert page.evaluate("document.querySelector('#map .js-plotly-plot')._fullData.reduce((n, t) => n + t.x.length, 0)") == 90
+    assert (
+        page.evaluate("document.querySelector('#map .js-plotly-plot')._fullData.reduce((n, t) => n + t.x.length, 0)")
+        == 90
+    )
     assert page.locator("#map-status").inner_text().strip() == ""
 
 
@@ -94,7 +103,9 @@ def test_own_photo_dropped_on_the_map_lands_with_its_neighbours(the_map, uploads
     transfer = page.evaluate_handle(DROP, data_uri_png(picture))
     page.locator("#own-photo button", has_text="Drop a photo").dispatch_event("drop", {"dataTransfer": transfer})
     page.wait_for_function("document.querySelectorAll('#own-neighbours .tile').length === 12")
-    page.wait_for_function("document.querySelector('#map .js-plotly-plot')._fullData.some(t => t.name === 'your photo')")
+    page.wait_for_function(
+        "document.querySelector('#map .js-plotly-plot')._fullData.some(t => t.name === 'your photo')"
+    )
     assert "frontal" in page.inner_text("#own-notice") and not [file for file in uploads.rglob("*") if file.is_file()]
     target = json.loads(page.locator("#own-neighbours button").first.get_attribute("data-select"))[1]
     page.locator("#own-neighbours button").first.click()

@@ -68,7 +68,10 @@ def test_rotated_by_exif_gives_the_same_face(tmp_path, photos, model, capsys):
     exif[0x0112] = 6  # stored turned a quarter to the left
     drawn_image("frontal").transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
     save_drawn(tmp_path / "upright.png", "frontal")
-    out = [run(str(tmp_path / name), photos["side"], "--model", model, "--json", capsys=capsys)[1] for name in ("turned.png", "upright.png")]
+    out = [
+        run(str(tmp_path / name), photos["side"], "--model", model, "--json", capsys=capsys)[1]
+        for name in ("turned.png", "upright.png")
+    ]
     assert json.loads(out[0])["score"] == json.loads(out[1])["score"]
 
 

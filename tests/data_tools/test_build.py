@@ -53,7 +53,11 @@ def test_rows_follow_the_contract_and_open_with_datasets(tmp_path):
     row = rows_of(tmp_path / "out")[0]
     assert row["image"]["bytes"] == (tmp_path / "cfp/Data/Images/001/frontal/01.jpg").read_bytes()
     assert (row["pose"], row["pose_estimated"], row["yaw_degrees"], row["yaw_source"]) == (
-        "frontal", "three_quarter", 30.0, "estimated")  # fmt: skip
+        "frontal",
+        "three_quarter",
+        30.0,
+        "estimated",
+    )
     assert len(row["box_xyxy"]) == 4 and len(row["landmarks_xy"]) == 10 and row["detector"] == "fake 1.0"
     assert opened[0]["image"].size == (48, 56)
 
@@ -71,7 +75,10 @@ def test_official_pairs_name_rows_and_absent_ones_are_counted(tmp_path):
 
 def test_given_labels_win_and_both_are_kept(tmp_path):
     make_folder(tmp_path)
-    table = write(tmp_path / "t.csv", "image,identity,pose,yaw_degrees\nann/1.jpg,ann,,-80\nann/2.png,ann,,\nbo/1.webp,bo,frontal,\n")
+    table = write(
+        tmp_path / "t.csv",
+        "image,identity,pose,yaw_degrees\nann/1.jpg,ann,,-80\nann/2.png,ann,,\nbo/1.webp,bo,frontal,\n",
+    )
     build(open_folder(table), tmp_path / "out", FAKE, CONFIG)
     given_yaw, estimated, given_pose = rows_of(tmp_path / "out")
     assert (given_yaw["pose"], given_yaw["yaw_degrees"], given_yaw["yaw_source"]) == ("profile", -80.0, "given")
@@ -105,7 +112,9 @@ def test_ledger_of_a_deliberately_broken_copy(tmp_path):
     write(images / "001/frontal/08.jpg", b"")
     write(tmp_path / "cfp/Protocol/Split/FF/01/diff.txt", "1,9999\n")
     card = build(CFP(tmp_path / "cfp"), tmp_path / "out", FAKE, CONFIG)
-    found = {line["row_id"][-10:]: (line["status"], line["reason"]) for line in ledger_of(tmp_path / "out") if line["row_id"]}
+    found = {
+        line["row_id"][-10:]: (line["status"], line["reason"]) for line in ledger_of(tmp_path / "out") if line["row_id"]
+    }
     assert found["frontal/02"] == ("dropped", "the file is absent")
     assert found["frontal/03"][0] == "dropped" and "truncated" in found["frontal/03"][1].lower()
     assert found["frontal/04"][0] == found["frontal/08"][0] == "dropped" and "not a picture" in found["frontal/04"][1]

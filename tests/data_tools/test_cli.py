@@ -53,14 +53,27 @@ def test_importing_the_command_line_is_cheap_and_silent():
 
 def test_the_real_detector_runs_in_a_worker(tmp_path, capsys):
     write(tmp_path / "in/ann/1.jpg", encoded(1))
-    assert main(["build", "folder", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--quiet", "--workers", "1"]) == 0
+    assert (
+        main(["build", "folder", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--quiet", "--workers", "1"])
+        == 0
+    )
     card = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert "MTCNN" in card["detector"] and card["rows"] == 1
 
 
 def test_a_folder_can_be_given_a_name_and_a_licence(tmp_path):
     make_folder(tmp_path / "in")
-    words = ["build", "folder", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--quiet", "--no-detect", "--workers", "0"]
+    words = [
+        "build",
+        "folder",
+        str(tmp_path / "in"),
+        "--out",
+        str(tmp_path / "out"),
+        "--quiet",
+        "--no-detect",
+        "--workers",
+        "0",
+    ]
     assert main([*words, "--name", "portraits", "--licence", "research use"]) == 0
     card = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert (card["name"], card["licence"]) == ("portraits", "research use")

@@ -34,7 +34,11 @@ def frontal_people(count: int) -> list[tuple]:
     """(picture, yaw) of drawn people who look into the camera."""
     dataset = FaceDataset.open(SYNTHETIC)
     rows = dataset.rows()
-    rows = rows[(rows["yaw_degrees"].abs() < 6) & (rows["pose_estimated"] == "frontal")].groupby("identity").head(1)[:count]
+    rows = (
+        rows[(rows["yaw_degrees"].abs() < 6) & (rows["pose_estimated"] == "frontal")]
+        .groupby("identity")
+        .head(1)[:count]
+    )
     yaw = dict(zip(rows["row_id"], rows["yaw_degrees"], strict=True))
     return [(picture, float(yaw[picture.row_id])) for picture in dataset.pictures(set(rows["row_id"]))]
 
@@ -47,7 +51,9 @@ def test_the_head_lies_over_the_face_landmark_by_landmark():
     picture, yaw = frontal_people(1)[0]
     square, head = square_around(picture.decode(), picture.face.box_xyxy, picture.face.landmarks_xy), generic_head()
     fit = fit_head(head, square.landmarks_xy, yaw)
-    assert abs(fit.place(fit.stretched(head.landmarks), yaw)[:, :2] - square.landmarks_xy).max() < 0.7 * fit.scale  # 7 mm
+    assert (
+        abs(fit.place(fit.stretched(head.landmarks), yaw)[:, :2] - square.landmarks_xy).max() < 0.7 * fit.scale
+    )  # 7 mm
     points = shaped(head, fit, square.landmarks_xy)
     nose = fit.place(points, yaw).reshape(-1, 3)[np.argmax(head.points[..., 2])]
     assert nose[:2] == pytest.approx(square.landmarks_xy[2], abs=0.3 * fit.scale)
@@ -61,7 +67,9 @@ def test_turning_by_nothing_changes_nearly_nothing():
         corner = np.array([max(0, min(left, square.photo_xyxy[0])), square.photo_xyxy[1]])
         (x0, y0), (x1, y1) = square.landmarks_xy.min(0).astype(int), square.landmarks_xy.max(0).astype(int)
         same = turned(picture, yaw, yaw).crop((*(np.array([x0, y0]) - corner), *(np.array([x1, y1]) - corner)))
-        assert abs(np.asarray(same, np.float32) - square.picture[y0:y1, x0:x1]).mean() < 2.5  # of 255, between the landmarks
+        assert (
+            abs(np.asarray(same, np.float32) - square.picture[y0:y1, x0:x1]).mean() < 2.5
+        )  # of 255, between the landmarks
 
 
 @pytest.mark.parametrize("asked", [-45, 45])
@@ -121,20 +129,40 @@ def test_every_row_is_turned_or_has_a_reason():
 def built(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("turned")
     for name in ("one", "two"):
-        words = ["build", "turned", f"{SYNTHETIC}:test", "--out", folder / name, "--yaw", "40-60", "--seed", 7, "--limit", LIMIT]
+        words = [
+            "build",
+            "turned",
+            f"{SYNTHETIC}:test",
+            "--out",
+            folder / name,
+            "--yaw",
+            "40-60",
+            "--seed",
+            7,
+            "--limit",
+            LIMIT,
+        ]
         assert main([*map(str, words), "--quiet", "--workers", "0"]) == 0
     return folder
 
 
 def test_rows_have_the_given_yaw_and_the_card_says_what_they_are_made_from(built):
     rows, original = pq.read_table(built / "one/data-00000.parquet").to_pylist(), FaceDataset.open(SYNTHETIC)
-    assert all(row["yaw_source"] == "given" and 40 <= abs(row["yaw_degrees"]) <= 60 and row["pose"] == "three_quarter" for row in rows)
+    assert all(
+        row["yaw_source"] == "given" and 40 <= abs(row["yaw_degrees"]) <= 60 and row["pose"] == "three_quarter"
+        for row in rows
+    )
     assert all(row["split"] == "test" and row["row_id"].endswith(f"@{row['yaw_degrees']:+.0f}") for row in rows)
     assert sum(row["box_xyxy"] is not None for row in rows) > 0.9 * len(rows)
     card = json.loads((built / "one/dataset.json").read_text())
     assert card["made_from"] == {
-        "name": original.name, "fingerprint": original.fingerprint, "split": "test", "yaw_degrees": [40, 60], "seed": 7, "per_image": 1,
-    }  # fmt: skip
+        "name": original.name,
+        "fingerprint": original.fingerprint,
+        "split": "test",
+        "yaw_degrees": [40, 60],
+        "seed": 7,
+        "per_image": 1,
+    }
     assert card["licence"] == original.card["licence"] and card["identities_of"] == original.name
     assert card["command"].endswith("--limit 60 --seed 7 --yaw 40-60")
     with (built / "one/ledger.csv").open(newline="") as stream:
@@ -143,7 +171,10 @@ def test_rows_have_the_given_yaw_and_the_card_says_what_they_are_made_from(built
 
 
 def test_the_same_command_makes_the_same_bytes(built):
-    digests = [{file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (built / name).glob("*.parquet")} for name in ("one", "two")]
+    digests = [
+        {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (built / name).glob("*.parquet")}
+        for name in ("one", "two")
+    ]
     assert digests[0] == digests[1]
 
 

@@ -37,7 +37,9 @@ def test_a_known_vector_lands_on_its_own_point(store):
     coordinates = projection.project(values, "PCA", store.view.thumbnails)
     np.testing.assert_allclose(projection.place(values[5], values, coordinates, "PCA"), coordinates[5], atol=1e-5)
     copies = np.repeat(values[:1], 3, axis=0)
-    np.testing.assert_allclose(projection.place(values[0], copies, np.array([[0, 0], [1, 0], [2, 3.0]]), "t-SNE"), [1, 1])
+    np.testing.assert_allclose(
+        projection.place(values[0], copies, np.array([[0, 0], [1, 0], [2, 3.0]]), "t-SNE"), [1, 1]
+    )
 
 
 def test_slow_projections_are_kept(store, tmp_path, monkeypatch):
@@ -52,7 +54,9 @@ def test_slow_projections_are_kept(store, tmp_path, monkeypatch):
 def test_nearest_like_a_loop(store, monkeypatch):
     values = store.get("colour")
     monkeypatch.setattr(similarity, "BLOCK", 7)
-    expected = [max((j for j in range(len(values)) if j != i), key=lambda j: values[i] @ values[j]) for i in range(len(values))]
+    expected = [
+        max((j for j in range(len(values)) if j != i), key=lambda j: values[i] @ values[j]) for i in range(len(values))
+    ]
     assert similarity.nearest(values).tolist() == expected
 
 
@@ -66,15 +70,25 @@ def test_spread_like_a_double_loop(store):
     table = similarity.spread(values, rows).set_index(["pose_pair", "kind"])
     assert set(table.index) == set(found)
     for key, scores in found.items():
-        assert table.loc[key, "pairs"] == len(scores) and table.loc[key, "mean"] == pytest.approx(np.mean(scores), abs=1e-5)
+        assert table.loc[key, "pairs"] == len(scores) and table.loc[key, "mean"] == pytest.approx(
+            np.mean(scores), abs=1e-5
+        )
         assert table.loc[key, "low"] == pytest.approx(np.quantile(scores, 0.05), abs=1e-5)
     assert f"{table.loc[('frontal-frontal', 'genuine'), 'mean']:.2f}" in similarity.read_spread(table.reset_index())
 
 
 def test_heat_map_is_bounded_and_grouped(store):
     rows = store.view.rows
-    assert similarity.for_heat_map(rows, ["3/profile/0", "1/profile/1", "1/frontal/0"]) == ["1/frontal/0", "1/profile/1", "3/profile/0"]
-    assert len(similarity.for_heat_map(rows, list(rows.index))) == len(similarity.for_heat_map(rows, [])) == similarity.SHOWN
+    assert similarity.for_heat_map(rows, ["3/profile/0", "1/profile/1", "1/frontal/0"]) == [
+        "1/frontal/0",
+        "1/profile/1",
+        "3/profile/0",
+    ]
+    assert (
+        len(similarity.for_heat_map(rows, list(rows.index)))
+        == len(similarity.for_heat_map(rows, []))
+        == similarity.SHOWN
+    )
 
 
 def test_work_is_followed_and_stopped():
@@ -127,7 +141,10 @@ def test_lasso_keeps_known_rows_once(store):
     row_ids, tools, words, grid, chart = chosen_samples.take_lasso(store, SimpleNamespace(points=points))
     assert row_ids == (a, b) and "<b>2</b> images" in words and grid.count("<img") == 2 and chart["highlight"] == [a, b]
     assert chosen_samples.take_selection(store, opened((a, b)))[0] == (a, b)
-    assert chosen_samples.choose(store, ())[0] == () and chosen_samples.choose(store, tuple(store.view.rows.index))[4]["highlight"] is None
+    assert (
+        chosen_samples.choose(store, ())[0] == ()
+        and chosen_samples.choose(store, tuple(store.view.rows.index))[4]["highlight"] is None
+    )
 
 
 def test_clicked_points_and_cells_open(store):

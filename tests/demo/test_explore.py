@@ -17,9 +17,9 @@ from PIL import Image
 
 from demo.common.dataset_view import DatasetView, thumbnail_name
 from demo.common.sample_html import grid_html
+from demo.explore import name_facet
+from demo.explore import tab as explore
 from demo.explore.facets import Facets, counts, joined, masks, select
-from demo.explore.tab import name_facet
-from demo.explore.tab import tab as explore
 from demo.links import opened, pair_address, sample_address
 from sfpn.data.embed import embed_dataset
 from sfpn.errors import UserError
@@ -47,10 +47,18 @@ def view(store) -> DatasetView:
 
 def fits(row: pd.Series, facets: Facets, but: str = "") -> bool:
     """One row at a time, no masks."""
-    named = all(name == but or not getattr(facets, name) or row[name] in getattr(facets, name) for name in ("pose", "identity", "template"))
+    named = all(
+        name == but or not getattr(facets, name) or row[name] in getattr(facets, name)
+        for name in ("pose", "identity", "template")
+    )
     found = but == "detected" or not facets.detected or ("found" if row["detected"] else "not found") in facets.detected
     full = (facets.yaw_low, facets.yaw_high) == (-90, 90)
-    return named and found and (full or facets.yaw_low <= row["yaw_degrees"] <= facets.yaw_high) and (facets.quality == 0 or row["quality"] >= facets.quality)
+    return (
+        named
+        and found
+        and (full or facets.yaw_low <= row["yaw_degrees"] <= facets.yaw_high)
+        and (facets.quality == 0 or row["quality"] >= facets.quality)
+    )
 
 
 @pytest.mark.parametrize("facets", CHOICES, ids=str)
@@ -59,14 +67,22 @@ def test_facets_choose_and_count_like_a_loop(view, facets):
     assert select(view.rows, facets).tolist() == [row["row_id"] for row in rows if fits(row, facets)]
     found = masks(view.rows, facets)
     for name in ("pose", "identity", "detected"):
-        expected = pd.Series([row[name] if name != "detected" else "found" if row[name] else "not found" for row in rows if fits(row, facets, but=name)]).value_counts()
+        expected = pd.Series(
+            [
+                row[name] if name != "detected" else "found" if row[name] else "not found"
+                for row in rows
+                if fits(row, facets, but=name)
+            ]
+        ).value_counts()
         assert {key: n for key, n in counts(view.rows, found, name).items() if n} == expected.to_dict()
     assert joined(found, len(rows)).sum() == sum(fits(row, facets) for row in rows)
 
 
 def test_facets_come_from_the_components_in_their_order(view):
     assert Facets.of(*explore.clear_facets()) == Facets()
-    assert Facets.of(["profile"], None, [], [], [], ["found"], -5, 5, 0.2) == Facets(pose=("profile",), detected=("found",), yaw_low=-5, yaw_high=5, quality=0.2)
+    assert Facets.of(["profile"], None, [], [], [], ["found"], -5, 5, 0.2) == Facets(
+        pose=("profile",), detected=("found",), yaw_low=-5, yaw_high=5, quality=0.2
+    )
 
 
 @pytest.mark.parametrize("facets", CHOICES, ids=str)
@@ -79,7 +95,11 @@ def test_each_thumbnail_is_the_picture_of_its_row(view, facets):
         kind, row_id = json.loads(unescape(target))
         shown, photo = (np.asarray(image.convert("RGB"), float) for image in (Image.open(file), view.photo(row_id)))
         assert kind == "sample" and np.abs(shown - photo).mean() < 25
-        strangers = [np.abs(shown - np.asarray(view.photo(other), float)).mean() for other in view.rows.index[:20] if other != row_id]
+        strangers = [
+            np.abs(shown - np.asarray(view.photo(other), float)).mean()
+            for other in view.rows.index[:20]
+            if other != row_id
+        ]
         assert np.abs(shown - photo).mean() < min(strangers)
 
 
@@ -127,7 +147,9 @@ def test_many_names_are_searched_with_their_counts(view, monkeypatch):
     rows = view.rows[view.rows["pose"] == "profile"]
     assert found == [(f"person 1 ({(rows['identity'] == 'person 1').sum()})", "person 1")]
     monkeypatch.setattr(name_facet, "MATCHES", 2)
-    assert [value for _, value in name_facet.search(view, "identity", SimpleNamespace(input_value="o"), *choices)["choices"]] == ["person 0", "person 1"]
+    assert [
+        value for _, value in name_facet.search(view, "identity", SimpleNamespace(input_value="o"), *choices)["choices"]
+    ] == ["person 0", "person 1"]
     assert name_facet.search(view, "identity", SimpleNamespace(input_value="nobody"), *choices)["choices"] == []
 
 

@@ -13,8 +13,8 @@ from scipy.stats import norm
 from demo.common.figures import interval, message, percent
 from demo.embeddings import figures as figures_embeddings
 from demo.explore import figures as figures_explore
-from demo.pose_errors.cells import View, table_of, value_of
 from demo.pose_errors import cell_figures as figures_cell
+from demo.pose_errors.cells import View, table_of, value_of
 from demo.pose_errors.tab import matrix_figure as figures_matrix
 from sfpn.schema import POSES, pair_key, pose_pair
 
@@ -83,7 +83,18 @@ def test_yaw_figure_has_the_eer_of_each_band(report):
 
 
 def test_difference_figure_in_percentage_points():
-    table = pd.DataFrame({"pose_pair": ["frontal-profile"], "label": ["F-P"], "a": [0.10], "b": [0.07], "difference": [-0.03], "low": [-0.05], "high": [-0.01], "differs": [True]})
+    table = pd.DataFrame(
+        {
+            "pose_pair": ["frontal-profile"],
+            "label": ["F-P"],
+            "a": [0.10],
+            "b": [0.07],
+            "difference": [-0.03],
+            "low": [-0.05],
+            "high": [-0.01],
+            "differs": [True],
+        }
+    )
     drawn = figures_matrix.difference_figure(table, "one", "two", "EER").data[0]
     assert drawn.x[0] == pytest.approx(-3)
     assert (drawn.error_x.array[0], drawn.error_x.arrayminus[0]) == pytest.approx((2, 2))
@@ -108,7 +119,10 @@ def test_heat_map_names_the_pair_of_each_cell(store):
     rows = store.view.rows.iloc[:8]
     scores = np.arange(64).reshape(8, 8) / 64
     drawn = figures_embeddings.heat_map(rows, scores).data[0]
-    assert drawn.customdata[2][5] == [rows.index[2], rows.index[5]] or list(drawn.customdata[2][5]) == [rows.index[2], rows.index[5]]
+    assert drawn.customdata[2][5] == [rows.index[2], rows.index[5]] or list(drawn.customdata[2][5]) == [
+        rows.index[2],
+        rows.index[5],
+    ]
     assert drawn.z[2][5] == scores[2, 5] and np.isnan(drawn.z[3][3])
 
 
@@ -127,11 +141,18 @@ def test_identity_table_counts_like_a_loop(store):
     for i in range(len(drawn.y)):
         for j in range(len(drawn.x)):
             identity, pose = drawn.customdata[i][j]
-            assert drawn.z[i][j] == sum((a == identity) and (b == pose) for a, b in zip(rows["identity"], rows["pose"], strict=True))
+            assert drawn.z[i][j] == sum(
+                (a == identity) and (b == pose) for a, b in zip(rows["identity"], rows["pose"], strict=True)
+            )
 
 
 def test_words_for_rates():
-    assert (percent(0.01234), percent(None), interval(0.01, 0.02), interval(None, 0.1)) == ("1.23 %", "–", "[1.0, 2.0]", "")
+    assert (percent(0.01234), percent(None), interval(0.01, 0.02), interval(None, 0.1)) == (
+        "1.23 %",
+        "–",
+        "[1.0, 2.0]",
+        "",
+    )
     assert message("why").layout.annotations[0].text == "why"
 
 

@@ -61,16 +61,26 @@ def test_reading_names_the_worst_and_the_best_cell(reports):
     worst, best = table.loc[table["rate"].idxmax()], table.loc[table["rate"].idxmin()]
     assert f"{100 * worst['rate']:.2f} %" in words and f"{100 * best['rate']:.2f} %" in words
     assert f"{worst['genuine']:,} genuine" in words and "No face was found in" in words
-    assert "too few" in read_matrix(reports[0], View("fnmr_at_0.0001")).lower() or "enough" in read_matrix(reports[0], View("fnmr_at_0.0001"))
+    assert "too few" in read_matrix(reports[0], View("fnmr_at_0.0001")).lower() or "enough" in read_matrix(
+        reports[0], View("fnmr_at_0.0001")
+    )
 
 
 def test_difference_is_shown_for_the_same_pairs_only(named, reports):
     first, second, elsewhere = named
-    assert names_both(reports[0], reports[1]) and not names_both(reports[0], reports[2]) and not names_both(reports[0], reports[0])
-    assert pose_errors.show_difference(named, first, pose_errors.NO_OTHER, "eer", 1, "whole_image")[0]["visible"] is False
+    assert (
+        names_both(reports[0], reports[1])
+        and not names_both(reports[0], reports[2])
+        and not names_both(reports[0], reports[0])
+    )
+    assert (
+        pose_errors.show_difference(named, first, pose_errors.NO_OTHER, "eer", 1, "whole_image")[0]["visible"] is False
+    )
     shown, words, figure = pose_errors.show_difference(named, first, second, "eer", 1, "whole_image")
     found = {d.pose_pair: d for d in reports[0].compare(reports[1]) if d.template_size == 1 and d.pose_pair}
-    assert shown["visible"] and list(figure.data[0].x) == pytest.approx([100 * found[key].difference for key in figure.data[0].customdata])
+    assert shown["visible"] and list(figure.data[0].x) == pytest.approx(
+        [100 * found[key].difference for key in figure.data[0].customdata]
+    )
     assert "no paired difference" in pose_errors.show_difference(named, first, elsewhere, "eer", 1, "whole_image")[1]
 
 
@@ -90,15 +100,24 @@ def test_rates_under_a_moved_threshold_are_those_of_the_report(named, reports):
     name = next(iter(named))
     words, update = pose_errors.move_threshold(named, name, "frontal-profile", 1, "skip", 0.3)
     point = reports[0].cell("frontal-profile").rates_at(round(0.3 * 1024) / 1024, "skip")
-    assert f"{point.false_matches:,} of {point.impostor:,}" in words and f"{point.false_non_matches:,} of {point.genuine:,}" in words
+    assert (
+        f"{point.false_matches:,} of {point.impostor:,}" in words
+        and f"{point.false_non_matches:,} of {point.genuine:,}" in words
+    )
     assert update["line_x"] == round(0.3 * 1024) / 1024
-    threshold, dragged, moved = pose_errors.drag_threshold(named, name, "frontal-profile", 1, "skip", SimpleNamespace(x=0.3))
+    threshold, dragged, moved = pose_errors.drag_threshold(
+        named, name, "frontal-profile", 1, "skip", SimpleNamespace(x=0.3)
+    )
     assert dragged == words and threshold == update["line_x"] == moved["line_x"]
 
 
 def test_scores_start_at_the_threshold_of_the_eer(named, reports):
-    title, figure, slider, rates = pose_errors.show_scores(named, next(iter(named)), "frontal-profile", 1, "whole_image")
-    assert figure.layout.shapes[0].x0 == pytest.approx(reports[0].cell("frontal-profile").rates().eer_threshold, abs=1 / 1024)
+    title, figure, slider, rates = pose_errors.show_scores(
+        named, next(iter(named)), "frontal-profile", 1, "whole_image"
+    )
+    assert figure.layout.shapes[0].x0 == pytest.approx(
+        reports[0].cell("frontal-profile").rates().eer_threshold, abs=1 / 1024
+    )
     assert slider["minimum"] <= slider["value"] <= slider["maximum"]
     assert "**F-P**" in title and "FNMR" in rates
 
@@ -138,10 +157,12 @@ def test_a_report_on_request_is_that_of_the_command(tmp_path, monkeypatch):
     named = {}
     for _ in range(2):  # the second replaces the first
         *_, (status, report, other) = compute_report.compute(named, store, "colour", "all-pairs")
-    assert list(named) == ["colour · drawn · all-pairs protocol"] == report["choices"] and other["choices"][1:] == list(named)
+    assert list(named) == ["colour · drawn · all-pairs protocol"] == report["choices"] and other["choices"][1:] == list(
+        named
+    )
     cell = named[report["value"]].cell("frontal-profile")
     assert (cell.rates().genuine, cell.rates().impostor) == (6 * 4 * 4, 6 * 5 * 4 * 4)
-    folder, = saved_reports.saved_reports(store.view.dataset.folder)
+    (folder,) = saved_reports.saved_reports(store.view.dataset.folder)
     assert str(folder) in status and Report.load(folder).cells == named[report["value"]].cells
     assert app.parse(["--dataset", str(store.view.dataset.folder)]).reports[-1] == folder
 
@@ -176,12 +197,14 @@ def test_saved_pairs_are_those_shown(named, reports):
     assert name == "hardest-pairs-frontal-profile.csv" and list(table["kind"]) == ["genuine"] * 12 + ["impostor"] * 12
     for kind in ("genuine", "impostor"):
         expected = cell.hardest(kind).head(12)[["row_id_a", "row_id_b"]]
-        assert table[table["kind"] == kind][["row_id_a", "row_id_b"]].to_numpy().tolist() == expected.to_numpy().tolist()
+        assert (
+            table[table["kind"] == kind][["row_id_a", "row_id_b"]].to_numpy().tolist() == expected.to_numpy().tolist()
+        )
 
 
 def test_reports_of_another_build_or_of_other_weights_say_so(reports, store):
     assert report_words.doubts(reports[0], store) == [] == report_words.doubts(reports[2], None)
-    other, = report_words.doubts(reports[2], store)  # the same names, drawn with another seed
+    (other,) = report_words.doubts(reports[2], store)  # the same names, drawn with another seed
     assert "another build of drawn" in other and report_words.is_own(reports[2], store)
     renamed = replace(reports[0], header=reports[0].header | {"model": "colour"})
     assert "other weights of colour" in report_words.doubts(renamed, store)[0]

@@ -22,8 +22,12 @@ def people(seed: int = 0, subjects: int = 9, failures: bool = True) -> Samples:
     embeddings = np.round(rng.normal(size=(subjects, 6))[identity] + rng.normal(size=(n, 6))) + 0.1
     yaw = np.where(rng.random(n) < 0.2, np.nan, rng.uniform(-90, 90, n))
     return Samples.build(
-        [f"r{i:03d}" for i in rng.permutation(n)], [f"s{i}" for i in identity],
-        rng.choice(["frontal", "profile"], n), embeddings, yaw, rng.random(n) > 0.15 * failures,
+        [f"r{i:03d}" for i in rng.permutation(n)],
+        [f"s{i}" for i in identity],
+        rng.choice(["frontal", "profile"], n),
+        embeddings,
+        yaw,
+        rng.random(n) > 0.15 * failures,
     )
 
 
@@ -53,7 +57,9 @@ def split(samples: Samples, pairs: list[tuple[int, int]], treatment: str) -> tup
         if treatment == "skip" and not found:
             continue
         score = float(samples.embeddings[a].astype(float) @ samples.embeddings[b])
-        scores[int(samples.subjects[a] != samples.subjects[b])].append(-np.inf if treatment == "reject" and not found else score)
+        scores[int(samples.subjects[a] != samples.subjects[b])].append(
+            -np.inf if treatment == "reject" and not found else score
+        )
     return scores
 
 
@@ -68,7 +74,11 @@ def test_tally_finds_every_comparison_once(kind, block, monkeypatch):
     for treatment in TREATMENTS:
         for found, expected in zip(counted.treated(treatment), split(samples, pairs, treatment), strict=True):
             np.testing.assert_allclose(np.repeat(found.values, found.counts), np.sort(expected), atol=1e-6)
-    by_score = sorted((-(samples.embeddings[a] @ samples.embeddings[b]), a, b) for a, b in pairs if samples.subjects[a] != samples.subjects[b])
+    by_score = sorted(
+        (-(samples.embeddings[a] @ samples.embeddings[b]), a, b)
+        for a, b in pairs
+        if samples.subjects[a] != samples.subjects[b]
+    )
     np.testing.assert_allclose(counted.hardest_impostors.scores, [-score for score, _, _ in by_score[:50]], atol=1e-6)
     lowest = np.sort(split(samples, pairs, "whole_image")[0])[:50]
     np.testing.assert_allclose(counted.hardest_genuine.scores, lowest, atol=1e-6)
@@ -103,7 +113,9 @@ def as_scores(rounds, treatment: str) -> list[tuple[Scores, Scores]]:
     """Genuine and impostor scores of each round; rejected comparisons below all others."""
     held = rounds.treated(treatment)
     edges = rounds.edges if held.genuine.shape[1] == len(rounds.edges) else np.r_[-np.inf, rounds.edges]
-    return [(Scores.binned(edges, g), Scores.binned(edges, i)) for g, i in zip(held.genuine, held.impostor, strict=True)]
+    return [
+        (Scores.binned(edges, g), Scores.binned(edges, i)) for g, i in zip(held.genuine, held.impostor, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -58,13 +58,17 @@ def test_the_pose_direction_separates_no_poses_any_more(calibrated, dataset, tmp
     rows = Selection.parse(str(dataset)).rows()
     embeddings = embed_dataset(FaceDataset.open(dataset), load_embedder(model), rows["row_id"].tolist())
     found = embeddings.acquired
-    frontal, profile = (embeddings.values[found & (rows["pose"] == pose).to_numpy()].mean(axis=0) for pose in ("frontal", "profile"))
+    frontal, profile = (
+        embeddings.values[found & (rows["pose"] == pose).to_numpy()].mean(axis=0) for pose in ("frontal", "profile")
+    )
     assert np.linalg.norm(frontal - profile) < 0.02 * np.linalg.norm(embeddings.values, axis=1).mean()
 
 
 def test_the_pose_direction_needs_both_poses_and_people(calibrated, dataset, capsys):
     selection = Selection.parse(str(dataset))
-    frontal = SimpleNamespace(title="drawn", dataset=selection.dataset, rows=lambda: selection.rows().query("pose == 'frontal'"))
+    frontal = SimpleNamespace(
+        title="drawn", dataset=selection.dataset, rows=lambda: selection.rows().query("pose == 'frontal'")
+    )
     with pytest.raises(UserError, match="drawn has no profile faces"):
         pose_direction(load_embedder(calibrated), frontal)
     assert main(["calibrate", str(calibrated), "--remove-pose-direction"]) == 2
@@ -101,11 +105,14 @@ def test_the_first_dataset_with_the_pose_pair_serves(calibrated, dataset, tmp_pa
     assert all("other" not in cell.source for cell in cells.values())
 
 
-@pytest.mark.parametrize("arguments, says", [
-    ([], "nothing to do"),
-    (["--set-on", "x"], "go together"),
-    (["--mean-from", "nowhere"], "not a dataset folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ([], "nothing to do"),
+        (["--set-on", "x"], "go together"),
+        (["--mean-from", "nowhere"], "not a dataset folder"),
+    ],
+)
 def test_bad_arguments_are_one_sentence_and_change_nothing(calibrated, arguments, says, capsys):
     before = calibrated.with_suffix(".json").read_text()
     assert main(["calibrate", str(calibrated), *arguments]) == 2

@@ -112,7 +112,9 @@ def test_a_template_is_the_mean_of_its_found_faces(dataset, one_by_one):
     assert len(templates) == SUBJECTS * len(POSES) * 2 and (np.diff(templates.subjects) >= 0).all()
     for i, row_id in enumerate(templates.row_ids):
         first = rows.loc[row_id]
-        members = rows[(rows.identity == first.identity) & (rows.pose == first.pose) & (rows.template == first.template)]
+        members = rows[
+            (rows.identity == first.identity) & (rows.pose == first.pose) & (rows.template == first.template)
+        ]
         found = members[members.box_xyxy.notna()]
         mean = np.mean([units[name] for name in (found if len(found) else members).index], axis=0)
         np.testing.assert_allclose(templates.embeddings[i], mean / np.linalg.norm(mean), atol=1e-6)
@@ -135,7 +137,9 @@ def test_cfp_folds_accuracy_and_pairs(dataset, one_by_one):
             reached.append(((scores[test] >= best - 1e-9) == same[test]).mean())
             cell = report.cell(key, fold=fold, protocol="cfp")
             assert cell.accuracy == pytest.approx(reached[-1])
-            assert cell.rates().eer == pytest.approx(metrics.eer(scores[test & same], scores[test & ~same]).rate, abs=1e-6)
+            assert cell.rates().eer == pytest.approx(
+                metrics.eer(scores[test & same], scores[test & ~same]).rate, abs=1e-6
+            )
         assert report.cell(key).accuracy == pytest.approx(np.mean(reached))
     assert report.cell("profile-profile").protocol == "all-pairs"
     two = report_of(dataset, "cfp", folds=(1, 3))
@@ -149,7 +153,13 @@ def test_lfw_pairs_pooled_and_by_pose(dataset, one_by_one):
     assert set(chosen) == {*pairs.row_id_a, *pairs.row_id_b}
     samples = evaluate.make_samples(dataset.rows(), embed_dataset(dataset, ColourEmbedder(), chosen))
     planned = [plan for _, plan in protocol.plan(samples, official_pairs(protocol, pairs, None))]
-    assert [(plan.pose_pair, plan.fold) for plan in planned] == [("pooled", None), ("pooled", 1), ("pooled", 2), ("pooled", 3), ("frontal-profile", None)]
+    assert [(plan.pose_pair, plan.fold) for plan in planned] == [
+        ("pooled", None),
+        ("pooled", 1),
+        ("pooled", 2),
+        ("pooled", 3),
+        ("frontal-profile", None),
+    ]
     assert planned[0].comparisons.size == planned[-1].comparisons.size == len(pairs)
 
 
@@ -169,7 +179,9 @@ def test_report_survives_the_disk(by_template, tmp_path):
         for treatment in ("whole_image", "skip", "reject"):
             np.testing.assert_array_equal(a.rounds("eer", treatment), b.rounds("eer", treatment))
             pd.testing.assert_frame_equal(a.det(treatment), b.det(treatment))
-        assert b.hardest("genuine").score.is_monotonic_increasing and b.hardest("impostor").score.is_monotonic_decreasing
+        assert (
+            b.hardest("genuine").score.is_monotonic_increasing and b.hardest("impostor").score.is_monotonic_decreasing
+        )
     report.save(tmp_path / "report")  # replaces itself
     assert not list(tmp_path.glob("*.building"))
 
@@ -189,7 +201,9 @@ def test_comparing_is_paired_and_refuses_other_pairs(dataset, all_pairs):
     assert all(d.difference == 0 == d.low == d.high and not d.differs for d in a.compare(a) if d.difference is not None)
     for found in a.compare(b):
         if found.pose_pair:
-            assert found.difference == pytest.approx(b.cell(found.pose_pair).rates().eer - a.cell(found.pose_pair).rates().eer)
+            assert found.difference == pytest.approx(
+                b.cell(found.pose_pair).rates().eer - a.cell(found.pose_pair).rates().eer
+            )
             assert found.low <= found.high
     with pytest.raises(UserError, match="not about the same pairs"):
         a.compare(report_of(dataset, "cfp"))
@@ -224,7 +238,9 @@ def test_shards_together_equal_one_process(dataset, count, monkeypatch):
     parts: list[Embeddings] = []
     for index in range(count):
         with pytest.raises(InterruptedError):  # stop where the processes would exchange their parts
-            embed_dataset(dataset, ColourEmbedder(), shard=Shard(index, count, lambda mine: parts.extend(mine) or _stop()))
+            embed_dataset(
+                dataset, ColourEmbedder(), shard=Shard(index, count, lambda mine: parts.extend(mine) or _stop())
+            )
     together = embed_dataset(dataset, ColourEmbedder(), shard=Shard(0, count, lambda mine: parts))
     assert sum(len(part.row_ids) for part in parts) == len(whole.row_ids)
     np.testing.assert_array_equal(together.values, whole.values)
@@ -243,18 +259,45 @@ def run_cli(module, *words: str) -> int:
 
 
 def test_commands(dataset, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sfpn.network.embedders.load_embedder", lambda name, **_: ColourEmbedder(name, name[0] * 64, blur=len(name) / 9))
+    monkeypatch.setattr(
+        "sfpn.network.embedders.load_embedder", lambda name, **_: ColourEmbedder(name, name[0] * 64, blur=len(name) / 9)
+    )
     options = ("--rounds", "5", "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "reports"), "--json")
-    assert run_cli(evaluate, str(dataset.folder), "--protocol", "cfp", "--folds", "1,2", "--model", "red", "green", *options) == 0
+    assert (
+        run_cli(
+            evaluate, str(dataset.folder), "--protocol", "cfp", "--folds", "1,2", "--model", "red", "green", *options
+        )
+        == 0
+    )
     cells = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    wanted = {"protocol", "pose_pair", "fold", "template_size", "genuine", "impostor", "subjects", "eer", "eer_low", "eer_high", "fnmr_at_fmr", "accuracy", "failures"}
+    wanted = {
+        "protocol",
+        "pose_pair",
+        "fold",
+        "template_size",
+        "genuine",
+        "impostor",
+        "subjects",
+        "eer",
+        "eer_low",
+        "eer_high",
+        "fnmr_at_fmr",
+        "accuracy",
+        "failures",
+    }
     assert all(wanted <= cell.keys() for cell in cells) and {cell["model"] for cell in cells} == {"red", "green"}
     assert run_cli(compare, str(tmp_path / "reports/red"), str(tmp_path / "reports/green")) == 0
     assert "frontal-profile" in capsys.readouterr().out
-    assert run_cli(evaluate, str(dataset.folder), "--model", "red", "--rounds", "5", "--cache", str(tmp_path / "cache")) == 0
+    assert (
+        run_cli(evaluate, str(dataset.folder), "--model", "red", "--rounds", "5", "--cache", str(tmp_path / "cache"))
+        == 0
+    )
     assert "F-P" in capsys.readouterr().out
     out = tmp_path / "red.parquet"
-    assert run_cli(embed, str(dataset.folder), "--model", "red", "--out", str(out), "--cache", str(tmp_path / "cache")) == 0
+    assert (
+        run_cli(embed, str(dataset.folder), "--model", "red", "--out", str(out), "--cache", str(tmp_path / "cache"))
+        == 0
+    )
     assert len(Embeddings.load(out).row_ids) == len(dataset.rows())
 
 

@@ -61,7 +61,9 @@ def test_operating_point_is_the_best_one_that_meets_the_target(seed, target):
     if not point.supported:
         assert point.threshold is point.fnmr is point.fmr is None
         return
-    everywhere = [slow_rates(genuine.tolist(), impostor.tolist(), t) for t in [*genuine.tolist(), *impostor.tolist(), 9.0]]
+    everywhere = [
+        slow_rates(genuine.tolist(), impostor.tolist(), t) for t in [*genuine.tolist(), *impostor.tolist(), 9.0]
+    ]
     best = min(fnmr for fmr, fnmr in everywhere if float(fmr) <= target)
     assert point.fnmr == pytest.approx(float(best), abs=1e-12)
     fmr, fnmr = slow_rates(genuine.tolist(), impostor.tolist(), point.threshold)

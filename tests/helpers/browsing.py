@@ -40,7 +40,9 @@ def served(folder: Path, options: list[str], uploads: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     with (folder / "log").open("w") as log:
         command = [sys.executable, "app.py", *options, "--port", str(port)]
-        app = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"GRADIO_TEMP_DIR": str(uploads)})
+        app = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"GRADIO_TEMP_DIR": str(uploads)}
+        )
     try:
         wait_for(f"http://127.0.0.1:{port}/", app, folder / "log")
         yield f"http://127.0.0.1:{port}/"

@@ -10,11 +10,15 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright")
 
+
 def open_tab(page, name: str) -> None:
     """Select a tab, through the menu where the window is too narrow for all of them; tried again while the bar is laid out."""
     selected = page.locator("#tabs [role=tab][aria-selected=true]", has_text=name)
     for _ in range(60):
-        tab, menu = page.locator("#tabs").get_by_role("tab", name=name, exact=True), page.locator("#tabs .overflow-menu > button")
+        tab, menu = (
+            page.locator("#tabs").get_by_role("tab", name=name, exact=True),
+            page.locator("#tabs .overflow-menu > button"),
+        )
         with contextlib.suppress(playwright.TimeoutError):
             if tab.count() and tab.first.is_visible():
                 tab.first.click(timeout=1000)
@@ -60,7 +64,9 @@ def place(page, selector: str, x: float, y: float) -> tuple[float, float]:
 
 def drawn(page, selector: str) -> None:
     """Wait until a figure has traces."""
-    page.wait_for_function("selector => document.querySelector(`${selector} .js-plotly-plot`)?._fullData?.length > 0", arg=selector)
+    page.wait_for_function(
+        "selector => document.querySelector(`${selector} .js-plotly-plot`)?._fullData?.length > 0", arg=selector
+    )
 
 
 def data_uri_png(path: Path) -> str:

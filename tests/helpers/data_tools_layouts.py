@@ -76,7 +76,9 @@ def make_cfp(root: Path, *, subjects: int = 3, listed: int | None = None) -> Pat
 
 def make_lfw(root: Path) -> Path:
     """Three persons with 2, 2 and 1 images, and two folds of pairs."""
-    for seed, (person, number) in enumerate([("Ann_Ash", 1), ("Ann_Ash", 2), ("Bo_Elm", 1), ("Bo_Elm", 2), ("Cy_Oak", 1)]):
+    for seed, (person, number) in enumerate(
+        [("Ann_Ash", 1), ("Ann_Ash", 2), ("Bo_Elm", 1), ("Bo_Elm", 2), ("Cy_Oak", 1)]
+    ):
         write(root / person / f"{person}_{number:04d}.jpg", encoded(seed))
     lines = ["2\t1", "Ann_Ash\t1\t2", "Ann_Ash\t1\tBo_Elm\t2", "Bo_Elm\t1\t2", "Bo_Elm\t1\tCy_Oak\t1"]
     write(root / "pairs.txt", "\n".join(lines) + "\n")
@@ -124,6 +126,8 @@ def make_ms1m(root: Path, per_identity: tuple[int, ...] = (3, 1, 2)) -> Path:
 
 def make_folder(root: Path) -> Path:
     """Two identities with two pictures each, of several formats."""
-    for seed, (name, kind) in enumerate([("ann/1.jpg", "JPEG"), ("ann/2.png", "PNG"), ("bo/1.webp", "WEBP"), ("bo/2.bmp", "BMP")]):
+    for seed, (name, kind) in enumerate(
+        [("ann/1.jpg", "JPEG"), ("ann/2.png", "PNG"), ("bo/1.webp", "WEBP"), ("bo/2.bmp", "BMP")]
+    ):
         write(root / name, encoded(seed, kind=kind))
     return root

@@ -47,7 +47,13 @@ def write_dataset(folder: Path, undetected: tuple[int, ...] = (3, 14, 15), shard
         )
     ]
     for number in undetected:
-        rows[number] |= {"box_xyxy": None, "landmarks_xy": None, "quality": None, "pose_estimated": None, "yaw_degrees": None}
+        rows[number] |= {
+            "box_xyxy": None,
+            "landmarks_xy": None,
+            "quality": None,
+            "pose_estimated": None,
+            "yaw_degrees": None,
+        }
     folder.mkdir(parents=True)
     for shard in range(shards):
         table = pa.Table.from_pylist(rows[shard::shards], schema=row_features().arrow_schema)
@@ -64,10 +70,19 @@ def _row(rng: np.random.Generator, number: int, subject: int, pose: str, index: 
     encoded = io.BytesIO()
     Image.fromarray(picture).save(encoded, "PNG")
     return dict.fromkeys(ROW_COLUMNS) | {
-        "row_id": f"{subject}/{pose}/{index}", "image": {"bytes": encoded.getvalue(), "path": f"{number}.png"},
-        "identity": f"person {subject}", "pose": pose, "yaw_degrees": 40.0 * POSES.index(pose) + index,
-        "template": f"t{index // 2}", "pose_estimated": pose, "yaw_source": "estimated", "quality": 0.99, "source": "drawn",
-        "box_xyxy": [8.0, 8.0, 24.0, 24.0], "landmarks_xy": [12, 12, 20, 12, 16, 16, 13, 20, 19, 20], "detector": "drawn",
+        "row_id": f"{subject}/{pose}/{index}",
+        "image": {"bytes": encoded.getvalue(), "path": f"{number}.png"},
+        "identity": f"person {subject}",
+        "pose": pose,
+        "yaw_degrees": 40.0 * POSES.index(pose) + index,
+        "template": f"t{index // 2}",
+        "pose_estimated": pose,
+        "yaw_source": "estimated",
+        "quality": 0.99,
+        "source": "drawn",
+        "box_xyxy": [8.0, 8.0, 24.0, 24.0],
+        "landmarks_xy": [12, 12, 20, 12, 16, 16, 13, 20, 19, 20],
+        "detector": "drawn",
     }
 
 
@@ -80,5 +95,7 @@ def _pairs() -> list[dict]:
             for a, b in ((one, one), (other, other), (one, other), (other, one)):
                 for i, j in ((0, 1), (1, 2), (2, 3), (3, 2)):
                     ids = f"{a}/{poses[0]}/{i}", f"{b}/{poses[1]}/{j}"
-                    found.append({"protocol": name, "fold": fold, "row_id_a": ids[0], "row_id_b": ids[1], "same": a == b})
+                    found.append(
+                        {"protocol": name, "fold": fold, "row_id_a": ids[0], "row_id_b": ids[1], "same": a == b}
+                    )
     return found

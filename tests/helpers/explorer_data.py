@@ -28,6 +28,8 @@ def make_report(folder: Path, blur: float = 0.0, seed: int = 0) -> Report:
     data = folder / f"data-{seed}"
     dataset = FaceDataset.open(data if data.is_dir() else write_dataset(data, seed=seed))
     name = f"colour-{blur:g}"
-    report = evaluate(dataset, ColourEmbedder(name, f"{name:*<64}", blur), EvaluateConfig("vggface2-pose", rounds=ROUNDS))
+    report = evaluate(
+        dataset, ColourEmbedder(name, f"{name:*<64}", blur), EvaluateConfig("vggface2-pose", rounds=ROUNDS)
+    )
     report.save(folder / f"{name}-{seed}")
     return Report.load(folder / f"{name}-{seed}")

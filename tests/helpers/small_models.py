@@ -18,19 +18,35 @@ from sfpn.photos.preprocess import Preprocess
 
 def random_card(name: str = "random", **changes) -> Card:
     """A card with operating points for frontal-profile and pooled."""
+
     def points(threshold: float) -> tuple[OperatingPointRecord, ...]:
         return tuple(
-            OperatingPointRecord(target, threshold + i / 10, "people A", "people B", target, 0.2 + i / 10, 1000, 100, int(1000 * target), 20 + 10 * i)
+            OperatingPointRecord(
+                target,
+                threshold + i / 10,
+                "people A",
+                "people B",
+                target,
+                0.2 + i / 10,
+                1000,
+                100,
+                int(1000 * target),
+                20 + 10 * i,
+            )
             for i, target in enumerate((0.01, 0.001))
         )
 
     counts = tuple(range(20))
     histogram = ScoreHistogram(-1.0, 1.0, counts, counts[::-1], "people B")
     card = dict(
-        name=name, title="Random network", architecture={}, preprocess=Preprocess(), licence="MIT",
+        name=name,
+        title="Random network",
+        architecture={},
+        preprocess=Preprocess(),
+        licence="MIT",
         operating_points={"frontal-profile": points(0.3), "pooled": points(0.4)},
         histograms={"frontal-profile": histogram, "pooled": histogram},
-    )  # fmt: skip
+    )
     return Card(**card | changes)
 
 

@@ -19,7 +19,9 @@ def random_pack(folder: Path, count: int = 12) -> Pack:
     np.save(folder / "crops.npy", coarse.repeat(SIZE // 10, axis=1).repeat(SIZE // 10, axis=2))
     people = [f"p{i // 2}" if i < count - 2 else None for i in range(count)]
     poses = [POSES[i % len(POSES)] for i in range(count)]
-    pd.DataFrame({"row_id": [f"r{i}" for i in range(count)], "identity": people, "pose": poses}).to_parquet(folder / "rows.parquet")
+    pd.DataFrame({"row_id": [f"r{i}" for i in range(count)], "identity": people, "pose": poses}).to_parquet(
+        folder / "rows.parquet"
+    )
     described = {"title": "noise", "fingerprint": "0", "licence": "CC0", "faces": count, "labelled": True}
     (folder / "pack.json").write_text(json.dumps({"datasets": [described]}))
     return load_pack(folder)

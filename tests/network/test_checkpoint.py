@@ -123,7 +123,9 @@ def test_the_pose_direction_is_removed(tmp_path):
     direction /= np.linalg.norm(direction)
     for name, changes in (("plain", {}), ("removed", {"pose_direction": tuple(direction)})):
         save_random_model(tmp_path / f"{name}.safetensors", descriptor_mean=tuple([0.25] * 1000), **changes)
-    plain, removed = (load_embedder(tmp_path / f"{name}.safetensors").embed(noise_crops(3)) for name in ("plain", "removed"))
+    plain, removed = (
+        load_embedder(tmp_path / f"{name}.safetensors").embed(noise_crops(3)) for name in ("plain", "removed")
+    )
     np.testing.assert_allclose(removed @ direction, 0, atol=1e-3)
     np.testing.assert_allclose(removed, [row - (row @ direction) * direction for row in plain], atol=1e-3)
 
@@ -147,14 +149,22 @@ def test_onnx_file_with_a_card(tmp_path):
     onnx = pytest.importorskip("onnx", reason="needs onnx (requirements-dev.txt)")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(
-        [helper.make_node("GlobalAveragePool", ["face"], ["pooled"]), helper.make_node("Flatten", ["pooled"], ["embedding"])],
-        "mean color", [helper.make_tensor_value_info("face", kind, ["B", 3, 4, 4])],
+        [
+            helper.make_node("GlobalAveragePool", ["face"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["embedding"]),
+        ],
+        "mean color",
+        [helper.make_tensor_value_info("face", kind, ["B", 3, 4, 4])],
         [helper.make_tensor_value_info("embedding", kind, ["B", 3])],
-    )  # fmt: skip
+    )
     path = tmp_path / "color.onnx"
-    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    )
     preprocess = Preprocess("five_point", 4, 1.0, "black", (0.0, 0.0, 0.0), 1.0)
-    card = Card("color", "Mean color", {"type": "onnx"}, preprocess, "MIT", checkpoint.file_sha256(path), mirror_sum=True)
+    card = Card(
+        "color", "Mean color", {"type": "onnx"}, preprocess, "MIT", checkpoint.file_sha256(path), mirror_sum=True
+    )
     save_card(card, path)
     embedded = load_embedder(path).embed([Image.new("RGB", (4, 4), (10, 20, 30))])
     np.testing.assert_allclose(embedded, [[20, 40, 60]])  # the picture and its mirror image

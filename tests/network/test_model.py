@@ -6,11 +6,20 @@ import torch
 from sfpn.network.model import SFPN, SFPNConfig, count_parameters, fold_batch_norm
 
 TABLE = {  # layer -> (C, H, W), typed from the paper's table
-    "conv1": (64, 113, 113), "pool1": (64, 56, 56), "fire2": (128, 56, 56), "fire3": (128, 56, 56),
-    "fire4": (256, 56, 56), "pool4": (256, 27, 27), "fire5": (256, 27, 27), "fire6": (384, 27, 27),
-    "fire7": (384, 27, 27), "fire8": (512, 27, 27), "pool8": (512, 13, 13), "fire9": (512, 13, 13),
+    "conv1": (64, 113, 113),
+    "pool1": (64, 56, 56),
+    "fire2": (128, 56, 56),
+    "fire3": (128, 56, 56),
+    "fire4": (256, 56, 56),
+    "pool4": (256, 27, 27),
+    "fire5": (256, 27, 27),
+    "fire6": (384, 27, 27),
+    "fire7": (384, 27, 27),
+    "fire8": (512, 27, 27),
+    "pool8": (512, 13, 13),
+    "fire9": (512, 13, 13),
     "conv10": (1000, 13, 13),
-}  # fmt: skip
+}
 
 
 def fire_parameters(inputs: int, squeeze: int, expand: int, depthwise: bool) -> int:
@@ -29,7 +38,16 @@ def test_every_map_has_the_size_of_the_papers_table(depthwise):
 
 @pytest.mark.parametrize("depthwise, total", [(False, 1_235_496), (True, 694_056)])
 def test_parameter_count(depthwise, total):
-    fires = [(64, 16, 64), (128, 16, 64), (128, 32, 128), (256, 32, 128), (256, 48, 192), (384, 48, 192), (384, 64, 256), (512, 64, 256)]
+    fires = [
+        (64, 16, 64),
+        (128, 16, 64),
+        (128, 32, 128),
+        (256, 32, 128),
+        (256, 48, 192),
+        (384, 48, 192),
+        (384, 64, 256),
+        (512, 64, 256),
+    ]
     by_hand = 64 * (27 + 1) + 1000 * (512 + 1) + sum(fire_parameters(*fire, depthwise) for fire in fires)
     assert count_parameters(SFPN(SFPNConfig(depthwise=depthwise))) == by_hand == total
 

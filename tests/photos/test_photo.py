@@ -31,11 +31,21 @@ def picture(mode: str = "RGB") -> Image.Image:
 @pytest.mark.parametrize(
     ("file_format", "mode", "options"),
     [
-        ("JPEG", "RGB", {"quality": 95}), ("JPEG", "L", {"quality": 95}), ("JPEG", "CMYK", {"quality": 95}), ("PNG", "RGB", {}),
-        ("PNG", "RGBA", {}), ("PNG", "LA", {}), ("PNG", "P", {}), ("PNG", "1", {}), ("WEBP", "RGB", {"lossless": True}),
-        ("GIF", "P", {}), ("BMP", "RGB", {}), ("TIFF", "RGB", {}), ("MPO", "RGB", {}),
+        ("JPEG", "RGB", {"quality": 95}),
+        ("JPEG", "L", {"quality": 95}),
+        ("JPEG", "CMYK", {"quality": 95}),
+        ("PNG", "RGB", {}),
+        ("PNG", "RGBA", {}),
+        ("PNG", "LA", {}),
+        ("PNG", "P", {}),
+        ("PNG", "1", {}),
+        ("WEBP", "RGB", {"lossless": True}),
+        ("GIF", "P", {}),
+        ("BMP", "RGB", {}),
+        ("TIFF", "RGB", {}),
+        ("MPO", "RGB", {}),
     ],
-)  # fmt: skip
+)
 def test_every_kind_becomes_upright_rgb(file_format, mode, options):
     read = decode_photo(encoded(picture(mode), file_format, **options), "a")
     assert read.image.mode == "RGB" and read.size == (48, 64)
@@ -65,9 +75,15 @@ def test_sixteen_bits_are_scaled_not_clipped():
 def test_exif_rotation(orientation):
     """The stored pixels are those that the orientation turns back into PIXELS, written out case by case."""
     stored = {
-        1: PIXELS, 2: PIXELS[:, ::-1], 3: PIXELS[::-1, ::-1], 4: PIXELS[::-1], 5: PIXELS.swapaxes(0, 1),
-        6: np.rot90(PIXELS), 7: np.rot90(PIXELS, 2).swapaxes(0, 1), 8: np.rot90(PIXELS, -1),
-    }[orientation]  # fmt: skip
+        1: PIXELS,
+        2: PIXELS[:, ::-1],
+        3: PIXELS[::-1, ::-1],
+        4: PIXELS[::-1],
+        5: PIXELS.swapaxes(0, 1),
+        6: np.rot90(PIXELS),
+        7: np.rot90(PIXELS, 2).swapaxes(0, 1),
+        8: np.rot90(PIXELS, -1),
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
@@ -86,7 +102,11 @@ def png_header(width: int, height: int) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", b"")
+    )
 
 
 @pytest.mark.parametrize(

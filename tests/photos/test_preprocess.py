@@ -23,7 +23,10 @@ def face(left, top, right, bottom):
 def test_pil_array_and_path_give_the_same_crop(tmp_path):
     picture = ramp()
     picture.save(tmp_path / "ramp.png")
-    crops = [Preprocess().crop(photo, face(30, 20, 70, 70)) for photo in (picture, np.asarray(picture), tmp_path / "ramp.png")]
+    crops = [
+        Preprocess().crop(photo, face(30, 20, 70, 70))
+        for photo in (picture, np.asarray(picture), tmp_path / "ramp.png")
+    ]
     for crop in crops:
         assert crop.size == (113, 113) and np.array_equal(np.asarray(crop), np.asarray(crops[0]))
 

@@ -37,18 +37,24 @@ def test_a_finished_run_leaves_measured_weights(tmp_path):
     card = Card("small", "Small", {}, Preprocess(), "MIT")
     network = trained_network()
     path = tmp_path / "run" / "small.safetensors"
-    returned = finish_run(network, card, path, measuring("--mean-from", drawn, "--set-on", drawn, "--measure-on", drawn))
+    returned = finish_run(
+        network, card, path, measuring("--mean-from", drawn, "--set-on", drawn, "--measure-on", drawn)
+    )
     model, card = checkpoint.load(path)
     faces = torch.randn(2, 3, 113, 113) * 50
     with torch.no_grad():
         torch.testing.assert_close(model(faces), network.eval()(faces), rtol=0.02, atol=0.02)  # half precision
     assert card == returned and len(card.descriptor_mean) == 1000
-    assert set(card.histograms) == {POOLED, *map(pair_key, POSE_PAIRS)} == {result["pose_pair"] for result in card.results}
+    assert (
+        set(card.histograms) == {POOLED, *map(pair_key, POSE_PAIRS)} == {result["pose_pair"] for result in card.results}
+    )
     assert all(0 <= result["eer"] <= 1 and result["genuine"] and result["impostor"] for result in card.results)
 
 
 def test_without_people_to_measure_on_the_card_says_nothing(tmp_path):
-    card = finish_run(trained_network(), Card("small", "Small", {}, Preprocess(), "MIT"), tmp_path / "small.safetensors", measuring())
+    card = finish_run(
+        trained_network(), Card("small", "Small", {}, Preprocess(), "MIT"), tmp_path / "small.safetensors", measuring()
+    )
     assert card.weights_sha256 and card.descriptor_mean is None and not card.operating_points and not card.results
 
 

@@ -23,8 +23,12 @@ def evaluate(launcher: tuple[str, ...], folder: Path, model: Path) -> tuple[list
     environment = {name: value for name, value in os.environ.items() if name != "WORLD_SIZE"} | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launcher, *words, "--json", "--rounds", "5", "--cache", str(cache)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], Embeddings.load(next(cache.glob("*.parquet")))
 
@@ -37,7 +41,9 @@ def test_two_processes_equal_one(tmp_path):
     )
     np.testing.assert_array_equal(embeddings.row_ids, embeddings_of_two.row_ids)
     np.testing.assert_allclose(embeddings.values, embeddings_of_two.values, atol=1e-6)
-    counts = [[(cell["pose_pair"], cell["genuine"], cell["impostor"]) for cell in some] for some in (cells, cells_of_two)]
+    counts = [
+        [(cell["pose_pair"], cell["genuine"], cell["impostor"]) for cell in some] for some in (cells, cells_of_two)
+    ]
     assert counts[0] == counts[1] and len(cells) == 6 + 6 + 7
     for one, two in zip(cells, cells_of_two, strict=True):
         assert one["eer"] is two["eer"] is None or abs(one["eer"] - two["eer"]) < 1e-6
@@ -46,6 +52,10 @@ def test_two_processes_equal_one(tmp_path):
 def test_one_process_instead_of_two_is_refused(tmp_path):
     done = subprocess.run(
         [*ACCELERATE, "--cpu", "-m", "sfpn", "evaluate", str(write_dataset(tmp_path / "drawn"))],
-        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert "started one process instead of several; without GPUs, give it --multi_gpu" in done.stderr

@@ -113,15 +113,22 @@ def test_a_run_that_has_ended_is_not_trained_again(tmp_path):
 
 def test_a_loss_that_is_not_finite_is_named(tmp_path):
     run = Toy(at={5: lambda: check_finite({"identity": 1.0, "pose": float("nan"), "arc": float("inf")}, 5, 0.01)})
-    with pytest.raises(UserError, match=r"step 5, learning rate 0.01: loss pose is nan, arc is inf; .*lower the learning rate"):
+    with pytest.raises(
+        UserError, match=r"step 5, learning rate 0.01: loss pose is nan, arc is inf; .*lower the learning rate"
+    ):
         drive(run, loop(tmp_path))
 
 
-@pytest.mark.parametrize("error", [
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-    MemoryError(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        ),
+        MemoryError(),
+    ],
+)
 def test_too_little_memory_says_what_to_turn(tmp_path, error):
     with pytest.raises(UserError, match="out of memory at step 2: raise --accumulate"):
         drive(Toy(at={2: raises(error)}), loop(tmp_path, takes_less_memory="raise --accumulate"))
@@ -161,7 +168,9 @@ def test_the_plot_holds_every_number_of_every_run(tmp_path, capsys):
     assert json.loads(figure.to_json())["layout"]["yaxis"]["type"] == "log"
 
 
-@pytest.mark.parametrize("words, says", [(["nowhere", "--out", "a.html"], "no log"), (["{}", "--out", "a.png"], ".html or .svg")])
+@pytest.mark.parametrize(
+    "words, says", [(["nowhere", "--out", "a.html"], "no log"), (["{}", "--out", "a.png"], ".html or .svg")]
+)
 def test_a_plot_that_cannot_be_is_one_sentence(tmp_path, capsys, words, says):
     drive(Toy(), loop(tmp_path))
     assert main(["train", "plot", *(word.format(tmp_path) for word in words)]) == 2

@@ -42,7 +42,9 @@ def test_inserted_batch_norm_changes_nothing(depthwise):
     wanted = descriptors(folded, faces(2))
     torch.testing.assert_close(descriptors(network.eval(), faces(2)), wanted, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(descriptors(fold_batch_norm(network), faces(2)), wanted, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(descriptors(network.train(), faces(6)), descriptors(folded, faces(6)), rtol=0.02, atol=2e-4)
+    torch.testing.assert_close(
+        descriptors(network.train(), faces(6)), descriptors(folded, faces(6)), rtol=0.02, atol=2e-4
+    )
 
 
 def torchvision_squeezenet():
@@ -101,7 +103,9 @@ def test_no_network_is_one_sentence(monkeypatch):
 
     ensure_torchvision()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
-    with pytest.raises(UserError, match="could not be downloaded .no route to host.; connect to a network, or use --start-from random"):
+    with pytest.raises(
+        UserError, match="could not be downloaded .no route to host.; connect to a network, or use --start-from random"
+    ):
         initial_network("imagenet", TRAINED, faces)
 
 
@@ -111,7 +115,9 @@ def test_a_start_from_weights_computes_the_same(tmp_path):
     for start, config in (("small.safetensors", TRAINED), ("", SFPNConfig(depthwise=True, batch_norm=True))):
         network = initial_network(str(tmp_path / start), config, faces)
         assert network.config == config
-        torch.testing.assert_close(descriptors(network.eval(), faces(2)), descriptors(source, faces(2)), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            descriptors(network.eval(), faces(2)), descriptors(source, faces(2)), rtol=1e-3, atol=1e-4
+        )
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):

@@ -17,7 +17,7 @@ from sfpn.verification.decision import (
     known_targets,
     rule_at_threshold,
     rule_for_fmr,
-)  # fmt: skip
+)
 
 PAIR, WITHOUT = ("frontal", "profile"), ("profile", "profile")
 RNG = np.random.default_rng(5)

@@ -72,10 +72,12 @@ def test_order_of_sides_does_not_matter():
 @pytest.mark.parametrize(
     ("poses", "pose"),
     [
-        (["profile"], "profile"), (["profile", "frontal"], "frontal"), (["profile", "three_quarter", "profile"], "profile"),
+        (["profile"], "profile"),
+        (["profile", "frontal"], "frontal"),
+        (["profile", "three_quarter", "profile"], "profile"),
         (["three_quarter", "profile", "frontal"], "frontal"),
     ],
-)  # fmt: skip
+)
 def test_pose_of_a_side_is_that_of_most_photos_else_the_most_frontal(poses, pose):
     assert pose_of_side(poses) == pose
 
@@ -106,15 +108,29 @@ def test_missing_side_and_too_many_photos():
 
 
 def test_a_stranger_among_the_photos_of_a_side_is_named():
-    subject = verifier({level: [face("frontal")] for level in (1, 2, 3)}, {1: [1, 0.1, 0], 2: [1, 0, 0], 3: [-1, 0.2, 0]})
+    subject = verifier(
+        {level: [face("frontal")] for level in (1, 2, 3)}, {1: [1, 0.1, 0], 2: [1, 0, 0], 3: [-1, 0.2, 0]}
+    )
     with pytest.raises(UserError, match="^3.jpg: shows another person than the other photos of the second side"):
         subject.verify([photo(1)], [photo(1), photo(2), photo(3)])
 
 
 def test_record_is_plain_and_complete():
-    subject = verifier({1: [face("profile")], 2: [face("frontal"), face("frontal", left=60, side=22)]}, {1: [1, 0, 0], 2: [0, 1, 0]})
+    subject = verifier(
+        {1: [face("profile")], 2: [face("frontal"), face("frontal", left=60, side=22)]}, {1: [1, 0, 0], 2: [0, 1, 0]}
+    )
     found = record(subject.verify([photo(1)], [photo(2)], 0.01))
     assert found["pose_pair"] == ["frontal", "profile"] and found["match"] is False and found["decision"] == "no match"
-    assert (found["threshold"], found["fmr"], found["fnmr"], found["impostor"], found["genuine"]) == (0.3, 0.01, 0.2, 1000, 100)
+    assert (found["threshold"], found["fmr"], found["fnmr"], found["impostor"], found["genuine"]) == (
+        0.3,
+        0.01,
+        0.2,
+        1000,
+        100,
+    )
     first, second = found["faces"]
-    assert first["pose"] == "profile" and second["photos"][0]["faces_found"] == 2 and second["photos"][0]["photo"] == "2.jpg"
+    assert (
+        first["pose"] == "profile"
+        and second["photos"][0]["faces_found"] == 2
+        and second["photos"][0]["photo"] == "2.jpg"
+    )

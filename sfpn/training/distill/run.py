@@ -30,17 +30,29 @@ KINDS = {"base": "base", "depthwise": "3x3 expands grouped by channel (depth-wis
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn train distill`; one per field of DistillConfig, and where things lie."""
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--targets", type=Path, required=True, metavar="FILE", help="made by python -m sfpn train targets")
-    parser.add_argument("--start-from", required=True, metavar="WEIGHTS", help="the weights that the targets were fitted to")
+    parser.add_argument(
+        "--targets", type=Path, required=True, metavar="FILE", help="made by python -m sfpn train targets"
+    )
+    parser.add_argument(
+        "--start-from", required=True, metavar="WEIGHTS", help="the weights that the targets were fitted to"
+    )
     parser.add_argument("--model", choices=tuple(KINDS), required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN")
     parser.add_argument("--validate", metavar="DIR[:SPLIT]", help="log the EER on these people")
     for field in fields(DistillConfig):
         if field.default is not MISSING:
             choices = CHOICES.get(field.name)
-            parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), choices=choices, default=field.default, help=f"default: {field.default}")
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                type=type(field.default),
+                choices=choices,
+                default=field.default,
+                help=f"default: {field.default}",
+            )
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
-    parser.add_argument("--mirror-sum", action="store_true", help="the finished weights add the descriptor of the mirrored face")
+    parser.add_argument(
+        "--mirror-sum", action="store_true", help="the finished weights add the descriptor of the mirrored face"
+    )
     add_measuring_arguments(parser)
 
 
@@ -55,7 +67,9 @@ def run(args: argparse.Namespace) -> int:
     start, start_card = checkpoint.load(args.start_from)
     targets, teachers = load_targets(args.targets, pack, start.config.descriptor_size)
     accelerator = make_accelerator(config.precision)
-    distiller = Distiller(config, pack, started_from(start, config.depthwise), targets, start_card.preprocess, accelerator)
+    distiller = Distiller(
+        config, pack, started_from(start, config.depthwise), targets, start_card.preprocess, accelerator
+    )
     selection = Selection.parse(args.validate) if args.validate else None
     validate = validation(selection, start_card.preprocess)
     main, any_process = accelerator.is_main_process, any_of(accelerator)
@@ -75,9 +89,13 @@ def load_targets(file: Path, pack: Pack, size: int) -> tuple[np.ndarray, list[st
     known = set(embeddings.row_ids)
     missing = [row_id for row_id in pack.row_ids if row_id not in known]
     if missing:
-        raise UserError(f"{file}: no target for {len(missing)} rows of the pack (first {missing[0]}); make targets for this pack")
+        raise UserError(
+            f"{file}: no target for {len(missing)} rows of the pack (first {missing[0]}); make targets for this pack"
+        )
     if embeddings.values.shape[1] != size:
-        raise UserError(f"{file}: targets of {embeddings.values.shape[1]} numbers, descriptors of {size}; make targets for these weights")
+        raise UserError(
+            f"{file}: targets of {embeddings.values.shape[1]} numbers, descriptors of {size}; make targets for these weights"
+        )
     return embeddings.of(pack.row_ids).values.astype(np.float32), json.loads(embeddings.made_by["teachers"])
 
 
@@ -85,8 +103,16 @@ def run_card(args: argparse.Namespace, distiller: Distiller, start: Card, teache
     """What is known about the weights before they are measured. Files and folders are named without where they lie."""
     pack = distiller.batches.pack
     names = [Path(text).name for text in (args.pack, args.targets, args.start_from)]
-    changed = [f"--{name.replace('_', '-')} {value}" for name, value in asdict(distiller.config).items() if name != "depthwise" and value != getattr(DistillConfig, name)]
-    command = ["python -m sfpn train distill {} --targets {} --start-from {}".format(*names), f"--model {args.model}", *changed]
+    changed = [
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in asdict(distiller.config).items()
+        if name != "depthwise" and value != getattr(DistillConfig, name)
+    ]
+    command = [
+        "python -m sfpn train distill {} --targets {} --start-from {}".format(*names),
+        f"--model {args.model}",
+        *changed,
+    ]
     data = "; ".join(f"{one['title']} ({one['licence']})" for one in pack.datasets)
     return Card(
         name=args.model,

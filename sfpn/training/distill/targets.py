@@ -55,9 +55,13 @@ class TeacherFile:
         missing = [row_id for row_id in row_ids if row_id not in known]
         where = ", ".join(map(str, self.files))
         if missing:
-            raise UserError(f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); embed their dataset too")
+            raise UserError(
+                f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); embed their dataset too"
+            )
         if len(names) > 1:
-            raise UserError(f"{where}: embeddings of several models ({', '.join(sorted(names))}); give each teacher its own option")
+            raise UserError(
+                f"{where}: embeddings of several models ({', '.join(sorted(names))}); give each teacher its own option"
+            )
         return names.pop(), _unit(np.stack([known[row_id] for row_id in row_ids]).astype(np.float32))
 
 
@@ -68,7 +72,9 @@ def joint(parts: list[np.ndarray], weights: list[float]) -> np.ndarray:
     """
     shares = np.sqrt(np.array(weights) / sum(weights))
     centred = [_unit(part - part.mean(axis=0)) for part in parts]
-    return np.concatenate([share * part for share, part in zip(shares, centred, strict=True)], axis=1).astype(np.float32)
+    return np.concatenate([share * part for share, part in zip(shares, centred, strict=True)], axis=1).astype(
+        np.float32
+    )
 
 
 def toward_identity(targets: np.ndarray, identities: np.ndarray, share: float) -> np.ndarray:
@@ -119,8 +125,16 @@ def _unit(values: np.ndarray) -> np.ndarray:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn train targets`."""
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--teachers", nargs="+", required=True, metavar="FILE,FILE[=WEIGHT]", help="embeddings (python -m sfpn embed) by one teacher each, its files joined by commas")
-    parser.add_argument("--start-from", required=True, metavar="WEIGHTS", help="the weights that the student will start from")
+    parser.add_argument(
+        "--teachers",
+        nargs="+",
+        required=True,
+        metavar="FILE,FILE[=WEIGHT]",
+        help="embeddings (python -m sfpn embed) by one teacher each, its files joined by commas",
+    )
+    parser.add_argument(
+        "--start-from", required=True, metavar="WEIGHTS", help="the weights that the student will start from"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
@@ -131,10 +145,21 @@ def run(args: argparse.Namespace) -> int:
     names, parts = zip(*(teacher.unit(pack.row_ids) for teacher in teachers), strict=True)
     start, card = checkpoint.load(args.start_from)
     rows = spread_rows(len(pack), FIT_IMAGES)
-    descriptors = plain_descriptors(start.to(memory_format=torch.channels_last), Batches(pack, card.preprocess, seed=0), rows)
-    targets, kept = fit_to(joint(list(parts), [teacher.weight for teacher in teachers]), descriptors - descriptors.mean(axis=0), rows)
+    descriptors = plain_descriptors(
+        start.to(memory_format=torch.channels_last), Batches(pack, card.preprocess, seed=0), rows
+    )
+    targets, kept = fit_to(
+        joint(list(parts), [teacher.weight for teacher in teachers]), descriptors - descriptors.mean(axis=0), rows
+    )
     said = [f"{name} x {teacher.weight:g}" for name, teacher in zip(names, teachers, strict=True)]
-    made_by = {"model": "joint targets", "teachers": json.dumps(said), "kept": f"{kept:.4f}", "start": card.weights_sha256}
+    made_by = {
+        "model": "joint targets",
+        "teachers": json.dumps(said),
+        "kept": f"{kept:.4f}",
+        "start": card.weights_sha256,
+    }
     Embeddings(np.array(pack.row_ids, object), targets, np.ones(len(pack), bool), made_by).save(args.out)
-    print(f"{args.out}: {len(pack)} targets of {targets.shape[1]} numbers; they keep {kept:.1%} of the joint space of {', '.join(said)}")
+    print(
+        f"{args.out}: {len(pack)} targets of {targets.shape[1]} numbers; they keep {kept:.1%} of the joint space of {', '.join(said)}"
+    )
     return 0

@@ -47,7 +47,9 @@ class DistillConfig:
     identity_weight: float = 0.1  # of the softmax over people
     identity_scale: float = 24.0  # of the cosines in that softmax
     logit_weight: float = 0.0  # of the teachers' softmax over people in place of the one right person
-    structure_weight: float = 0.0  # of the squared differences between the student's and the teachers' cosines in a part
+    structure_weight: float = (
+        0.0  # of the squared differences between the student's and the teachers' cosines in a part
+    )
     augmentation: str = "usual"  # usual | strong
     precision: str = "bf16"  # of the arithmetic; no = float32
     average_steps: int = 300  # the weights that count are a running mean over about so many steps; 1: the last ones
@@ -135,7 +137,11 @@ class Distiller:
     def weights(self) -> dict[str, float]:
         """Loss name -> its weight, for those that have one."""
         config = self.config
-        optional = {"identity": config.identity_weight, "logits": config.logit_weight, "structure": config.structure_weight}
+        optional = {
+            "identity": config.identity_weight,
+            "logits": config.logit_weight,
+            "structure": config.structure_weight,
+        }
         return {"target": 1.0} | {name: weight for name, weight in optional.items() if weight}
 
     def _losses(self, centred: torch.Tensor, rows: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -151,7 +157,9 @@ class Distiller:
         if "identity" in self.weights:
             found["identity"] = F.cross_entropy(logits, self.classes[rows])
         if "logits" in self.weights:
-            found["logits"] = F.cross_entropy(logits, (scale * (wanted.to(torch.bfloat16) @ self.people.T).float()).softmax(dim=1))
+            found["logits"] = F.cross_entropy(
+                logits, (scale * (wanted.to(torch.bfloat16) @ self.people.T).float()).softmax(dim=1)
+            )
         if "structure" in self.weights:
             found["structure"] = F.mse_loss(unit @ unit.T, wanted @ wanted.T)
         return found

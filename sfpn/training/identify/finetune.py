@@ -1,7 +1,7 @@
 """python -m sfpn train finetune: stage 2 of the paper, on VGGFace2 from the weights of stage 1.
 
-    python -m data_tools build vggface2 FOLDER --require-face --out datasets/vggface2
-    python -m sfpn train finetune datasets/vggface2:train --start-from runs/ms1m --out runs/vggface2
+python -m data_tools build vggface2 FOLDER --require-face --out datasets/vggface2
+python -m sfpn train finetune datasets/vggface2:train --start-from runs/ms1m --out runs/vggface2
 """
 
 from __future__ import annotations

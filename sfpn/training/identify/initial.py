@@ -47,19 +47,27 @@ def initial_network(start_from: str, config: SFPNConfig, faces: Callable[[], tor
 
 def _of_run(folder: Path, state: dict, config: SFPNConfig) -> SFPN:
     """The network of an identification run's last checkpoint, batch normalisation included."""
-    tensors = {name.removeprefix("network."): value for name, value in state["recognizer"].items() if name.startswith("network.")}
+    tensors = {
+        name.removeprefix("network."): value
+        for name, value in state["recognizer"].items()
+        if name.startswith("network.")
+    }
     network = SFPN(config)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise UserError(f"{folder}: the network of this run is not the one to be trained; give the same --model") from error
+        raise UserError(
+            f"{folder}: the network of this run is not the one to be trained; give the same --model"
+        ) from error
     return network
 
 
 def _only_weights(folder: Path) -> Path:
     found = sorted(folder.glob("*.safetensors"))
     if len(found) != 1:
-        raise UserError(f"{folder}: neither a run nor a folder with one weights file ({len(found)} found); name the file")
+        raise UserError(
+            f"{folder}: neither a run nor a folder with one weights file ({len(found)} found); name the file"
+        )
     return found[0]
 
 

@@ -61,9 +61,13 @@ def balanced_draws(label: np.ndarray, pose: np.ndarray, count: int, random: np.r
     often and one of a common pose less. Profile images are a few per cent of photographs from the web.
     """
     order = np.lexsort((pose, label))
-    cells, starts, sizes = np.unique(label[order].astype(np.int64) * (len(POSES) + 1) + pose[order] + 1, return_index=True, return_counts=True)
+    cells, starts, sizes = np.unique(
+        label[order].astype(np.int64) * (len(POSES) + 1) + pose[order] + 1, return_index=True, return_counts=True
+    )
     owners = cells // (len(POSES) + 1)
-    _, first, poses = np.unique(owners, return_index=True, return_counts=True)  # an identity's cells: first .. first + poses - 1
+    _, first, poses = np.unique(
+        owners, return_index=True, return_counts=True
+    )  # an identity's cells: first .. first + poses - 1
     who = random.integers(len(first), size=-(-count // 2))
     one = random.integers(poses[who])
     other = np.where(poses[who] > 1, (one + 1 + random.integers(np.maximum(poses[who] - 1, 1))) % poses[who], one)

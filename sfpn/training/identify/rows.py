@@ -35,7 +35,9 @@ class Rows:
 
     def chosen(self, mask: np.ndarray) -> Rows:
         """Those where the mask (N,) is true; labels stay."""
-        return Rows(self.files, self.file[mask], self.position[mask], self.label[mask], self.pose[mask], self.identities)
+        return Rows(
+            self.files, self.file[mask], self.position[mask], self.label[mask], self.pose[mask], self.identities
+        )
 
     def of_file(self, number: int) -> np.ndarray:
         """Indices of the rows in files[number], ascending."""
@@ -66,14 +68,19 @@ def read_training_set(parts: list[Selection], validation_share: float, min_image
             columns.append(_read_columns(file, len(files), part, names))
             files.append(file)
         if not any(len(rows) for rows, *_ in columns[-len(part.dataset.files) :]):
-            raise UserError(f"the dataset {part.dataset.folder} has no rows of split {part.split!r}; name one that it has")
+            raise UserError(
+                f"the dataset {part.dataset.folder} has no rows of split {part.split!r}; name one that it has"
+            )
     file, position, label, pose, rank, usable = (np.concatenate(column) for column in zip(*columns, strict=True))
     counts = np.bincount(label[usable], minlength=len(names))
     enough = usable & (counts[label] >= min_images)
     label, identities, names = _renumbered(label, enough, list(names))
     rows = Rows(tuple(files), file[enough], position[enough], label[enough], pose[enough], identities)
     validates = _validation_mask(rows.label, rank[enough], names, validation_share)
-    left_out = {"without a face": int((~usable).sum()), "of identities with too few images": int((usable & ~enough).sum())}
+    left_out = {
+        "without a face": int((~usable).sum()),
+        "of identities with too few images": int((usable & ~enough).sum()),
+    }
     _check_something_left(len(rows), int(validates.sum()), identities, left_out, min_images, validation_share)
     return TrainingSet(rows.chosen(~validates), rows.chosen(validates), left_out)
 
@@ -94,7 +101,11 @@ def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int
         table = pq.read_table(file, columns=["row_id", "identity", "pose", "split", "box_xyxy"])
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise UserError(f"{file} cannot be read ({error}): build the dataset again") from error
-    of_split = np.ones(len(table), bool) if part.split is None else pc.equal(table["split"], part.split).fill_null(False).to_numpy()
+    of_split = (
+        np.ones(len(table), bool)
+        if part.split is None
+        else pc.equal(table["split"], part.split).fill_null(False).to_numpy()
+    )
     position = np.flatnonzero(of_split).astype(np.int32)
     table = table.take(position)
     found = table["box_xyxy"].is_valid().to_numpy() | is_aligned(part)
@@ -102,9 +113,13 @@ def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int
     pose = pc.index_in(table["pose"], pa.array(POSES)).fill_null(UNKNOWN_POSE).to_numpy()
     rank = [hashed(row_id) for row_id in table["row_id"].to_pylist()]
     return (
-        np.full(len(table), number, np.int32), position, np.array(label, np.int32), pose.astype(np.int8),
-        np.array(rank, np.uint64), found,
-    )  # fmt: skip
+        np.full(len(table), number, np.int32),
+        position,
+        np.array(label, np.int32),
+        pose.astype(np.int8),
+        np.array(rank, np.uint64),
+        found,
+    )
 
 
 def _renumbered(label: np.ndarray, kept: np.ndarray, names: list[str]) -> tuple[np.ndarray, int, list[str]]:
@@ -130,9 +145,13 @@ def _check_something_left(
 ) -> None:
     if identities < 2:
         why = ", ".join(f"{count} rows {reason}" for reason, count in left_out.items())
-        raise UserError(f"the datasets have {identities} identities to tell apart ({why}); lower --min-images {min_images}")
+        raise UserError(
+            f"the datasets have {identities} identities to tell apart ({why}); lower --min-images {min_images}"
+        )
     if not validates:
-        raise UserError(f"{share:g} of each identity's images is none of {rows}: the learning rate needs a validation loss; raise --validation")
+        raise UserError(
+            f"{share:g} of each identity's images is none of {rows}: the learning rate needs a validation loss; raise --validation"
+        )
 
 
 def files_of(rows: Rows) -> Iterator[int]:

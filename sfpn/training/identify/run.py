@@ -41,12 +41,21 @@ def run(args: argparse.Namespace) -> int:
     data = read_training_set(parts, config.validation, config.min_images)
     config = replace(config, steps=math.ceil(config.epochs * len(data.train) / config.batch))
     if accelerator.is_main_process:
-        print(f"{_counts(data)}; processes: {accelerator.num_processes}, device: {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}", flush=True)
+        print(
+            f"{_counts(data)}; processes: {accelerator.num_processes}, device: {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}",
+            flush=True,
+        )
     identification = begin(config, data, parts, args.out, accelerator)
     loop = Loop(
-        args.out, identification.due, identification.validate, identification.ended, config.save_every_seconds,
-        memory_advice(config, accelerator.num_processes), accelerator.is_main_process, any_of(accelerator),
-    )  # fmt: skip
+        args.out,
+        identification.due,
+        identification.validate,
+        identification.ended,
+        config.save_every_seconds,
+        memory_advice(config, accelerator.num_processes),
+        accelerator.is_main_process,
+        any_of(accelerator),
+    )
     if drive(identification, loop) and accelerator.is_main_process:
         path = args.out / f"{args.model}.safetensors"
         finish_run(identification.recognizer.network, card_of(args, identification, parts), path, measuring)
@@ -58,12 +67,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def begin(config: IdentifyConfig, data: TrainingSet, parts: list[Selection], folder: Path, accelerator) -> Identification:
+def begin(
+    config: IdentifyConfig, data: TrainingSet, parts: list[Selection], folder: Path, accelerator
+) -> Identification:
     """The run at its start; a checkpoint in `folder` will replace its weights."""
     torch.manual_seed(config.seed)
     wanted = SFPNConfig(config.depthwise, batch_norm=True, dropout=config.dropout)
     continues = (folder / "checkpoint.pt").is_file()
-    network = initial_network("random" if continues else config.start_from, wanted, lambda: first_faces(data.train, config.seed))
+    network = initial_network(
+        "random" if continues else config.start_from, wanted, lambda: first_faces(data.train, config.seed)
+    )
     named = [f"{part.title} {part.dataset.fingerprint}" for part in parts]
     return Identification(config, data, named, network, accelerator)
 

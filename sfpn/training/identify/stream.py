@@ -20,7 +20,9 @@ from sfpn.photos.preprocess import Preprocess, crop_square
 from sfpn.training.identify.order import Order
 from sfpn.training.identify.rows import Rows, files_of
 
-SQUARE = Preprocess(size=129, crop_factor=1.54)  # what the random 113 px crop is taken from; its middle is the 1.35 crop
+SQUARE = Preprocess(
+    size=129, crop_factor=1.54
+)  # what the random 113 px crop is taken from; its middle is the 1.35 crop
 PLACES = SQUARE.size - INPUT_SIZE + 1  # of the crop's corner, in x and in y
 # InsightFace's aligned crops (MS1M) have no box. Measured with our detector on CFP and LFW, such a crop's side is 1.40 x
 # (1.33-1.48 for 80 %) the shorter side of the box of a frontal face, and the box lies lower by 0.11 of that side.
@@ -124,7 +126,11 @@ def make_batch(chosen: list[tuple[int, dict]], views: np.ndarray) -> Batch:
         try:
             square = training_square(picture_of(row))
         except (OSError, UserError) as error:
-            return Batch(torch.empty(0), torch.empty(0), f"the picture of row {row['row_id']} cannot be read ({error}); build the dataset again")
+            return Batch(
+                torch.empty(0),
+                torch.empty(0),
+                f"the picture of row {row['row_id']} cannot be read ({error}); build the dataset again",
+            )
         crop = square[y : y + INPUT_SIZE, x : x + INPUT_SIZE]
         face[:] = crop[:, ::-1] if mirror else crop
     labels = torch.tensor([int(label) for label, _ in chosen])
@@ -144,7 +150,9 @@ def training_square(picture: Picture) -> np.ndarray:
 def batches(stream: IterableDataset, workers: int) -> Iterator[Batch]:
     """The stream's batches, made by `workers` processes ahead of time (0: in this one). Raises UserError for a bad picture."""
     ahead = {"prefetch_factor": BATCHES_AHEAD, "worker_init_fn": _leave_signals_alone} if workers else {}
-    for batch in DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(), **ahead):
+    for batch in DataLoader(
+        stream, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(), **ahead
+    ):
         if batch.error:
             raise UserError(batch.error)
         yield batch

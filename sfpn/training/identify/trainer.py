@@ -95,7 +95,9 @@ def pair_consistency(descriptors: torch.Tensor, labels: torch.Tensor) -> torch.T
 class Identification:
     """A run's state; what `sfpn.training.loop.drive` trains."""
 
-    def __init__(self, config: IdentifyConfig, data: TrainingSet, data_named: list[str], network: SFPN, accelerator) -> None:
+    def __init__(
+        self, config: IdentifyConfig, data: TrainingSet, data_named: list[str], network: SFPN, accelerator
+    ) -> None:
         """data_named: names and fingerprints of the datasets, which a continued run must share."""
         _check_divisible(config, accelerator.num_processes)
         torch.manual_seed(config.seed)
@@ -129,7 +131,9 @@ class Identification:
         if self._batches is None:
             config = self.config
             order = Order(self.data.train, config.seed, config.buffer_images, config.pose_balanced)
-            self._batches = batches(TrainingStream(order, config.batch, self.share, self.step, config.augment), config.workers)
+            self._batches = batches(
+                TrainingStream(order, config.batch, self.share, self.step, config.augment), config.workers
+            )
         return next(self._batches)
 
     def _train_mode(self) -> None:
@@ -170,18 +174,28 @@ class Identification:
         self.recognizer.eval()
         device = self.accelerator.device
         sums = torch.zeros(3, dtype=torch.float64)
-        stream = ValidationStream(self.data.validation, self.config.batch // self.share.count // self.config.accumulate, self.share)
+        stream = ValidationStream(
+            self.data.validation, self.config.batch // self.share.count // self.config.accumulate, self.share
+        )
         for faces, labels, _ in batches(stream, self.config.workers):
             labels = labels.to(device)
             with self.accelerator.autocast():
                 logits = self.recognizer.head(self.recognizer.descriptors(faces.to(device))).float()
             loss = F.cross_entropy(logits, labels, reduction="sum")
-            sums += torch.tensor([loss.item(), (logits.argmax(1) == labels).sum().item(), len(labels)], dtype=torch.float64)
+            sums += torch.tensor(
+                [loss.item(), (logits.argmax(1) == labels).sum().item(), len(labels)], dtype=torch.float64
+            )
         loss, right, count = self.accelerator.reduce(sums.float().to(device), "sum").tolist()
         if not math.isfinite(loss):
-            raise UserError(f"the validation loss at step {self.step} is not finite; start again with a lower learning rate")
+            raise UserError(
+                f"the validation loss at step {self.step} is not finite; start again with a lower learning rate"
+            )
         self.plateau.see(loss / count)
-        return {"epoch": round(self.epoch, 3), "validation_loss": float(f"{loss / count:.6g}"), "validation_accuracy": round(right / count, 5)}
+        return {
+            "epoch": round(self.epoch, 3),
+            "validation_loss": float(f"{loss / count:.6g}"),
+            "validation_accuracy": round(right / count, 5),
+        }
 
     def ended(self) -> bool:
         """Whether the loss is flat at the lowest rate."""
@@ -223,4 +237,6 @@ def _check_divisible(config: IdentifyConfig, processes: int) -> None:
     if config.consistency and not config.pose_balanced:
         raise UserError("--consistency needs pairs of poses in each batch; add --pose-balanced")
     if config.consistency and config.batch // parts % 2:
-        raise UserError(f"--consistency needs an even number of images at once, not {config.batch // parts}; change --batch")
+        raise UserError(
+            f"--consistency needs an even number of images at once, not {config.batch // parts}; change --batch"
+        )

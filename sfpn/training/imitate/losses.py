@@ -53,7 +53,11 @@ def block_losses(student: SFPN, faces: torch.Tensor, targets: dict[str, torch.Te
 
 
 def network_losses(
-    student: SFPN, faces: torch.Tensor, targets: dict[str, torch.Tensor], mean_descriptor: torch.Tensor, train_early: bool
+    student: SFPN,
+    faces: torch.Tensor,
+    targets: dict[str, torch.Tensor],
+    mean_descriptor: torch.Tensor,
+    train_early: bool,
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Losses of the student run on its own, per map and for the centred descriptor; and its descriptors (B, D).
 

@@ -25,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", required=True, metavar="WEIGHTS", help="a depth-wise or base SqueezeFacePoseNet")
     parser.add_argument("--model", choices=("base", "depthwise"), required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN")
-    parser.add_argument("--embeddings", nargs="*", default=[], metavar="FILES", help="embeddings of the pack's rows by other models (python -m sfpn embed); files of one model joined by commas")
+    parser.add_argument(
+        "--embeddings",
+        nargs="*",
+        default=[],
+        metavar="FILES",
+        help="embeddings of the pack's rows by other models (python -m sfpn embed); files of one model joined by commas",
+    )
     parser.add_argument("--validate", metavar="DIR[:SPLIT]", help="log the EER on these people")
     for name, default in (("block-images", 48_000), ("network-images", 40_000), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")

@@ -59,7 +59,9 @@ class ImitateConfig:
 
     def due(self, step: int) -> bool:
         """Whether a line is logged after a step: every VALIDATE_EVERY images, and where a stage ends."""
-        in_stage, batch = (step, self.block_batch) if step <= self.block_steps else (step - self.block_steps, self.network_batch)
+        in_stage, batch = (
+            (step, self.block_batch) if step <= self.block_steps else (step - self.block_steps, self.network_batch)
+        )
         return step == self.block_steps or in_stage % max(1, VALIDATE_EVERY // batch) == 0
 
 
@@ -79,7 +81,9 @@ class Imitator:
         self.optimizer = torch.optim.AdamW(
             [*self.student.parameters(), *self.heads.parameters()], weight_decay=config.weight_decay
         )
-        sample, _ = self.batches.views(np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none())
+        sample, _ = self.batches.views(
+            np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none()
+        )
         self.teacher = TeacherMaps(teacher.to(memory_format=torch.channels_last), sample)
         self.step = 0
 

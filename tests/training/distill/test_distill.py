@@ -45,7 +45,14 @@ def depthwise_network(seed: int = 3) -> SFPN:
 
 def distiller(pack, **changes) -> Distiller:
     settings = dict(depthwise=True, images=16, batch=4, micro_batch=2, early_every=2)
-    return Distiller(DistillConfig(**settings | changes), pack, started_from(depthwise_network(), True), random_units(12, 1000), Preprocess(), make_accelerator("bf16"))
+    return Distiller(
+        DistillConfig(**settings | changes),
+        pack,
+        started_from(depthwise_network(), True),
+        random_units(12, 1000),
+        Preprocess(),
+        make_accelerator("bf16"),
+    )
 
 
 def test_joint_cosines_are_the_weighted_means_of_the_teachers_centred_cosines():
@@ -120,7 +127,9 @@ def test_losses_are_the_plain_cosine_distance_and_cross_entropy(pack):
     centred, rows = torch.randn(3, 1000), torch.tensor([1, 5, 11])
     found = run._losses(centred, rows)
     cosines = unit(centred.numpy()) @ run.targets.numpy().T
-    assert float(found["target"]) == pytest.approx(np.mean([1 - cosines[i, row] for i, row in enumerate(rows)]), abs=1e-5)
+    assert float(found["target"]) == pytest.approx(
+        np.mean([1 - cosines[i, row] for i, row in enumerate(rows)]), abs=1e-5
+    )
     people, classes = prototypes(run.targets.numpy(), pack.identities)
     logits = 24 * unit(centred.numpy()) @ people.T
     slow = [np.log(np.exp(logits[i]).sum()) - logits[i, classes[row]] for i, row in enumerate(rows)]
@@ -138,17 +147,24 @@ def test_logits_and_structure_follow_the_teachers(pack):
     slow = [-(shares[i] * (student[i] - np.log(np.exp(student[i]).sum()))).sum() for i in range(3)]
     assert float(found["logits"]) == pytest.approx(np.mean(slow), abs=0.05)  # bf16
     unit_centred = unit(centred.numpy())
-    differences = [(unit_centred[i] @ unit_centred[j] - float(wanted[i] @ wanted[j])) ** 2 for i in range(3) for j in range(3)]
+    differences = [
+        (unit_centred[i] @ unit_centred[j] - float(wanted[i] @ wanted[j])) ** 2 for i in range(3) for j in range(3)
+    ]
     assert float(found["structure"]) == pytest.approx(np.mean(differences), abs=1e-5)
     assert run._losses(wanted, rows)["structure"] == pytest.approx(0, abs=1e-6)
     assert found.keys() == {"target", "logits", "structure"}
+
 
 def test_early_layers_rest_between_their_steps(pack):
     run = distiller(pack)
     for trained in (True, False, True):
         before = {name: value.clone() for name, value in run.student.state_dict().items()}
         run.train_step()
-        moved = {name.split(".")[1] for name, value in run.student.state_dict().items() if not torch.equal(value, before[name])}
+        moved = {
+            name.split(".")[1]
+            for name, value in run.student.state_dict().items()
+            if not torch.equal(value, before[name])
+        }
         assert ("fire2" in moved) == trained and "fire9" in moved
 
 
@@ -172,7 +188,9 @@ def test_the_average_follows_the_student(pack):
     for step in range(1, 6):
         run.train_step()
         share = max(1 / 4, 1 / (1 + step / 10))
-        wanted = {name: (1 - share) * wanted[name] + share * value.detach() for name, value in run.student.named_parameters()}
+        wanted = {
+            name: (1 - share) * wanted[name] + share * value.detach() for name, value in run.student.named_parameters()
+        }
     for name, value in run.average.named_parameters():
         torch.testing.assert_close(value, wanted[name], atol=1e-6, rtol=1e-5)
 
@@ -191,7 +209,8 @@ def test_profiles_are_shown_more_often(pack):
 
 
 @pytest.mark.parametrize(
-    ("text", "files", "weight"), [("a.parquet", ("a.parquet",), 1.0), ("a.parquet,b.parquet=0.5", ("a.parquet", "b.parquet"), 0.5)]
+    ("text", "files", "weight"),
+    [("a.parquet", ("a.parquet",), 1.0), ("a.parquet,b.parquet=0.5", ("a.parquet", "b.parquet"), 0.5)],
 )
 def test_teachers_are_read_from_words(text, files, weight):
     teacher = TeacherFile.parse(text)
@@ -204,32 +223,117 @@ def test_a_weight_that_is_none_is_refused():
 
 
 def save_embeddings(path, row_ids, model="teacher"):
-    Embeddings(np.array(row_ids, object), random_units(len(row_ids), 16), np.ones(len(row_ids), bool), {"model": model}).save(path)
+    Embeddings(
+        np.array(row_ids, object), random_units(len(row_ids), 16), np.ones(len(row_ids), bool), {"model": model}
+    ).save(path)
 
 
 def test_commands_from_embeddings_to_weights(pack, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    checkpoint.save(depthwise_network(), random_card("start", operating_points={}, histograms={}), tmp_path / "start.safetensors")
+    checkpoint.save(
+        depthwise_network(), random_card("start", operating_points={}, histograms={}), tmp_path / "start.safetensors"
+    )
     save_embeddings(tmp_path / "a.parquet", pack.row_ids[:5])
     save_embeddings(tmp_path / "b.parquet", pack.row_ids[5:])
-    assert main(["train", "targets", "pack", "--teachers", "a.parquet,b.parquet", "--start-from", "start.safetensors", "--out", "t.parquet"]) == 0
-    words = ["train", "distill", "pack", "--targets", "t.parquet", "--start-from", "start.safetensors", "--model", "base", "--images", "8", "--batch", "4"]
+    assert (
+        main(
+            [
+                "train",
+                "targets",
+                "pack",
+                "--teachers",
+                "a.parquet,b.parquet",
+                "--start-from",
+                "start.safetensors",
+                "--out",
+                "t.parquet",
+            ]
+        )
+        == 0
+    )
+    words = [
+        "train",
+        "distill",
+        "pack",
+        "--targets",
+        "t.parquet",
+        "--start-from",
+        "start.safetensors",
+        "--model",
+        "base",
+        "--images",
+        "8",
+        "--batch",
+        "4",
+    ]
     assert main([*words, "--out", "run"]) == 0
     model, card = checkpoint.load(tmp_path / "run" / "base.safetensors")
-    assert not model.config.depthwise and card.training["teachers"] == ["teacher x 1"] and card.training["unlabelled_images"] == 2
+    assert (
+        not model.config.depthwise
+        and card.training["teachers"] == ["teacher x 1"]
+        and card.training["unlabelled_images"] == 2
+    )
     capsys.readouterr()
-    assert main(["train", "targets", "pack", "--teachers", "a.parquet", "--start-from", "start.safetensors", "--out", "u.parquet"]) == 2
+    assert (
+        main(
+            [
+                "train",
+                "targets",
+                "pack",
+                "--teachers",
+                "a.parquet",
+                "--start-from",
+                "start.safetensors",
+                "--out",
+                "u.parquet",
+            ]
+        )
+        == 2
+    )
     assert "a.parquet: no embedding of 7 rows of the pack (first r5)" in capsys.readouterr().err
 
 
 def test_two_processes_equal_one(pack, tmp_path):
-    checkpoint.save(depthwise_network(), random_card("start", operating_points={}, histograms={}), tmp_path / "start.safetensors")
+    checkpoint.save(
+        depthwise_network(), random_card("start", operating_points={}, histograms={}), tmp_path / "start.safetensors"
+    )
     made_by = {"model": "joint targets", "teachers": "[]"}
-    Embeddings(np.array(pack.row_ids, object), random_units(12, 1000), np.ones(12, bool), made_by).save(tmp_path / "t.parquet")
-    words = ["-m", "sfpn", "train", "distill", tmp_path / "pack", "--targets", tmp_path / "t.parquet", "--start-from", tmp_path / "start.safetensors"]
-    words += ["--model", "depthwise", "--images", "12", "--batch", "4", "--micro-batch", "2", "--precision", "no", "--threads", "1"]
+    Embeddings(np.array(pack.row_ids, object), random_units(12, 1000), np.ones(12, bool), made_by).save(
+        tmp_path / "t.parquet"
+    )
+    words = [
+        "-m",
+        "sfpn",
+        "train",
+        "distill",
+        tmp_path / "pack",
+        "--targets",
+        tmp_path / "t.parquet",
+        "--start-from",
+        tmp_path / "start.safetensors",
+    ]
+    words += [
+        "--model",
+        "depthwise",
+        "--images",
+        "12",
+        "--batch",
+        "4",
+        "--micro-batch",
+        "2",
+        "--precision",
+        "no",
+        "--threads",
+        "1",
+    ]
     for folder, launcher in (("one", ALONE), ("two", LAUNCHED)):
-        done = subprocess.run([*launcher, *map(str, words), "--out", str(tmp_path / folder)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [*launcher, *map(str, words), "--out", str(tmp_path / folder)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stderr
     one, two = (load_state(tmp_path / folder) for folder in ("one", "two"))
     start = depthwise_network().half().state_dict()

@@ -52,7 +52,14 @@ def words(stage: str, dataset: Path, out: Path, *more: object) -> list[str]:
 
 def start(arguments: list[str], launcher: tuple[str, ...] = (sys.executable,)) -> subprocess.Popen:
     environment = {name: value for name, value in os.environ.items() if name != "WORLD_SIZE"} | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*launcher, "-m", "sfpn", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        [*launcher, "-m", "sfpn", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def log_of(folder: Path) -> list[dict]:
@@ -138,7 +145,9 @@ def trained_start() -> dict[str, torch.Tensor]:
 
 def make_vggface2_train(root: Path, subjects: int = 3, images: int = 8) -> Path:
     """The layout of VGGFace2's train part."""
-    names = [f"n{subject:06d}/{image:04d}_01.jpg" for subject in range(2, 2 + subjects) for image in range(1, images + 1)]
+    names = [
+        f"n{subject:06d}/{image:04d}_01.jpg" for subject in range(2, 2 + subjects) for image in range(1, images + 1)
+    ]
     for seed, name in enumerate(names):
         write(root / "train" / name, encoded(seed))
     write(root / "train_list.txt", "\n".join(names) + "\n")
@@ -148,7 +157,9 @@ def make_vggface2_train(root: Path, subjects: int = 3, images: int = 8) -> Path:
 def test_both_stages_run_on_the_real_layouts(drawn, tmp_path, capsys):
     def build(kind: str, source: Path) -> Path:
         out = tmp_path / "datasets" / kind
-        assert build_main(["build", kind, str(source), "--no-detect", "--out", str(out), "--quiet", "--workers", "0"]) == 0
+        assert (
+            build_main(["build", kind, str(source), "--no-detect", "--out", str(out), "--quiet", "--workers", "0"]) == 0
+        )
         return out
 
     ms1m = build("ms1m", make_ms1m(tmp_path / "ms1m", per_identity=(9, 3, 8, 8)))
@@ -157,7 +168,10 @@ def test_both_stages_run_on_the_real_layouts(drawn, tmp_path, capsys):
     assert main(words("pretrain", ms1m, first, "--min-images", 8, "--epochs", 1)) == 0
     measured = ["--mean-from", str(drawn), "--set-on", str(drawn), "--measure-on", str(drawn)]
     balanced = ["--loss", "cosface", "--pose-balanced", "--consistency", 0.5, "--accumulate", 3]
-    assert main(words("finetune", f"{vggface2}:train", second, "--start-from", first, "--epochs", 1, *balanced, *measured)) == 0
+    assert (
+        main(words("finetune", f"{vggface2}:train", second, "--start-from", first, "--epochs", 1, *balanced, *measured))
+        == 0
+    )
     assert "3 of identities with too few images" in capsys.readouterr().out
     _, card = checkpoint.load(first / "depthwise.safetensors")
     assert (card.training["identities"], card.training["images"] + card.training["validation_images"]) == (3, 25)
@@ -172,21 +186,28 @@ def test_both_stages_run_on_the_real_layouts(drawn, tmp_path, capsys):
 def test_pair_consistency_is_the_mean_over_pairs_of_one_person():
     descriptors, labels = torch.randn(7, 5), torch.tensor([4, 4, 1, 2, 3, 3, 9])
     cosines = [float(torch.cosine_similarity(descriptors[i], descriptors[i + 1], dim=0)) for i in (0, 4)]
-    assert float(pair_consistency(descriptors, labels)) == pytest.approx(sum(1 - value for value in cosines) / 3, abs=1e-6)
+    assert float(pair_consistency(descriptors, labels)) == pytest.approx(
+        sum(1 - value for value in cosines) / 3, abs=1e-6
+    )
 
 
 def test_too_little_memory_is_told_what_fits_more():
-    assert memory_advice(IdentifyConfig(batch=128, accumulate=2), 4).startswith("16 images at once do not fit; raise --accumulate 2")
+    assert memory_advice(IdentifyConfig(batch=128, accumulate=2), 4).startswith(
+        "16 images at once do not fit; raise --accumulate 2"
+    )
 
 
-@pytest.mark.parametrize("more, says", [
-    (["--batch", 7, "--accumulate", 2], "give a multiple of 2"),
-    (["--consistency", 1], "add --pose-balanced"),
-    (["--validation", 2], "between 0 and 1"),
-    (["--precision", "fp16"], "use another"),
-    (["--set-on", "x"], "go together"),
-    (["--start-from", "nowhere"], "no such model"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "more, says",
+    [
+        (["--batch", 7, "--accumulate", 2], "give a multiple of 2"),
+        (["--consistency", 1], "add --pose-balanced"),
+        (["--validation", 2], "between 0 and 1"),
+        (["--precision", "fp16"], "use another"),
+        (["--set-on", "x"], "go together"),
+        (["--start-from", "nowhere"], "no such model"),
+    ],
+)
 def test_bad_options_are_one_sentence(drawn, tmp_path, capsys, more, says):
     assert main(words("pretrain", drawn, tmp_path, "--min-images", 2, *more)) == 2
     message = capsys.readouterr().err.strip()

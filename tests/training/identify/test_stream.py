@@ -146,11 +146,15 @@ def test_a_damaged_picture_is_named(drawn, tmp_path):
 
 def test_an_aligned_crop_is_cut_as_if_its_face_had_been_found():
     random = np.random.default_rng(0)
-    photo = Image.fromarray(random.integers(0, 256, (20, 20, 3), dtype=np.uint8)).resize((400, 400), Image.Resampling.BICUBIC)
+    photo = Image.fromarray(random.integers(0, 256, (20, 20, 3), dtype=np.uint8)).resize(
+        (400, 400), Image.Resampling.BICUBIC
+    )
     shorter_side = 80.0
     face = make_face(np.array([160, 150, 160 + shorter_side, 250], np.float32), np.zeros((5, 2), np.float32), 1.0)
     middle_x, middle_y = 200.0, 200 - 0.11 * shorter_side
-    aligned = photo.resize((112, 112), Image.Resampling.BICUBIC, box=(middle_x - 56, middle_y - 56, middle_x + 56, middle_y + 56))
+    aligned = photo.resize(
+        (112, 112), Image.Resampling.BICUBIC, box=(middle_x - 56, middle_y - 56, middle_x + 56, middle_y + 56)
+    )
     wanted, found = (training_square(Picture("a", png(image), box)) for image, box in ((photo, face), (aligned, None)))
     inside = np.s_[8:110, 10:-10]  # what the aligned crop holds
     assert np.abs(wanted[inside].astype(int) - found[inside]).mean() < 3

@@ -28,13 +28,17 @@ def teacher() -> SFPN:
 
 
 def config(**changes) -> ImitateConfig:
-    settings = dict(depthwise=True, block_images=16, network_images=16, block_batch=4, network_batch=4, micro_batch=2, patch_size=33)
+    settings = dict(
+        depthwise=True, block_images=16, network_images=16, block_batch=4, network_batch=4, micro_batch=2, patch_size=33
+    )
     return ImitateConfig(**settings | changes)
 
 
 def imitator(pack, **changes) -> Imitator:
     targets = np.eye(12, 8, dtype=np.float32) + 0.1
-    return Imitator(config(**changes), pack, teacher(), [targets / np.linalg.norm(targets, axis=1, keepdims=True)], Preprocess())
+    return Imitator(
+        config(**changes), pack, teacher(), [targets / np.linalg.norm(targets, axis=1, keepdims=True)], Preprocess()
+    )
 
 
 def test_the_teacher_as_its_own_student_has_no_loss(pack):
@@ -65,7 +69,11 @@ def test_early_layers_rest_between_their_steps(pack):
     for trained in (True, False, True):
         before = {name: value.clone() for name, value in run.student.state_dict().items()}
         run.train_step()
-        moved = {name.split(".")[1] for name, value in run.student.state_dict().items() if not torch.equal(value, before[name])}
+        moved = {
+            name.split(".")[1]
+            for name, value in run.student.state_dict().items()
+            if not torch.equal(value, before[name])
+        }
         assert ("fire2" in moved) == trained and "fire9" in moved
 
 
