@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
@@ -78,18 +80,19 @@ def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionR
     Raises UserError if the card has no histogram.
     """
     key, histogram = histogram_for(card, pair)
-    found = metrics.rates_at(*_scores(histogram), threshold)
+    genuine, impostor = _scores(histogram)
+    fmr = float(metrics.fmr(impostor, threshold))
     point = OperatingPointRecord(
-        target_fmr=found.fmr,
+        target_fmr=fmr,
         threshold=threshold,
         set_on=BY_HAND,
         measured_on=histogram.measured_on,
-        fmr=found.fmr,
-        fnmr=found.fnmr,
-        impostor=found.impostor,
-        genuine=found.genuine,
-        false_matches=found.false_matches,
-        false_non_matches=found.false_non_matches,
+        fmr=fmr,
+        fnmr=float(metrics.fnmr(genuine, threshold)),
+        impostor=impostor.total,
+        genuine=genuine.total,
+        false_matches=impostor.total - int(impostor.below(threshold)),
+        false_non_matches=int(genuine.below(threshold)),
     )
     return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
 
@@ -114,10 +117,12 @@ def genuine_quantile(card: Card, pair: PosePair, fnmr: float) -> float | None:
 def _scores(histogram: ScoreHistogram) -> tuple[Scores, Scores]:
     """Genuine and impostor scores; both kinds are counted at the lower edges of their bins."""
     edges = histogram.edges[:-1]
-    return Scores.binned(edges, histogram.genuine), Scores.binned(edges, histogram.impostor)
+    return Scores.binned(edges, np.array(histogram.genuine)), Scores.binned(edges, np.array(histogram.impostor))
 
 
 def _uncertain_from(card: Card, key: str, point: OperatingPointRecord) -> float:
+    if not point.impostor:
+        return point.threshold
     laxer = UNCERTAIN_FACTOR * max(point.target_fmr, 1 / point.impostor)
     for record in card.operating_points.get(key, ()):
         if abs(record.target_fmr - laxer) < 1e-9:
