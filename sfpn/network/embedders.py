@@ -123,7 +123,7 @@ def open_onnx(path: Path, card: Card, encoded: bytes) -> OnnxModel:
 def _check_integer_input(path: Path, card: Card, model: OnnxModel) -> None:
     """Whole numbers cannot hold what a mean or a scale makes of pixels."""
     preprocess = card.preprocess
-    if model.input.dtype is np.uint8 and (any(preprocess.mean) or preprocess.scale != 1):
+    if model.input.is_whole and (any(preprocess.mean) or preprocess.scale != 1):
         raise UserError(
             f"{path}: takes pixels as they are (uint8), but its card subtracts {list(preprocess.mean)} and divides by "
             f"{preprocess.scale:g}; write mean 0 and scale 1 into the card"

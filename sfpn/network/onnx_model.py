@@ -39,9 +39,14 @@ class OnnxInput:
     layout: str  # one of LAYOUTS
     batch: int | None  # faces at once; None: any number
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it takes pixels as whole numbers 0-255."""
+        return self.dtype is np.uint8
+
     def arrange(self, batch: np.ndarray) -> np.ndarray:
         """(B, 3, size, size) float32 in the type and layout of the input."""
-        if self.dtype is np.uint8:
+        if self.is_whole:
             batch = batch.round().clip(0, 255)
         if self.layout.endswith("HWC"):
             batch = batch.transpose(0, 2, 3, 1)
