@@ -7,6 +7,8 @@ writes them. Nothing else of a repository is ever fetched.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,9 @@ def upload(
         raise UserError(f"{repo}: not a repository of the Hugging Face Hub; write user/repo")
     api = HfApi(token=token)
     try:
-        api.create_repo(repo, private=private, exist_ok=True)
-        return str(api.upload_folder(repo_id=repo, folder_path=folder, revision=revision, commit_message=message))
+        with _quiet():
+            api.create_repo(repo, private=private, exist_ok=True)
+            return str(api.upload_folder(repo_id=repo, folder_path=folder, revision=revision, commit_message=message))
     except Exception as error:  # see _fetch
         raise UserError(f"{repo}: {_why(error, repo)}") from error
 
@@ -76,9 +79,23 @@ def _fetch(hub_id: str, repo: str, name: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(repo, name, revision=revision))
+        with _quiet():
+            return Path(hf_hub_download(repo, name, revision=revision))
     except Exception as error:  # errors of the transport differ from version to version of the library
         raise UserError(f"{hub_id}: {_why(error, name)}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's warnings of each attempt: what comes of them is said in one sentence."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _why(error: Exception, name: str) -> str:
