@@ -162,13 +162,15 @@ class InceptionEmbedder(_CardEmbedder):
 
 
 def check_embeddings(model: str, embeddings: np.ndarray) -> None:
-    """Raise UserError unless all embeddings (B, D) are finite and longer than zero, as a cosine needs."""
-    if not np.isfinite(embeddings).all():
+    """Raise UserError unless all embeddings (B, D) have a finite length above zero, as a cosine needs."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(embeddings, axis=-1)
+    if not np.isfinite(lengths).all():
         raise UserError(
-            f"model {model}: its embeddings hold NaN or infinity, which cannot be compared; "
-            "its weights or the mean and scale in its card are wrong"
+            f"model {model}: its embeddings hold NaN or infinity or are too long for a number, which cannot be "
+            "compared; its weights or the mean and scale in its card are wrong"
         )
-    if not embeddings.any(axis=-1).all():
+    if not lengths.all():
         raise UserError(
             f"model {model}: gives an embedding of zeros, which is like nothing; "
             "its weights or the mean and scale in its card are wrong"

@@ -15,6 +15,7 @@ from helpers.small_models import save_random_model
 from PIL import Image
 
 from sfpn.__main__ import main
+from sfpn.photos.preprocess import Preprocess
 
 
 @pytest.fixture(scope="module")
@@ -112,19 +113,38 @@ def test_empty_folder_and_too_many_photos(tmp_path, photos, model, capsys):
     assert status == 2 and "11 photos; give at most 10" in err
 
 
-@pytest.mark.parametrize("damage", ["absent", "garbage", "other card", "no points"])
+DAMAGES = {
+    "absent": "no such model; give a path to a weights file, a Hub id",
+    "no card": "its card m.json is missing beside it",
+    "garbage": "SHA-256 differs",
+    "other card": "SHA-256 differs",
+    "empty card": "m.json: not a valid card (name is missing, and 4 more)",
+    "no points": "its card has no operating points; make them with: python -m sfpn calibrate",
+    "infinite": "model m: its embeddings hold NaN or infinity or are too long for a number, which",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_bad_models_are_refused(damage, tmp_path, photos, capsys):
     path = tmp_path / "m.safetensors"
-    save_random_model(path, **({"operating_points": {}} if damage == "no points" else {}))
+    changes = {
+        "no points": {"operating_points": {}},
+        "infinite": {"preprocess": Preprocess(scale=1e-30)},  # every weight is finite, what comes of them is not
+    }
+    save_random_model(path, **changes.get(damage, {}))
     if damage == "absent":
         path.unlink()
+    elif damage == "no card":
+        path.with_suffix(".json").unlink()
     elif damage == "garbage":
         path.write_bytes(b"not weights")
+    elif damage == "empty card":
+        path.with_suffix(".json").write_text("{}")
     elif damage == "other card":
         save_random_model(tmp_path / "n.safetensors", depthwise=False)
         path.with_suffix(".json").write_text((tmp_path / "n.json").read_text())
-    status, out, err = run(photos["front"], photos["side"], "--model", str(path), capsys=capsys)
-    assert (status, out) == (2, "") and err.count("\n") == 1
+    status, out, err = run(photos["front"], photos["side"], "--model", str(path), "--json", capsys=capsys)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and DAMAGES[damage] in err
 
 
 def test_no_traceback_from_the_real_command():
