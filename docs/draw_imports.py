@@ -1,6 +1,7 @@
 """Draws which package imports which, as a matrix: python docs/draw_imports.py ROOT PICTURE.svg
 
-Rows import columns; packages are in the order of the floors, so that an import the right way lies above the diagonal.
+Rows import columns, both from the highest floor to the lowest.
+Blue: a lower floor; grey: the same package; orange: neither, which the import contracts forbid.
 """
 
 from __future__ import annotations
@@ -12,16 +13,8 @@ from html import escape
 from pathlib import Path
 
 TOP = ("app", "demo", "data_tools", "sfpn")  # top-level packages, highest floor first
-FLOORS = (
-    "commands",
-    "training",
-    "verification",
-    "evaluation",
-    "data",
-    "network",
-    "photos",
-    "",
-)  # of sfpn; "": its own files
+ORDER = (("commands",), ("training", "verification"), ("evaluation",), ("data",), ("network",), ("photos",), ("",))
+FLOORS = {package: floor for floor, packages in enumerate(ORDER) for package in packages}  # of sfpn; "": its own files
 CELL, LABEL, HEAD = 34, 190, 150  # px
 INK, QUIET, GOOD, WRONG, INSIDE = "#1f2937", "#6b7280", "#0072b2", "#d55e00", "#9ca3af"
 
@@ -60,19 +53,20 @@ def count_imports(root: Path) -> tuple[Counter, Counter]:
     return files, imports
 
 
-def order_of(package: str) -> tuple:
-    """Sorts packages by floor: tabs above what they share, commands above the library, sfpn's own files last."""
+def floor_of(package: str) -> tuple[int, int]:
+    """Lower sorts first and may import what is later. Tabs share a floor, and so do training and verification."""
     top, _, rest = package.partition("/")
-    floor = FLOORS.index(rest) if top == "sfpn" and rest in FLOORS else 0
-    return TOP.index(top), {"": 1, "common": 2}.get(rest, 0) if top == "demo" else floor, rest
+    inside = {"sfpn": FLOORS, "demo": {"": 1, "common": 2}}.get(top, {})
+    return TOP.index(top), inside.get(rest, 0)
 
 
 def draw(files: Counter, imports: Counter) -> str:
     """The matrix as SVG."""
-    names = sorted((name for name in files if files[name]), key=order_of)
+    names = sorted((name for name in files if files[name]), key=lambda name: (floor_of(name), name))
     side = CELL * len(names)
+    width, height = LABEL + side + 10, HEAD + side + 10
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LABEL + side + 10} {HEAD + side + 10}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="#ffffff"/>'
     ]
     for i, name in enumerate(names):
@@ -80,14 +74,13 @@ def draw(files: Counter, imports: Counter) -> str:
         label = f"{escape(name)} <tspan fill='{QUIET}'>{files[name]}</tspan>"
         parts.append(f'<text x="{LABEL - 8}" y="{y + 22}" text-anchor="end" fill="{INK}">{label}</text>')
         parts.append(f'<text transform="translate({x + 22},{HEAD - 8}) rotate(-60)" fill="{INK}">{escape(name)}</text>')
-        parts += [
-            _cell(x=LABEL + CELL * j, y=y, count=imports[name, other], place=j - i) for j, other in enumerate(names)
-        ]
+        for j, other in enumerate(names):
+            colour = INSIDE if name == other else GOOD if floor_of(name) < floor_of(other) else WRONG
+            parts.append(_cell(LABEL + CELL * j, y, imports[name, other], colour))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _cell(x: int, y: int, count: int, place: int) -> str:
-    colour = INSIDE if place == 0 else GOOD if place > 0 else WRONG
+def _cell(x: int, y: int, count: int, colour: str) -> str:
     fill = colour if count else "#ffffff"
     box = f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" stroke="#e5e7eb" fill="{fill}"/>'
     if not count:
