@@ -1,5 +1,6 @@
 """README and pages stay true where a machine can tell: links and paths exist, the tree is the tree, the site builds."""
 
+import importlib
 import json
 import re
 import shutil
@@ -87,6 +88,29 @@ def test_commands_named_in_pages_exist():
     text = "\n".join(page.read_text() for page in PAGES)
     assert set(re.findall(r"python -m sfpn ([a-z][a-z-]+)", text)) <= set(COMMANDS)
     assert set(re.findall(r"python -m data_tools build ([a-z][a-z0-9]*)", text)) <= set(KINDS)
+
+
+def commands_on_pages() -> dict[tuple[str, ...], set[str]]:
+    """('sfpn', 'train', 'pack') -> the options that any page gives it."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", " ")
+        for line in re.findall(r"(?:-m (?:sfpn|data_tools)|python app\.py) [^\n`#;]*", text):
+            words = line.replace("-m ", "").replace("python ", "").split()
+            depth = {"train": 3, "build": 3, "app.py": 1}.get(words[0] if words[0] == "app.py" else words[1], 2)
+            options = {word.strip("[]()") for word in words if word.strip("[](").startswith("--")}
+            found.setdefault(tuple(words[:depth]), set()).update(options)
+    return found
+
+
+@pytest.mark.parametrize("command", commands_on_pages().items(), ids=lambda item: " ".join(item[0]))
+def test_options_on_pages_exist(command: tuple, capsys: pytest.CaptureFixture):
+    (program, *words), options = command
+    module = importlib.import_module({"app.py": "app"}.get(program, f"{program}.__main__"))
+    with pytest.raises(SystemExit) as ended:
+        module.main([*words, "--help"])
+    assert ended.value.code == 0
+    assert options <= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
 
 
 def test_the_card_on_the_page_is_a_card():
