@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -111,6 +112,21 @@ def test_options_on_pages_exist(command: tuple, capsys: pytest.CaptureFixture):
         module.main([*words, "--help"])
     assert ended.value.code == 0
     assert options <= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+
+
+@pytest.mark.skipif(not hasattr(importlib.import_module("sfpn"), "Verifier"), reason="the front door is not there yet")
+def test_python_of_the_readme_runs_in_any_folder(tmp_path: Path):
+    from sfpn.data.dataset import FaceDataset
+
+    drawn = FaceDataset.open(ROOT / "demo" / "assets" / "synthetic").pictures(
+        {"syn-0000-frontal-00", "syn-0000-frontal-01"}
+    )
+    for name, picture in zip(("a.jpg", "b.jpg"), drawn, strict=True):
+        picture.decode().save(tmp_path / name, quality=95)
+    code = re.search(r"```python\n(.*?)```", README.read_text(), flags=re.S)[1]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert re.fullmatch(r"0\.\d+ True match\n", ran.stdout), ran.stderr
 
 
 def test_the_card_on_the_page_is_a_card():
