@@ -26,6 +26,7 @@ from demo.loaded import Loaded  # noqa: E402
 from demo.saved_reports import saved_reports  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
+from demo.uploads import own_uploads  # noqa: E402
 from sfpn.checkpoint import bundled_names  # noqa: E402
 from sfpn.dataset import FaceDataset  # noqa: E402
 from sfpn.embedders import load_embedder  # noqa: E402
@@ -92,6 +93,7 @@ def load(options: Options) -> Loaded:
 
 def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
+    own_uploads()
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
-from demo import chosen_samples
+from demo import chosen_samples, events
 from demo.bound import bound
 from demo.clickable import Clickable
 from demo.embedding_store import EmbeddingStore
@@ -18,14 +17,16 @@ from demo.figures_base import degrees, message
 from demo.figures_embeddings import COLOURS, add_own_photo, map_figure
 from demo.jobs import follow, progress_html
 from demo.links import EXPLORE, Links, goto, opened
+from demo.photo_inputs import PhotoInput
 from demo.plotly_view import PlotlyView
 from demo.projection import available, kept_file, place, project
 from demo.sample_html import neighbours_html
 from demo.similarity import nearest
-from demo.verify_side import ONE_AT_A_TIME, PhotoInput, notices_html
+from demo.uploads import take_upload
+from demo.verify_side import ONE_AT_A_TIME, notices_html
 from sfpn.errors import UserError
 from sfpn.faces import FaceDetector
-from sfpn.photo import load_photo
+from sfpn.photo import decode_photo
 from sfpn.verifier import look
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -125,14 +126,13 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
     if not path:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     try:
-        shot = look(detector, load_photo(path))
+        name, encoded = take_upload(path)
+        shot = look(detector, decode_photo(encoded, name))
         embedder = store.models[model]
         embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
         neighbours = store.neighbours(model, embedding)
     except UserError as error:
         return None, None, notices_html([str(error)]), ""
-    finally:
-        Path(path).unlink(missing_ok=True)
     if neighbours is None:
         return None, None, notices_html([MISSING]), ""
     words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw{degrees(shot.face.yaw_degrees)}) is the star on the map. Most alike:</p>'
@@ -141,9 +141,10 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
 
 def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     """Open the clicked point in Explore."""
-    if event.value not in store.view:
+    row_id = events.detail(event, "value")
+    if not isinstance(row_id, str) or row_id not in store.view:
         return gr.skip(), gr.skip()
-    return goto(EXPLORE), opened(event.value)
+    return goto(EXPLORE), opened(row_id)
 
 
 def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:

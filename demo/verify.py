@@ -8,6 +8,7 @@ from functools import partial
 
 import gradio as gr
 
+from demo import events
 from demo.clickable import Clickable
 from demo.examples import examples_html
 from demo.links import Links, Opened
@@ -83,7 +84,7 @@ def build(loaded: Loaded, links: Links) -> None:
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
 
     def open_example(event: gr.EventData) -> tuple:
-        example = loaded.examples[event.index]
+        example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
         return _show_both(loaded.detector, example.first, example.second)
 
     examples.select(open_example, None, **both).then(**run)

@@ -18,7 +18,7 @@ from sfpn.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_
 from sfpn.embedders import Embedder
 from sfpn.errors import UserError
 from sfpn.faces import Face, FaceDetector, choose_face
-from sfpn.photo import Photo
+from sfpn.photo import EncodedPhoto, Photo
 from sfpn.schema import POSES, PosePair, pose_pair
 
 MAX_PHOTOS = 10  # a side
@@ -31,7 +31,7 @@ STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % o
 class Shot:
     """A photo, all faces found in it (at least one), and which of them is meant."""
 
-    photo: Photo
+    photo: Photo | EncodedPhoto
     faces: tuple[Face, ...]
     chosen: int
 
