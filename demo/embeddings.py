@@ -34,7 +34,7 @@ NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
 HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
 and choose many with the lasso or box tool of the figure's bar, or with the filters of Explore and its button “Show on the map”.</p>"""
-OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
+OWN_HINT = '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept.</p>'
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from sfpn.faces import FaceDetector
 from sfpn.metrics import FMR_TARGETS
 
 PRIVACY = (
-    "Your photos are read into memory, deleted from the disk at once, and forgotten when you remove them, at the latest an "
-    "hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. Made to study verification across poses, "
+    "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove them, at "
+    "the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. Made to study verification across poses, "
     "not to identify people."
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 from pathlib import Path
 
 import gradio as gr
@@ -59,11 +60,12 @@ def hostile(folder: Path, tmp_path: Path) -> dict[str, object]:
     (folder / "own").mkdir()
     os.mkfifo(folder / "own" / "pipe")
     (folder / "own" / "link").symlink_to(outside)
+    socket.socket(socket.AF_UNIX).bind(str(tmp_path / "socket"))
     (folder / "linked").symlink_to(tmp_path)
     return {
         "outside": str(outside), "missing": str(tmp_path / "nowhere"), "pipe": str(tmp_path / "pipe"), "own pipe": str(folder / "own" / "pipe"),
         "link": str(folder / "own" / "link"), "linked folder": str(folder / "linked" / "outside.txt"), "up": f"{folder}/own/../../outside.txt",
-        "folder": str(folder / "own"), "upload folder": str(folder), "device": "/dev/zero", "relative": "outside.txt", "empty": "", "null": f"{folder}/\0",
+        "folder": str(folder / "own"), "upload folder": str(folder), "socket": str(tmp_path / "socket"), "relative": "outside.txt", "empty": "", "null": f"{folder}/\0",
         "surrogate": f"{folder}/\ud800", "long": f"{folder}/{'a' * 5000}", "neighbour": f"{folder}2/a", "root": "/", "none": None, "number": 3, "bytes": b"/", "list": [str(outside)],
         "file address": f"file://{outside}", "dict": {"path": str(outside)},
     }  # fmt: skip
@@ -89,7 +91,7 @@ def test_nothing_else_is_opened_or_deleted(folder, tmp_path):
 def test_the_answer_does_not_tell_whether_there_is_such_a_file(folder, tmp_path):
     given = hostile(folder, tmp_path)
     sentences = set()
-    for what in ("outside", "missing", "pipe", "device"):
+    for what in ("outside", "missing", "pipe", "socket"):
         with pytest.raises(UserError) as error:
             take_upload(given[what])
         sentences.add(str(error.value))
