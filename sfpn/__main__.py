@@ -1,4 +1,4 @@
-"""python -m sfpn COMMAND ...: verify, evaluate, embed, compare, train, import-published, ...; --help lists them."""
+"""python -m sfpn COMMAND ...: verify, evaluate, embed, compare, train, import-published, calibrate; --help lists them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 
 from sfpn.errors import UserError
 
-# command -> (module with add_arguments(parser) and run(args) -> exit status, one line of help)
+# command -> (module with add_arguments(parser) and execute(args) -> exit status, one line of help)
 COMMANDS = {
     "verify": ("sfpn.commands.verify", "compare two photos"),
-    "evaluate": ("sfpn.evaluation.evaluate", "pose-wise error rates of models on a dataset folder"),
-    "embed": ("sfpn.data.embed", "embeddings of a dataset folder"),
-    "compare": ("sfpn.evaluation.compare", "two reports, pair by pair, with the interval of the difference"),
+    "evaluate": ("sfpn.commands.evaluate", "pose-wise error rates of models on a dataset folder"),
+    "embed": ("sfpn.commands.embed", "embeddings of a dataset folder"),
+    "compare": ("sfpn.commands.compare", "two reports, pair by pair, with the interval of the difference"),
     "train": ("sfpn.commands.train", "train or distil a network"),
-    "import-published": ("sfpn.network.published", "turn a published MATLAB file into weights with a card"),
-    "calibrate": ("sfpn.evaluation.calibrate", "write operating points and histograms into a card"),
+    "import-published": ("sfpn.commands.import_published", "turn a published MATLAB file into weights with a card"),
+    "calibrate": ("sfpn.commands.calibrate", "write operating points and histograms into a card"),
 }
 BAD_INPUT = 2
 
@@ -34,10 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.description = module.__doc__
             subparser.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+            subparser.set_defaults(execute=module.execute)
     parsed = parser.parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        return parsed.execute(parsed)
     except UserError as error:
         print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
         return BAD_INPUT

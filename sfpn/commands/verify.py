@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
-def run(args: argparse.Namespace) -> int:
+def execute(args: argparse.Namespace) -> int:
     config = VerifyConfig((args.first, args.second), (args.face_a, args.face_b), args.model, args.fmr, args.json)
     comparison = verify(config)
     print(json.dumps(record(comparison), separators=(",", ":")) if config.as_json else report(comparison))

@@ -1,16 +1,11 @@
 """Dataset -> embeddings keyed by row_id: batched, cached by weights and dataset, shardable over processes.
 
-    python -m sfpn embed DIR --model base --out base.parquet
-    python -m sfpn embed DIR:train --model base --out base.parquet
-    accelerate launch --multi_gpu --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
-
 A face that was not found is embedded from the whole image and marked `acquired = False`. Batches are the same however
 many processes share the work, so the numbers are too.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +19,6 @@ from PIL import Image
 
 from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.data.embeddings import Embeddings
-from sfpn.data.selection import Selection
 from sfpn.data.shard import Shard
 
 BATCH = 64
@@ -137,51 +131,6 @@ def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str
         np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired")
     )
     return Embeddings(*columns, made_by)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn embed`."""
-    parser.add_argument("dataset", metavar="DIR[:SPLIT]", help="dataset folder (python -m data_tools build)")
-    parser.add_argument(
-        "--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
-    parser.add_argument(
-        "--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show"
-    )
-    add_model_arguments(parser)
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that `embed` and `evaluate` share."""
-    parser.add_argument(
-        "--bf16",
-        action="store_true",
-        help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)",
-    )
-    parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Embed every row of the selection and write the file; 0 when it is there. Raises UserError."""
-    from sfpn.network.embedders import load_embedder
-
-    selection, embedder, shard = (
-        Selection.parse(args.dataset),
-        load_embedder(args.model, bf16=args.bf16),
-        Shard.of_launch(),
-    )
-    cache = cache_file(selection.dataset, embedder, args.cache)
-    progress = progress_bar(embedder.name, shard)
-    found = embed_dataset(selection.dataset, embedder, selection.rows()["row_id"].tolist(), cache, shard, progress)
-    if shard.index == 0:
-        found.save(args.out, half=args.half)
-        print(
-            f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image"
-        )
-    return 0
 
 
 def progress_bar(title: str, shard: Shard) -> Progress | None:

@@ -71,3 +71,9 @@ class Embeddings:
                 f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`"
             ) from error
         return cls(row_ids, values, acquired, made_by)
+
+
+def unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., D) divided by their length; a vector of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -1,16 +1,11 @@
 """Fills in a card: descriptor mean, operating points and score histograms per pose pair, measured results.
 
-    python -m sfpn calibrate MODEL.safetensors --mean-from datasets/cfp:train --remove-pose-direction
-    python -m sfpn calibrate MODEL.safetensors --set-on datasets/cfp:validation datasets/lfw:validation \\
-        --measure-on datasets/cfp:test datasets/lfw:test
-
 Thresholds are set on some people and frozen; their error rates are measured on others. For each pose pair the first
 dataset named that has comparisons of it serves, so name a set with pose labels before one with estimated poses.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +16,7 @@ from sfpn.data.embed import Shard, cache_file, embed_dataset, progress_bar
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
-from sfpn.evaluation.comparisons import AllPairs
+from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.report import Report, summary
 from sfpn.evaluation.scores import Scores
@@ -29,7 +24,7 @@ from sfpn.evaluation.tally import tally
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram, save_card
 from sfpn.network.embedders import Embedder, load_embedder
-from sfpn.schema import POOLED, POSE_PAIRS, pair_key
+from sfpn.schema import POOLED, pair_key
 
 HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
 MEAN_IMAGES = 2000
@@ -86,11 +81,9 @@ def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, Ce
         samples = make_samples(
             rows, embed_dataset(selection.dataset, embedder, rows["row_id"].tolist(), cache, None, bar)
         )
-        for pair in POSE_PAIRS:
-            first, second = (samples.of_pose(pose) for pose in pair)
-            if pair_key(pair) in found or not len(first) or not len(second):
+        for pair, compared in by_pose_pair(samples):
+            if pair_key(pair) in found:
                 continue
-            compared = AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
             genuine, impostor = tally(samples, compared).treated("skip")
             if genuine.total and impostor.total:
                 found[pair_key(pair)] = CellScores(genuine, impostor, selection.title, selection.poses_are_estimates())
@@ -163,51 +156,6 @@ def results_of(report: Report) -> list[dict]:
     ]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn calibrate`."""
-    parser.add_argument("model", type=Path, help="weights file or ONNX file whose card is filled in")
-    parser.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
-    parser.add_argument(
-        "--remove-pose-direction",
-        action="store_true",
-        help="with --mean-from: also remove from descriptors how these people's move from frontal to profile",
-    )
-    parser.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
-    parser.add_argument(
-        "--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people"
-    )
-    parser.add_argument(
-        "--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Measure what was asked for and write it into the card; 0 when done. Raises UserError."""
-    if bool(args.set_on) != bool(args.measure_on):
-        raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
-    if args.remove_pose_direction and not args.mean_from:
-        raise UserError(
-            "--remove-pose-direction needs --mean-from: the people whose frontal and profile faces give the direction"
-        )
-    if not (args.mean_from or args.set_on or args.report):
-        raise UserError("nothing to do: give --mean-from, --set-on with --measure-on, or --report")
-    if args.mean_from:
-        calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
-    if args.set_on:
-        calibrate_points(
-            args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on))
-        )
-    if args.report:
-        card = checkpoint.load_checked_card(args.model)
-        reports = [Report.load(folder) for folder in args.report]
-        for folder, report in zip(args.report, reports, strict=True):
-            if report.mismatches(card.weights_sha256):
-                raise UserError(f"{folder}: this report was made with other weights than {args.model}; evaluate again")
-        save_card(replace(card, results=[record for report in reports for record in results_of(report)]), args.model)
-    print(f"{args.model.with_suffix('.json')}: written")
-    return 0
-
-
 def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: bool = False) -> None:
     """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes.
 
@@ -238,6 +186,16 @@ def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Sele
     points = {key: frozen_points(setting[key], measuring[key]) for key in shared}
     save_card(replace(card, operating_points=points, histograms={k: histogram(measuring[k]) for k in shared}), model)
     return measuring
+
+
+def quote_reports(model: Path, folders: list[Path]) -> None:
+    """Write the results of evaluation reports into the card. Raises UserError for a report on other weights."""
+    card = checkpoint.load_checked_card(model)
+    reports = [Report.load(folder) for folder in folders]
+    for folder, report in zip(folders, reports, strict=True):
+        if report.mismatches(card.weights_sha256):
+            raise UserError(f"{folder}: this report was made with other weights than {model}; evaluate again")
+    save_card(replace(card, results=[record for report in reports for record in results_of(report)]), model)
 
 
 def _without_points(card: Card) -> Card:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
-from sfpn.evaluation.comparisons import AllPairs, PairList, Samples, unit_length
+from sfpn.evaluation.comparisons import AllPairs, PairList, Samples, by_pose_pair, directions
 from sfpn.evaluation.measure import Plan
 from sfpn.evaluation.tally import tally
 from sfpn.schema import POOLED, POSE_PAIRS, PosePair, pair_key, pose_pair
@@ -49,7 +49,7 @@ def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int]
     """The official pairs that a protocol uses, of the given folds (None: all). Raises UserError if there are none."""
     chosen = pairs[pairs["protocol"].isin(protocol.pairs_of)]
     if folds is not None and not protocol.pairs_of:
-        raise UserError("--folds is for a protocol with official folds (cfp, lfw); leave it away")
+        raise UserError("--folds is for a protocol with official folds (cfp, lfw); leave it out")
     if not protocol.pairs_of:
         return chosen
     missing = sorted(set(folds or ()) - set(chosen["fold"]))
@@ -63,11 +63,9 @@ def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int]
 
 def pose_cells(name: str, samples: Samples, template_size: int = 1) -> list[Planned]:
     """Every comparison in each of the six pose pairs that occur."""
-    of_pose = {pose: samples.of_pose(pose) for pair in POSE_PAIRS for pose in pair}
     return [
-        (samples, Plan(name, pair_key(pair), _between(of_pose, pair), template_size=template_size))
-        for pair in POSE_PAIRS
-        if all(len(of_pose[pose]) for pose in pair)
+        (samples, Plan(name, pair_key(pair), comparisons, template_size=template_size))
+        for pair, comparisons in by_pose_pair(samples)
     ]
 
 
@@ -100,7 +98,7 @@ def template_samples(samples: Samples) -> Samples:
         row_ids=samples.row_ids[first],
         subjects=samples.subjects[first],
         poses=samples.poses[first],
-        embeddings=unit_length(means),
+        embeddings=directions(means),
         yaw_degrees=np.full(len(first), np.nan, np.float32),
         acquired=acquired,
         templates=samples.templates[first],
@@ -118,11 +116,6 @@ def fold_accuracies(samples: Samples, folds: dict[int, PairList]) -> dict[int, f
         joined = [np.concatenate([pair[kind].values for pair in others]) for kind in (0, 1)]
         found[fold] = metrics.accuracy(genuine, impostor, metrics.best_accuracy_threshold(*joined))
     return found
-
-
-def _between(of_pose: dict[str, np.ndarray], pair: PosePair) -> AllPairs:
-    first, second = (of_pose[pose] for pose in pair)
-    return AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
 
 
 def _vggface2_pose(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sfpn.data.selection import Selection
-from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.calibrate import CellScores, calibrate_mean, calibrate_points
 from sfpn.network import checkpoint
@@ -29,30 +27,19 @@ class Measuring:
     set_on: tuple[Selection, ...] = ()  # thresholds
     measure_on: tuple[Selection, ...] = ()  # error rates at these thresholds, and EER
 
-    @classmethod
-    def parse(cls, args: argparse.Namespace) -> Measuring:
-        """From the options of `add_measuring_arguments`. Raises UserError if a set cannot be read or one side is missing."""
-        if bool(args.set_on) != bool(args.measure_on):
-            raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
-        mean_from = Selection.parse(args.mean_from) if args.mean_from else None
-        return cls(
-            mean_from,
-            args.remove_pose_direction,
-            *(tuple(map(Selection.parse, some or ())) for some in (args.set_on, args.measure_on)),
-        )
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sitting of a run ended: after which step, and with which weights (None: stopped, the run can go on)."""
+
+    step: int
+    weights: Path | None
+    main: bool = True  # among several processes, the one that writes
 
 
-def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options by which a run measures its own weights when it ends."""
-    group = parser.add_argument_group("the end of the run", "what its card will hold beside the weights")
-    group.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
-    group.add_argument(
-        "--remove-pose-direction",
-        action="store_true",
-        help="with --mean-from: also remove how descriptors move from frontal to profile",
-    )
-    group.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
-    group.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
+def variant(depthwise: bool) -> tuple[str, str]:
+    """The short name of a network's variant, and its words in a card's title."""
+    return ("depthwise", "3x3 expands grouped by channel (depth-wise variant)") if depthwise else ("base", "base")
 
 
 def finish_run(network: SFPN, card: Card, path: Path, measuring: Measuring) -> Card:

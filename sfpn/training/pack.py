@@ -7,7 +7,6 @@ datasets the crops come from.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -114,20 +113,3 @@ def load_pack(folder: Path) -> Pack:
     identities, _ = pd.factorize(rows["identity"], sort=True)  # null becomes -1
     datasets = json.loads((folder / "pack.json").read_text())["datasets"]
     return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str), tuple(datasets))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn train pack`."""
-    parser.add_argument("datasets", nargs="+", metavar="DIR[:SPLIT]")
-    parser.add_argument(
-        "--unlabelled", nargs="+", default=[], metavar="DIR[:SPLIT]", help="more datasets, whose identities say nothing"
-    )
-    parser.add_argument("--out", type=Path, required=True)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write a pack as asked; 0 when done. Raises UserError."""
-    labelled, unlabelled = ([Selection.parse(text) for text in texts] for texts in (args.datasets, args.unlabelled))
-    left_out = write_pack(labelled, args.out, unlabelled)
-    print(f"{args.out}: {len(load_pack(args.out))} crops; {left_out} rows without a face left out")
-    return 0

@@ -11,12 +11,12 @@ import torch
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.selection import Selection
 from sfpn.evaluation import metrics
-from sfpn.evaluation.comparisons import AllPairs
+from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.tally import tally
 from sfpn.network.model import SFPN, fold_batch_norm
 from sfpn.photos.preprocess import Preprocess
-from sfpn.schema import POSE_PAIRS, pair_key
+from sfpn.schema import pair_key
 
 BATCH = 8
 Validate = Callable[[SFPN], dict[str, float]]  # student -> {"eer_frontal-profile": 0.12, ...}
@@ -49,13 +49,10 @@ def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
 def eers(rows: pd.DataFrame, embeddings: Embeddings) -> dict[str, float]:
     """Pose pair key -> EER (0-1) over all pairs of the rows, which are in the order of the embeddings; of pairs that exist."""
     samples = make_samples(rows, embeddings)
-    found = {}
-    for pair in POSE_PAIRS:
-        first, second = (samples.of_pose(pose) for pose in pair)
-        if len(first) and len(second):
-            scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
-            found[pair_key(pair)] = metrics.eer(*scores).rate
-    return found
+    return {
+        pair_key(pair): metrics.eer(*tally(samples, compared).treated("skip")).rate
+        for pair, compared in by_pose_pair(samples)
+    }
 
 
 @torch.inference_mode()

@@ -8,19 +8,20 @@ import pytest
 import torch
 from helpers.evaluation_data import write_dataset
 
+from sfpn.commands.stages.measuring import add_measuring_arguments, measuring_of
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.card import Card
 from sfpn.network.model import SFPN, SFPNConfig
 from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import POOLED, POSE_PAIRS, pair_key
-from sfpn.training.finish import Measuring, add_measuring_arguments, finish_run
+from sfpn.training.finish import Measuring, finish_run
 
 
 def measuring(*words: str) -> Measuring:
     parser = argparse.ArgumentParser()
     add_measuring_arguments(parser)
-    return Measuring.parse(parser.parse_args(words))
+    return measuring_of(parser.parse_args(words))
 
 
 def trained_network() -> SFPN:

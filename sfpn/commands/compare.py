@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from sfpn.evaluation.report import Difference, Report
@@ -27,16 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
 
 
-def run(args: argparse.Namespace) -> int:
+def execute(args: argparse.Namespace) -> int:
     """Print the differences; 0. Raises UserError when the reports are not about the same pairs."""
     a, b = Report.load(args.a), Report.load(args.b)
     differences = a.compare(b, args.metric, args.treatment)
     if not args.json:
-        print(
-            f"{args.metric} in %, a = {a.header['model']}, b = {b.header['model']}, difference b - a [95 %, paired over subjects]"
-        )
+        models = f"a = {a.header['model']}, b = {b.header['model']}"
+        print(f"{args.metric} in %, {models}, difference b - a [95 %, paired over subjects]")
     for difference in differences:
-        print(json.dumps(asdict(difference)) if args.json else _line(difference))
+        print(json.dumps(difference.record()) if args.json else _line(difference))
     return 0
 
 
