@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ import pandas as pd
 
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell, Rates, metric_name
+from sfpn.files import whole_folder
 from sfpn.schema import POSE_PAIRS, PosePair, pair_key
 
 REPORT_FILE = "report.json"
@@ -117,20 +117,19 @@ class Report:
         return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
 
     def save(self, folder: Path) -> None:
-        """Write the folder under a temporary name, then rename. Raises UserError if `folder` is something else or cannot be written."""
+        """Write the folder, whole or not at all, in place of an older report.
+
+        Raises UserError if `folder` is something else or cannot be written.
+        """
         if (
             folder.exists()
             and any(folder.iterdir() if folder.is_dir() else [folder])
             and not (folder / REPORT_FILE).is_file()
         ):
             raise UserError(f"{folder} exists and is not a report: choose another --out")
-        building = folder.with_name(folder.name + ".building")
         try:
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir(parents=True)
-            self._write(building)
-            shutil.rmtree(folder, ignore_errors=True)
-            building.rename(folder)
+            with whole_folder(folder) as building:
+                self._write(building)
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
 

@@ -7,13 +7,13 @@ app shows it, and nothing of what it holds is known to the code otherwise.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sfpn.errors import UserError
+from sfpn.files import write_text
 from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import POOLED, PosePair, pair_from_key, pair_key
 
@@ -157,6 +157,4 @@ def load_card(weights: Path) -> Card:
 
 def save_card(card: Card, weights: Path) -> None:
     """Write the card beside its weights, whole or not at all."""
-    temporary = card_path(weights).with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(card.to_json(), indent=1) + "\n")
-    os.replace(temporary, card_path(weights))
+    write_text(json.dumps(card.to_json(), indent=1) + "\n", card_path(weights))

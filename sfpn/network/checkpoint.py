@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import safetensors.torch
 import torch
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.network.card import Card, load_card, save_card
 from sfpn.network.model import SFPN, SFPNConfig, count_parameters
 
@@ -92,12 +92,10 @@ def save(model: SFPN, card: Card, path: Path) -> Card:
     """
     if model.config.batch_norm:
         raise ValueError("fold batch normalisation away before saving")
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
-    temporary = path.with_suffix(".safetensors.tmp")
-    safetensors.torch.save_file(tensors, temporary)
-    temporary.chmod(0o644)  # the library writes files that only the owner can read
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary)
+        temporary.chmod(0o644)  # the library writes files that only the owner can read
     card = replace(
         card,
         weights_sha256=file_sha256(path),

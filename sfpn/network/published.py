@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy as np
 import torch
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.network import checkpoint
 from sfpn.network.card import Card
 from sfpn.network.model import SFPN, SFPNConfig
@@ -111,17 +110,15 @@ def fetch(name: str, cache: Path) -> Path:
     target = cache / file_name
     if not target.is_file():
         url = f"https://raw.githubusercontent.com/{REPOSITORY}/main/{file_name}"
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".part")
         try:
-            with urllib.request.urlopen(url, timeout=30) as response, partial.open("wb") as file:
-                shutil.copyfileobj(response, file)
-        except (urllib.error.URLError, TimeoutError, OSError) as error:
-            partial.unlink(missing_ok=True)
+            with whole_file(target) as partial, urllib.request.urlopen(url, timeout=30) as response:
+                with partial.open("wb") as file:
+                    shutil.copyfileobj(response, file)
+        except OSError as error:  # URLError and TimeoutError are too
             raise UserError(
-                f"{file_name} could not be fetched from {REPOSITORY} ({error}); connect to a network or give the file's path"
+                f"{file_name} could not be fetched from {REPOSITORY} ({error}); "
+                "connect to a network or give the file's path"
             ) from error
-        os.replace(partial, target)
     if sha256 and checkpoint.file_sha256(target) != sha256:
         raise UserError(
             f"{target}: SHA-256 is not {sha256}; the file is damaged or was replaced: delete it and try again"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sfpn.files import write_text
 
 LOG_FILE = "log.jsonl"
 NOT_LOSSES = ("images", "learning_rate")
@@ -63,9 +64,7 @@ class Log:
         if not self.main or not self.path.is_file():
             return
         kept = [line for line in self.path.read_text().splitlines(keepends=True) if _step_of(line) <= step]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(kept))
-        os.replace(temporary, self.path)
+        write_text("".join(kept), self.path)
 
     def add(self, step: int, meter: Meter, validated: dict) -> str:
         """Append a line: the step, the mean losses since the last line, and what the validation found. Returns the line."""

@@ -10,7 +10,6 @@ killed goes on from its last checkpoint as if nothing had happened; even its log
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Protocol
 import torch
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.training.log import Log, Meter, Progress
 from sfpn.training.signals import StopSignals
 
@@ -119,16 +119,6 @@ def check_same_settings(before: dict, now: dict, changeable: tuple[str, ...]) ->
         )
 
 
-def save_atomically(state: dict, path: Path) -> None:
-    """Write a checkpoint under a temporary name, then rename: an interrupted run never leaves half a file."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def load_state(folder: Path) -> dict | None:
     """The state in a run's last checkpoint; None if there is none yet. Raises UserError if it cannot be read."""
     checkpoint = _load(folder)
@@ -164,7 +154,8 @@ def _resume(run: Trainable, loop: Loop) -> tuple[Meter, bool]:
 
 def _save(run: Trainable, meter: Meter, ended: bool, loop: Loop) -> None:
     if loop.main:
-        save_atomically({"run": run.state(), "meter": meter.state(), "ended": ended}, loop.folder / CHECKPOINT_FILE)
+        with whole_file(loop.folder / CHECKPOINT_FILE) as temporary:  # an interrupted run never leaves half a file
+            torch.save({"run": run.state(), "meter": meter.state(), "ended": ended}, temporary)
 
 
 @contextmanager

@@ -8,8 +8,6 @@ datasets the crops come from.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import pyarrow.parquet
 
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
+from sfpn.files import whole_folder
 from sfpn.photos.preprocess import Preprocess
 
 SIZE = 160  # px; a plain 113 px view then has nearly one pixel of the pack for each of its own
@@ -54,21 +53,18 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
         raise UserError("none of these rows has a face; build the dataset with detection")
-    building = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    shape = (len(rows), SIZE, SIZE, 3)
-    crops = np.lib.format.open_memmap(building / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
-    position = 0
-    for (selection, _), table in zip(labelled, tables, strict=True):
-        for picture in selection.dataset.pictures(set(table["row_id"])):
-            crops[position] = np.asarray(preprocess.crop(picture.decode(), picture.face))
-            position += 1
-    crops.flush()
-    rows.to_parquet(building / "rows.parquet", index=False)
-    datasets = [_described(*pair, len(table)) for pair, table in zip(labelled, tables, strict=True)]
-    (building / "pack.json").write_text(json.dumps({"datasets": datasets}, indent=1))
-    os.replace(building, folder)
+    with whole_folder(folder) as building:
+        shape = (len(rows), SIZE, SIZE, 3)
+        crops = np.lib.format.open_memmap(building / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
+        position = 0
+        for (selection, _), table in zip(labelled, tables, strict=True):
+            for picture in selection.dataset.pictures(set(table["row_id"])):
+                crops[position] = np.asarray(preprocess.crop(picture.decode(), picture.face))
+                position += 1
+        crops.flush()
+        rows.to_parquet(building / "rows.parquet", index=False)
+        datasets = [_described(*pair, len(table)) for pair, table in zip(labelled, tables, strict=True)]
+        (building / "pack.json").write_text(json.dumps({"datasets": datasets}, indent=1))
     return sum(len(selection.rows()) for selection, _ in labelled) - len(rows)
 
 
