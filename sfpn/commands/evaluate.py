@@ -111,7 +111,7 @@ def _line(model: str, cell: Cell) -> str:
     rates = cell.rates()
     eer = "-" if rates.eer is None else f"{100 * rates.eer:.2f} [{100 * rates.eer_low:.2f}, {100 * rates.eer_high:.2f}]"
     point = rates.operating_points[0]
-    fnmr = f"{100 * point['fnmr']:.2f}" if point["supported"] else "too few"
+    fnmr = f"{100 * point.fnmr:.2f}" if point.supported else "too few"
     accuracy = "" if cell.accuracy is None else f"{100 * cell.accuracy:.2f}"
     return (
         f"{model[:24]:24} {cell.protocol:14} {_pair(cell):10} {cell.fold or 'all':>4} {cell.template_size:4} "

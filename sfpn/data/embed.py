@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -20,22 +19,11 @@ from PIL import Image
 from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.shard import Shard
+from sfpn.network.embedders import Embedder
 
 BATCH = 64
 CACHE_FOLDER = "embeddings"  # inside the dataset folder
 Progress = Callable[[int, int], None]  # images done, images in all; may raise to cancel
-
-
-class Embedder(Protocol):
-    """What embeds: see sfpn.network.embedders. `preprocess.crop(photo, face or None)` makes the crops that `embed` takes."""
-
-    name: str
-    card: Any
-    preprocess: Any
-    precision: str
-
-    def embed(self, crops: list[Image.Image]) -> np.ndarray:
-        """(B, D) float32, mean-centred, not normalised."""
 
 
 def embed_dataset(

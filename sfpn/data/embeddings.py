@@ -52,19 +52,22 @@ class Embeddings:
         """Raises UserError when the file is not one that `save` wrote."""
         try:
             stored = pq.ParquetFile(file)
-            made_by = json.loads(stored.schema_arrow.metadata[b"made_by"])
+            made_by = dict(json.loads(stored.schema_arrow.metadata[b"made_by"]).items())
             size = stored.schema_arrow.field("embedding").type.list_size
             values, position = np.empty((stored.metadata.num_rows, size), np.float32), 0
             for batch in stored.iter_batches(
                 AT_ONCE, columns=["embedding"]
-            ):  # the whole table at once takes five times its size
+            ):  # the whole table takes five times its size
+                if batch.column(0).null_count:
+                    raise ValueError("a row has no embedding")
                 values[position : position + len(batch)] = batch.column(0).flatten().to_numpy().reshape(-1, size)
                 position += len(batch)
             table = stored.read(["row_id", "acquired"])
             row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError) as error:
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = " ".join(str(error).split())
             raise UserError(
-                f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`"
+                f"{file} is not a file of embeddings ({why}): delete it or make it again with `python -m sfpn embed`"
             ) from error
         return cls(row_ids, values, acquired, made_by)
 

@@ -72,7 +72,7 @@ class RoundHistograms:
         bins = np.argmax(fnmr[:, 1:] >= fmr[:, 1:], axis=1)
         each = np.arange(len(bins))
         with np.errstate(invalid="ignore"):
-            return metrics.meeting(fmr[each, bins], fnmr[each, bins], fmr[each, bins + 1], fnmr[each, bins + 1])
+            return metrics.crossing(fmr[each, bins], fnmr[each, bins], fmr[each, bins + 1], fnmr[each, bins + 1])
 
     def fnmr_at_fmr(self, target_fmr: float) -> np.ndarray:
         """(rounds,) FNMR at the lowest bin edge with FMR <= target."""

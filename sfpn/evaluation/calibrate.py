@@ -7,13 +7,14 @@ dataset named that has comparisons of it serves, so name a set with pose labels 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sfpn.data.embed import Shard, cache_file, embed_dataset, progress_bar
+from sfpn.data.embed import cache_file, embed_dataset, progress_bar
 from sfpn.data.selection import Selection
+from sfpn.data.shard import Shard
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.comparisons import by_pose_pair
@@ -22,9 +23,9 @@ from sfpn.evaluation.report import Report, summary
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import tally
 from sfpn.network import checkpoint
-from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram, save_card
+from sfpn.network.card import Card, ScoreHistogram, save_card
 from sfpn.network.embedders import Embedder, load_embedder
-from sfpn.schema import POOLED, pair_key
+from sfpn.schema import POOLED, OperatingPoint, pair_key
 
 HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
 MEAN_IMAGES = 2000
@@ -98,24 +99,19 @@ def _pooled(cells: list[CellScores]) -> CellScores:
     return CellScores(genuine, impostor, sources, any(cell.pose_estimated for cell in cells))
 
 
-def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[OperatingPointRecord, ...]:
+def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[OperatingPoint, ...]:
     """Thresholds from one set of scores with the error rates of another; targets that counts cannot support are left out."""
     points = []
     for target in metrics.FMR_TARGETS:
         chosen = metrics.operating_point(setting.genuine, setting.impostor, target)
         if not chosen.supported:
             continue
-        measured = metrics.rates_at(measuring.genuine, measuring.impostor, chosen.threshold)
-        counts = {
-            k: asdict(measured)[k] for k in ("fmr", "fnmr", "impostor", "genuine", "false_matches", "false_non_matches")
-        }
+        measured = metrics.rates_at(measuring.genuine, measuring.impostor, chosen.threshold, target)
         points.append(
-            OperatingPointRecord(
-                target,
-                chosen.threshold,
-                f"{setting.source}: {setting.impostor.total} impostor comparisons",
-                measuring.source,
-                **counts,
+            replace(
+                measured,
+                set_on=f"{setting.source}: {setting.impostor.total} impostor comparisons",
+                measured_on=measuring.source,
                 pose_estimated=setting.pose_estimated or measuring.pose_estimated,
             )
         )
@@ -138,6 +134,7 @@ def results_of(report: Report) -> list[dict]:
     kept = (
         "protocol",
         "pose_pair",
+        "scores_of",
         "template_size",
         "genuine",
         "impostor",

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sfpn.data.dataset import FaceDataset
-from sfpn.data.embed import Embedder, embed_dataset
+from sfpn.data.embed import embed_dataset
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
@@ -23,6 +23,7 @@ from sfpn.evaluation.comparisons import Samples
 from sfpn.evaluation.measure import measure
 from sfpn.evaluation.protocol import PROTOCOLS, official_pairs
 from sfpn.evaluation.report import FORMAT, Report
+from sfpn.network.embedders import Embedder
 
 StageProgress = Callable[[str, int, int], None]  # stage, done, in all; may raise to cancel
 

@@ -15,24 +15,7 @@ import numpy as np
 from sfpn.errors import UserError
 from sfpn.files import write_text
 from sfpn.photos.preprocess import Preprocess
-from sfpn.schema import POOLED, PosePair, pair_from_key, pair_key
-
-
-@dataclass(frozen=True)
-class OperatingPointRecord:
-    """A frozen threshold and the error rates (0-1) measured at it on other people than it was set on."""
-
-    target_fmr: float
-    threshold: float
-    set_on: str  # which comparisons the threshold was chosen on
-    measured_on: str  # which comparisons the rates below come from
-    fmr: float
-    fnmr: float
-    impostor: int
-    genuine: int
-    false_matches: int
-    false_non_matches: int
-    pose_estimated: bool = False  # the poses of the comparisons measured on are estimates, not labels
+from sfpn.schema import POOLED, OperatingPoint, PosePair, pair_from_key, pair_key
 
 
 @dataclass(frozen=True)
@@ -72,13 +55,11 @@ class Card:
     training: dict = field(default_factory=dict)
     results: list = field(default_factory=list)  # measured: {"data", "command", "pose_pair", "eer", ...}
     limits: str = ""
-    operating_points: dict[str, tuple[OperatingPointRecord, ...]] = field(
-        default_factory=dict
-    )  # by pair key or "pooled"
+    operating_points: dict[str, tuple[OperatingPoint, ...]] = field(default_factory=dict)  # by pair key or "pooled"
     histograms: dict[str, ScoreHistogram] = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
 
-    def points_for(self, pair: PosePair) -> tuple[str, tuple[OperatingPointRecord, ...]]:
+    def points_for(self, pair: PosePair) -> tuple[str, tuple[OperatingPoint, ...]]:
         """('frontal-profile' or 'pooled', its points): those of the pair, else the pooled ones, else none."""
         key = pair_key(pair)
         return (
@@ -103,7 +84,7 @@ class Card:
         """Raises ValueError, TypeError or KeyError if a field is missing or malformed."""
         known = {name: record[name] for name in _PLAIN if name in record}
         vectors = {name: tuple(float(v) for v in record[name]) for name in _VECTORS if record.get(name) is not None}
-        points = {k: tuple(OperatingPointRecord(**p) for p in v) for k, v in record.get("operating_points", {}).items()}
+        points = {k: tuple(OperatingPoint(**p) for p in v) for k, v in record.get("operating_points", {}).items()}
         histograms = {
             k: ScoreHistogram(**v | {"genuine": tuple(v["genuine"]), "impostor": tuple(v["impostor"])})
             for k, v in record.get("histograms", {}).items()

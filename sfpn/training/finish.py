@@ -11,6 +11,7 @@ from sfpn.evaluation.calibrate import CellScores, calibrate_mean, calibrate_poin
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, save_card
 from sfpn.network.model import SFPN, fold_batch_norm
+from sfpn.schema import pair_record
 
 LIMITS = (
     "Thresholds are measured on press photos of celebrities; expect other error rates on children, low resolution, masks, "
@@ -53,16 +54,16 @@ def finish_run(network: SFPN, card: Card, path: Path, measuring: Measuring) -> C
     if measuring.set_on:
         measured = calibrate_points(path, list(measuring.set_on), list(measuring.measure_on))
         card = checkpoint.load_checked_card(path)
-        save_card(replace(card, results=[_result(pair, cell) for pair, cell in measured.items()]), path)
+        save_card(replace(card, results=[_result(key, cell) for key, cell in measured.items()]), path)
     return checkpoint.load_checked_card(path)
 
 
-def _result(pose_pair: str, cell: CellScores) -> dict:
+def _result(key: str, cell: CellScores) -> dict:
     """What the card keeps of one pose pair: all comparisons of faces that were found."""
     return {
         "data": cell.source,
         "protocol": "all-pairs, undetected faces left out",
-        "pose_pair": pose_pair,
+        **pair_record(key),
         "template_size": 1,
         "genuine": cell.genuine.total,
         "impostor": cell.impostor.total,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfpn.errors import UserError
 from sfpn.files import write_text
 
 LOG_FILE = "log.jsonl"
@@ -80,16 +82,23 @@ class Log:
 
 
 def read_log(folder: Path) -> list[dict]:
-    """The lines of a run's log, oldest first; empty if there is none."""
+    """The lines of a run's log, oldest first; empty if there is none. Raises UserError for a line that is none."""
     path = folder / LOG_FILE
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        if not math.isfinite(_step_of(line)):
+            raise UserError(
+                f"{path}: line {number} is not a line of a log (cut off when the machine went down?); "
+                "continue the run, which drops it, or delete the line"
+            )
+    return [json.loads(line) for line in lines]
 
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError):  # half a line: the machine went down while it was written
-        return float("inf")
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):  # half a line: the machine went down while it was written
+        return math.inf
 
 
 class Progress:

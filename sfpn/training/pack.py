@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from sfpn.data.dataset import CANNOT_BE_READ, one_line
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.files import whole_folder
@@ -96,16 +97,22 @@ def load_pack(folder: Path) -> Pack:
     """Open a pack. Raises UserError if the folder is none or its two files do not fit together."""
     if not all((folder / name).is_file() for name in ("crops.npy", "rows.parquet", "pack.json")):
         raise UserError(f"{folder}: not a pack of training crops; make one with: python -m sfpn train pack")
-    crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
-    rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
+    try:
+        crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
+        rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
+        datasets = json.loads((folder / "pack.json").read_text(encoding="utf-8"))["datasets"]
+    except (*CANNOT_BE_READ, EOFError, TypeError) as error:
+        raise UserError(
+            f"{folder}: the pack is damaged ({one_line(error)}); make it again with: python -m sfpn train pack"
+        ) from error
     if (
         not {"row_id", "identity", "pose"} <= set(rows)
         or crops.shape != (len(rows), SIZE, SIZE, 3)
         or crops.dtype != np.uint8
     ):
         raise UserError(
-            f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; make it again"
+            f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; "
+            "make it again with: python -m sfpn train pack"
         )
     identities, _ = pd.factorize(rows["identity"], sort=True)  # null becomes -1
-    datasets = json.loads((folder / "pack.json").read_text())["datasets"]
     return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str), tuple(datasets))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sfpn.network.card import OperatingPointRecord
-from sfpn.schema import POSE_LABELS, PosePair
+from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
 from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, DecisionRule
 from sfpn.verification.verifier import Comparison, Shot, Side
 
@@ -39,7 +38,7 @@ def explanation(rule: DecisionRule, score: float) -> str:
     return f"The score {score:.3f} is below the threshold {threshold:.3f}, and below the uncertain zone from {rule.uncertain_from:.3f} on."
 
 
-def error_rates(point: OperatingPointRecord) -> str:
+def error_rates(point: OperatingPoint) -> str:
     """Both error rates at the threshold with their counts."""
     return (
         f"At this threshold {percent(point.fmr)} of strangers match (FMR: {point.false_matches:,} of {point.impostor:,} pairs) "

@@ -47,7 +47,7 @@ def test_a_finished_run_leaves_measured_weights(tmp_path):
         torch.testing.assert_close(model(faces), network.eval()(faces), rtol=0.02, atol=0.02)  # half precision
     assert card == returned and len(card.descriptor_mean) == 1000
     assert (
-        set(card.histograms) == {POOLED, *map(pair_key, POSE_PAIRS)} == {result["pose_pair"] for result in card.results}
+        set(card.histograms) == {POOLED, *map(pair_key, POSE_PAIRS)} == {result["scores_of"] for result in card.results}
     )
     assert all(0 <= result["eer"] <= 1 and result["genuine"] and result["impostor"] for result in card.results)
 

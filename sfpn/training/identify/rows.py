@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sfpn.data.dataset import CANNOT_BE_READ, one_line
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.schema import POSES
 
 UNKNOWN_POSE = -1
+INDEX_COLUMNS = ("row_id", "identity", "pose", "split", "box_xyxy")
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ def hashed(text: str) -> int:
 def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int]) -> tuple[np.ndarray, ...]:
     """The index columns of one shard; new identities are added to `names`."""
     try:
-        table = pq.read_table(file, columns=["row_id", "identity", "pose", "split", "box_xyxy"])
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        raise UserError(f"{file} cannot be read ({error}): build the dataset again") from error
+        table = pq.read_table(file, columns=list(INDEX_COLUMNS)).select(INDEX_COLUMNS)
+    except CANNOT_BE_READ as error:
+        raise UserError(f"{file} cannot be read ({one_line(error)}): build the dataset again") from error
     of_split = (
         np.ones(len(table), bool)
         if part.split is None

@@ -125,12 +125,8 @@ def make_batch(chosen: list[tuple[int, dict]], views: np.ndarray) -> Batch:
     for face, (_, row), (x, y, mirror) in zip(faces, chosen, views, strict=True):
         try:
             square = training_square(picture_of(row))
-        except (OSError, UserError) as error:
-            return Batch(
-                torch.empty(0),
-                torch.empty(0),
-                f"the picture of row {row['row_id']} cannot be read ({error}); build the dataset again",
-            )
+        except UserError as error:  # said by the process that trains, not by its worker
+            return Batch(torch.empty(0), torch.empty(0), str(error))
         crop = square[y : y + INPUT_SIZE, x : x + INPUT_SIZE]
         face[:] = crop[:, ::-1] if mirror else crop
     labels = torch.tensor([int(label) for label, _ in chosen])
@@ -138,7 +134,7 @@ def make_batch(chosen: list[tuple[int, dict]], views: np.ndarray) -> Batch:
 
 
 def training_square(picture: Picture) -> np.ndarray:
-    """(129, 129, 3) uint8 around the face; a picture without a box is taken for an aligned crop. Raises OSError or UserError."""
+    """(129, 129, 3) uint8 around the face; a picture without a box is taken for an aligned crop. Raises UserError."""
     image = picture.decode()
     if picture.face:
         return np.asarray(SQUARE.crop(image, picture.face))
