@@ -1,4 +1,4 @@
-"""python -m sfpn COMMAND ...: verify, evaluate, embed, compare, train, import-published, calibrate; --help lists them."""
+"""Lightweight face verification across poses; `COMMAND --help` says more about each command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAD_INPUT = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status: 0 done, 2 bad input (one line on stderr)."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser("python -m sfpn", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser("python -m sfpn", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = arguments[0] if arguments else ""
     for command, (module_name, help_line) in COMMANDS.items():

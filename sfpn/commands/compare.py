@@ -13,6 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
+from sfpn.evaluation.cells import yaw_band_words
 from sfpn.evaluation.report import Difference, Report
 from sfpn.evaluation.tally import TREATMENTS
 
@@ -39,12 +40,12 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _line(found: Difference) -> str:
-    what = found.pose_pair or f"{found.yaw_band[0]:g}-{found.yaw_band[1]:g}°"
+    what = found.pose_pair or yaw_band_words(found.yaw_band)
     where = f"{found.protocol:14} {what:28} fold {found.fold or 'all':>3} size {found.template_size}"
-    if found.difference is None:
+    numbers = (found.a, found.b, found.difference, found.low, found.high)
+    percent = [100 * number for number in numbers if number is not None]
+    if len(percent) < len(numbers):
         return f"{where}  not enough comparisons"
+    a, b, difference, low, high = percent
     verdict = "differs" if found.differs else "no difference shown"
-    return (
-        f"{where}  {100 * found.a:6.2f} {100 * found.b:6.2f}  {100 * found.difference:+6.2f} "
-        f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]  {verdict}"
-    )
+    return f"{where}  {a:6.2f} {b:6.2f}  {difference:+6.2f} [{low:+.2f}, {high:+.2f}]  {verdict}"

@@ -1,7 +1,7 @@
 """Pose-wise error rates of one or more models on a dataset, with counts and intervals, as a Report.
 
     python -m sfpn evaluate DIR --protocol cfp --folds 1,2,3 --model base depthwise --out reports --json
-    accelerate launch --multi_gpu --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --model base --out report
+    accelerate launch --multi_gpu --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --out report
     (python -m accelerate.commands.launch, or torchrun --nproc_per_node 2, where `accelerate` itself does not start)
 
 With several models each gets REPORT/<model>. --json prints one object per cell and line: rates are fractions (0-1),
@@ -23,7 +23,7 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, progress_bar
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
-from sfpn.evaluation.cells import Cell
+from sfpn.evaluation.cells import Cell, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
@@ -109,7 +109,8 @@ def _file_name(name: str) -> str:
 
 def _line(model: str, cell: Cell) -> str:
     rates = cell.rates()
-    eer = "-" if rates.eer is None else f"{100 * rates.eer:.2f} [{100 * rates.eer_low:.2f}, {100 * rates.eer_high:.2f}]"
+    percent = [100 * rate for rate in (rates.eer, rates.eer_low, rates.eer_high) if rate is not None]
+    eer = "{:.2f} [{:.2f}, {:.2f}]".format(*percent) if len(percent) == 3 else "-"
     point = rates.operating_points[0]
     fnmr = f"{100 * point.fnmr:.2f}" if point.supported else "too few"
     accuracy = "" if cell.accuracy is None else f"{100 * cell.accuracy:.2f}"
@@ -120,6 +121,6 @@ def _line(model: str, cell: Cell) -> str:
 
 
 def _pair(cell: Cell) -> str:
-    if cell.yaw_band:
-        return f"{cell.yaw_band[0]:g}-{cell.yaw_band[1]:g}°"
+    if cell.pose_pair is None:
+        return yaw_band_words(cell.yaw_band)
     return POOLED if cell.pose_pair == POOLED else pair_label(pair_from_key(cell.pose_pair))

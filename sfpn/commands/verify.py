@@ -82,7 +82,8 @@ def report(comparison: Comparison) -> str:
         [
             *lines,
             f"pose pair: {pair_words(comparison.pose_pair)}",
-            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} ({comparison.model}, target FMR {rule.point.target_fmr:g})",
+            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} ({comparison.model}, target FMR "
+            f"{rule.point.target_fmr:g})",
             f"{headline(comparison.decision)}. {explanation(rule, comparison.score)}",
             error_rates(rule.point),
             provenance(rule),

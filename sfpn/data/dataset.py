@@ -71,7 +71,8 @@ class FaceDataset:
         files = tuple(sorted(folder.glob("data.parquet")) or sorted(folder.glob("data-*.parquet")))
         if not files or not (folder / CARD_FILE).is_file():
             raise UserError(
-                f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): make one with `python -m data_tools build`"
+                f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): "
+                "make one with `python -m data_tools build`"
             )
         return cls(folder, _read_card(folder / CARD_FILE), files)
 
@@ -93,9 +94,9 @@ class FaceDataset:
         except CANNOT_BE_READ as error:
             raise self._unreadable(error) from error
         missing = [name for name in columns if name not in rows]
-        repeated = rows["row_id"][rows["row_id"].duplicated()] if "row_id" in rows else []
-        if missing or len(repeated):
-            wrong = f"no column {missing[0]}" if missing else f"the row_id {repeated.iloc[0]!r} twice"
+        repeated = [] if missing else rows.loc[rows["row_id"].duplicated(), "row_id"].tolist()
+        if missing or repeated:
+            wrong = f"no column {missing[0]}" if missing else f"the row_id {repeated[0]!r} twice"
             raise UserError(f"the dataset {self.folder} has {wrong}: build it again")
         return rows
 
@@ -113,7 +114,10 @@ class FaceDataset:
             raise self._unreadable(error, PAIRS_FILE) from error
 
     def pictures(self, wanted: set[str]) -> Iterator[Picture]:
-        """The wanted rows in the order of the files, read a few at a time. Raises UserError where they cannot be read."""
+        """The wanted rows in the order of the files, read a few at a time.
+
+        Raises UserError where they cannot be read.
+        """
         for file in self.files:
             for rows in self._picture_rows(file, wanted):
                 yield from map(picture_of, rows)
@@ -137,7 +141,10 @@ class FaceDataset:
 
 
 def picture_of(row: dict[str, Any]) -> Picture:
-    """From the columns row_id, image, box_xyxy, landmarks_xy and quality of a row. Raises UserError if they are damaged."""
+    """From the columns row_id, image, box_xyxy, landmarks_xy and quality of a row.
+
+    Raises UserError if they are damaged.
+    """
     try:
         face = None
         if row["box_xyxy"] is not None and row["landmarks_xy"] is not None:
@@ -155,7 +162,10 @@ def _read_columns(file: Path, columns: list[str]) -> pa.Table:
 
 
 def _read_card(file: Path) -> dict[str, Any]:
-    """A dataset's card. Raises UserError unless it is a JSON object with a name and a fingerprint that can name files."""
+    """A dataset's card.
+
+    Raises UserError unless it is a JSON object with a name and a fingerprint that can name files.
+    """
 
     def refuse(why: str) -> UserError:
         return UserError(f"{file} is not a dataset's card ({why}): build the dataset again with `python -m data_tools`")

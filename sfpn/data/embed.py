@@ -39,7 +39,7 @@ def embed_dataset(
     wanted = dataset.rows()["row_id"].tolist() if row_ids is None else list(row_ids)
     known = _cached(cache, made_by)
     missing = set(wanted).difference(known.row_ids if known else ())
-    if missing:
+    if missing or known is None:
         parts = shard.gather(list(_embed_rows(dataset, embedder, missing, shard, progress)))
         known = _joined(parts, known, made_by)
         if cache and shard.index == 0:
@@ -115,10 +115,10 @@ def _batches(pictures: Iterator[Picture], shard: Shard) -> Iterator[list[Picture
 def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str, str]) -> Embeddings:
     parts = [*parts, *([known] if known else [])]
     order = np.argsort(np.concatenate([part.row_ids for part in parts]))
-    columns = (
+    row_ids, values, acquired = (
         np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired")
     )
-    return Embeddings(*columns, made_by)
+    return Embeddings(row_ids, values, acquired, made_by)
 
 
 def progress_bar(title: str, shard: Shard) -> Progress | None:

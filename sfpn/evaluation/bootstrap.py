@@ -40,7 +40,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Weighted histograms (rounds, bins) over `edges` (bins,) of comparisons with both faces found, and of the others."""
+    """Weighted histograms (rounds, bins) over `edges` (bins,): comparisons with both faces found, and the others."""
 
     edges: np.ndarray
     genuine: np.ndarray
@@ -49,7 +49,7 @@ class Rounds:
     failed_impostor: np.ndarray
 
     def treated(self, treatment: str) -> RoundHistograms:
-        """The histograms under one treatment of the failures to acquire; rejected comparisons lie in a bin before all."""
+        """The histograms under one treatment of failures to acquire; rejected comparisons lie in a bin before all."""
         if treatment == "skip":
             return RoundHistograms(self.genuine, self.impostor)
         if treatment == "whole_image":
@@ -61,7 +61,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class RoundHistograms:
-    """Weighted `genuine` and `impostor` counts (rounds, bins) in ascending bins; sfpn.evaluation.metrics for all rounds at once."""
+    """Weighted `genuine` and `impostor` counts (rounds, bins) in ascending bins; the metrics of all rounds at once."""
 
     genuine: np.ndarray
     impostor: np.ndarray

@@ -44,11 +44,15 @@ class CellScores:
 def descriptor_mean(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
     """(D,) mean of the uncentred descriptors of at most `limit` faces, evenly spread over the selection."""
     rows = selection.rows()
-    found = rows["row_id"][rows["box_xyxy"].notna()].to_numpy()
-    chosen = found[np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)]
+    chosen = evenly(rows.loc[rows["box_xyxy"].notna(), "row_id"].tolist(), limit)
     return embed_dataset(selection.dataset, embedder, chosen, progress=progress_bar("mean", Shard())).values.mean(
         axis=0
     )
+
+
+def evenly(row_ids: list[str], limit: int) -> list[str]:
+    """At most `limit` of the row_ids, evenly spread."""
+    return [row_ids[i] for i in np.linspace(0, len(row_ids) - 1, min(limit, len(row_ids))).astype(int)]
 
 
 def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
@@ -61,19 +65,19 @@ def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_I
     rows = selection.rows()
     means = []
     for pose in ("frontal", "profile"):
-        found = rows["row_id"][rows["box_xyxy"].notna() & (rows["pose"] == pose)].to_numpy()
-        if not len(found):
+        found = rows.loc[rows["box_xyxy"].notna() & (rows["pose"] == pose), "row_id"].tolist()
+        if not found:
             raise UserError(
-                f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile faces"
+                f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile "
+                "faces"
             )
-        chosen = found[np.linspace(0, len(found) - 1, min(limit // 2, len(found))).astype(int)]
-        means.append(embed_dataset(selection.dataset, embedder, chosen).values.mean(axis=0))
+        means.append(embed_dataset(selection.dataset, embedder, evenly(found, limit // 2)).values.mean(axis=0))
     difference = means[1] - means[0]
     return difference / np.linalg.norm(difference)
 
 
 def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, CellScores]:
-    """All comparisons by pose pair, from the first selection that has genuine and impostor ones; and pooled over those."""
+    """All comparisons by pose pair, of the first selection with genuine and impostor ones; and pooled over those."""
     found: dict[str, CellScores] = {}
     for selection in selections:
         rows = selection.rows()
@@ -100,7 +104,7 @@ def _pooled(cells: list[CellScores]) -> CellScores:
 
 
 def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[OperatingPoint, ...]:
-    """Thresholds from one set of scores with the error rates of another; targets that counts cannot support are left out."""
+    """Thresholds from one set of scores, error rates of another; targets that counts cannot support are left out."""
     points = []
     for target in metrics.FMR_TARGETS:
         chosen = metrics.operating_point(setting.genuine, setting.impostor, target)
@@ -154,7 +158,7 @@ def results_of(report: Report) -> list[dict]:
 
 
 def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: bool = False) -> None:
-    """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes.
+    """Write the descriptor mean of the selection's faces into a card; what depended on another mean goes.
 
     remove_pose_direction: write the pose direction too. Raises UserError if the selection lacks one of the two poses.
     """
@@ -174,7 +178,7 @@ def _rounded(vector: np.ndarray) -> tuple[float, ...]:
 
 
 def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:
-    """Write operating points set on some people and measured on others, and histograms; returns the scores measured on."""
+    """Write histograms, and operating points set on some people and measured on others; returns the latter's scores."""
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
     setting, measuring = cell_scores(embedder, set_on), cell_scores(embedder, measure_on)
     shared = [key for key in setting if key in measuring]

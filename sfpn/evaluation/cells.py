@@ -85,7 +85,7 @@ class Cell:
     def hardest(self, kind: str) -> pd.DataFrame:
         """The up to 50 hardest `genuine` or `impostor` pairs, hardest first."""
         table = self.tables["hardest"]
-        return table[table["kind"] == kind].reset_index(drop=True)
+        return table.loc[table["kind"] == kind].reset_index(drop=True)
 
     def rounds(self, metric: str = "eer", treatment: str = WHOLE_IMAGE) -> np.ndarray:
         """The value of a metric in every bootstrap round (NaN where it is not defined)."""
@@ -97,7 +97,11 @@ class Cell:
         table = self.tables["histogram"]
         edges = table["lower_edge"].to_numpy()
         genuine, impostor = (
-            treat(Scores.binned(edges, table[kind]), Scores.binned(edges, table[f"failed_{kind}"]), treatment)
+            treat(
+                Scores.binned(edges, np.asarray(table[kind])),
+                Scores.binned(edges, np.asarray(table[f"failed_{kind}"])),
+                treatment,
+            )
             for kind in ("genuine", "impostor")
         )
         return metrics.rates_at(genuine, impostor, threshold)
@@ -111,7 +115,12 @@ class Cell:
     def _of(self, name: str, treatment: str) -> pd.DataFrame:
         table = self.tables[name]
         chosen = table["treatment"] == self._stored(treatment)
-        return table[chosen].drop(columns="treatment").reset_index(drop=True)
+        return table.loc[chosen].drop(columns="treatment").reset_index(drop=True)
+
+
+def yaw_band_words(band: tuple[float, float] | None) -> str:
+    """'15-30°', for a cell by |yaw difference|; '' for another."""
+    return f"{band[0]:g}-{band[1]:g}°" if band else ""
 
 
 def metric_name(target_fmr: float) -> str:

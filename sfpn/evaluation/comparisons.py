@@ -37,7 +37,10 @@ class Samples:
 
     @classmethod
     def build(cls, row_ids, identities, poses, embeddings, yaw_degrees=None, acquired=None, templates=None) -> Samples:
-        """From columns in any order; embeddings of any length are normalised. Raises ValueError for a zero embedding."""
+        """From columns in any order; embeddings of any length are normalised.
+
+        Raises ValueError for a zero embedding.
+        """
         row_ids, identities = np.asarray(row_ids, str), np.asarray(identities, str)
         names, subjects = np.unique(identities, return_inverse=True)
         order = np.lexsort((row_ids, subjects))

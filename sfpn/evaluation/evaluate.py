@@ -52,17 +52,21 @@ def evaluate(
     rows, shard = dataset.rows(), shard or Shard()
     pairs = official_pairs(protocol, dataset.pairs(), config.folds)
     complete = pairs["row_id_a"].isin(rows["row_id"]) & pairs["row_id_b"].isin(rows["row_id"])
-    chosen = protocol.choose(rows, pairs[complete])
+    whole_pairs, incomplete = pairs.loc[complete], len(pairs) - int(np.sum(complete))
+    chosen = protocol.choose(rows, whole_pairs).tolist()
     embeddings = embed_dataset(dataset, embedder, chosen, cache, shard, _of_stage(progress, "embedding"))
     if shard.index:
         return None
     samples = make_samples(rows, embeddings)
-    cells = tuple(_measured(protocol.plan(samples, pairs[complete]), samples, config, progress))
-    return Report(_header(dataset, embeddings, samples, config, int((~complete).sum())), cells)
+    cells = tuple(_measured(protocol.plan(samples, whole_pairs), samples, config, progress))
+    return Report(_header(dataset, embeddings, samples, config, incomplete), cells)
 
 
 def make_samples(rows: pd.DataFrame, embeddings: Embeddings) -> Samples:
-    """The labels of the dataset beside the embeddings, by row_id. Raises UserError for an embedding without direction."""
+    """The labels of the dataset beside the embeddings, by row_id.
+
+    Raises UserError for an embedding without direction.
+    """
     labels = rows.set_index("row_id").loc[embeddings.row_ids]
     try:
         return Samples.build(

@@ -123,7 +123,7 @@ def _histogram(counted: Tally) -> pd.DataFrame:
     }
     columns = {name: np.diff(scores.below(np.append(edges, 2.0))) for name, scores in kinds.items()}
     table = pd.DataFrame({"lower_edge": edges, **columns})
-    return table[table[list(columns)].any(axis=1)].reset_index(drop=True)
+    return table.loc[table[list(columns)].any(axis=1)].reset_index(drop=True)
 
 
 def _hardest(samples: Samples, counted: Tally) -> pd.DataFrame:

@@ -19,16 +19,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from sfpn.evaluation.scores import Scores
-from sfpn.schema import OperatingPoint
+from sfpn.schema import UNKNOWN, OperatingPoint
 
 FMR_TARGETS = (0.01, 0.001, 0.0001)
 SUPPORT = 3.0  # impostor comparisons needed, times the target: the rule of three
 
 ScoreInput = np.ndarray | Scores
+Numbers = TypeVar("Numbers", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,7 @@ def fnmr(genuine: ScoreInput, thresholds: np.ndarray | float, inclusive: bool = 
     return _rate(genuine.below(thresholds, inclusive=inclusive), genuine.total)
 
 
-def rates_at(
-    genuine: ScoreInput, impostor: ScoreInput, threshold: float, target: float | None = None
-) -> OperatingPoint:
+def rates_at(genuine: ScoreInput, impostor: ScoreInput, threshold: float, target: float = UNKNOWN) -> OperatingPoint:
     """Both error rates and their counts at one threshold."""
     genuine, impostor = Scores.of(genuine), Scores.of(impostor)
     false_non_matches, false_matches = int(genuine.below(threshold)), impostor.total - int(impostor.below(threshold))
@@ -118,11 +118,11 @@ def eer(genuine: ScoreInput, impostor: ScoreInput) -> EqualErrorRate:
     score = min(genuine.first(crossed), impostor.first(crossed))
     fmr_at, fmr_above = float(fmr(impostor, score)), float(fmr(impostor, score, inclusive=False))
     fnmr_at, fnmr_above = float(fnmr(genuine, score)), float(fnmr(genuine, score, inclusive=True))
-    rate = float(crossing(fmr_at, fnmr_at, fmr_above, fnmr_above))
+    rate = crossing(fmr_at, fnmr_at, fmr_above, fnmr_above)
     return EqualErrorRate(rate, score, max(fnmr_at, fmr_above), min(fnmr_above, fmr_at))
 
 
-def crossing(fmr_at: np.ndarray, fnmr_at: np.ndarray, fmr_above: np.ndarray, fnmr_above: np.ndarray) -> np.ndarray:
+def crossing(fmr_at: Numbers, fnmr_at: Numbers, fmr_above: Numbers, fnmr_above: Numbers) -> Numbers:
     """Where the segment from the rates at a score to those just above it crosses FMR = FNMR (numbers or arrays)."""
     gap_at, gap_above = fmr_at - fnmr_at, fnmr_above - fmr_above
     return (fmr_at * gap_above + fmr_above * gap_at) / (gap_at + gap_above)

@@ -1,7 +1,7 @@
 """Report: the pose-wise error rates of one model on one dataset, as a small folder that opens anywhere.
 
-    report.json                                   header, and per cell its counts, rates and intervals
-    det.parquet histogram.parquet hardest.parquet rounds.parquet      the tables of all cells (see sfpn.evaluation.cells.Cell)
+    report.json                                        header, and per cell its counts, rates and intervals
+    {det,histogram,hardest,rounds}.parquet             the tables of all cells (see sfpn.evaluation.cells.Cell)
 
 Reading it needs neither the model nor the pictures:
 
@@ -108,7 +108,7 @@ class Report:
 
     def yaw_cells(self) -> list[Cell]:
         """The cells by |yaw difference|, ascending."""
-        return sorted((cell for cell in self.cells if cell.yaw_band), key=lambda cell: cell.yaw_band)
+        return sorted((cell for cell in self.cells if cell.yaw_band), key=lambda cell: cell.yaw_band or ())
 
     def mismatches(self, weights_sha256: str | None = None, dataset_fingerprint: str | None = None) -> list[str]:
         """One sentence for each of the given hashes that is not the one this report was made with."""
@@ -128,7 +128,8 @@ class Report:
         differing = [name for name in SAME_PAIRS if self.header.get(name) != other.header.get(name)]
         if differing:
             raise UserError(
-                f"the two reports are not about the same pairs ({', '.join(differing)} differ): evaluate both models on the same dataset, folds and seed"
+                f"the two reports are not about the same pairs ({', '.join(differing)} differ): "
+                "evaluate both models on the same dataset, folds and seed"
             )
         theirs = {_key(cell): cell for cell in other.cells}
         return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
@@ -179,16 +180,18 @@ class Report:
             raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
         if stored is None:
             raise UserError(f"{folder} has another report format than the {FORMAT} of this version: evaluate again")
-        parts = {name: dict(list(table.groupby("cell"))) for name, table in tables.items()}
         cells = (
-            replace(cell, tables={name: _part(parts[name], tables[name], number) for name in TABLES})
+            replace(cell, tables={name: _part(table, number) for name, table in tables.items()})
             for number, cell in enumerate(stored.cells)
         )
         return cls(stored.header, tuple(cells))
 
     @classmethod
     def _checked(cls, content: Any) -> Report:
-        """The report in JSON values, every field of the right kind. Raises ValueError that names the first that is not."""
+        """The report in JSON values, every field of the right kind.
+
+        Raises ValueError that names the first that is not.
+        """
         from pydantic import TypeAdapter, ValidationError
 
         try:
@@ -242,7 +245,7 @@ def _flat(rates: Rates) -> dict[str, Any]:
 
 
 def _without_unknowns(record: dict[str, Any]) -> dict[str, Any]:
-    """An operating point without its nulls, which stand for what an unsupported one lacks; other objects as they are."""
+    """An operating point without nulls, which stand for what an unsupported one lacks; other objects as they are."""
     return {key: value for key, value in record.items() if value is not None} if "target_fmr" in record else record
 
 
@@ -255,9 +258,9 @@ def _read_table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _part(parts: dict[int, pd.DataFrame], table: pd.DataFrame, number: int) -> pd.DataFrame:
-    """The rows of one cell; a table may have none of it."""
-    return parts.get(number, table.iloc[:0]).drop(columns="cell")
+def _part(table: pd.DataFrame, number: int) -> pd.DataFrame:
+    """The rows of one cell; there may be none."""
+    return table.loc[table["cell"] == number].drop(columns="cell")
 
 
 def _key(cell: Cell) -> tuple:
@@ -265,14 +268,28 @@ def _key(cell: Cell) -> tuple:
 
 
 def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
-    values = [_value(cell.rates(treatment), metric) for cell in (a, b)]
-    rounds = b.rounds(metric, treatment) - a.rounds(metric, treatment) if None not in values else np.array([])
+    of_a, of_b = (_value(cell.rates(treatment), metric) for cell in (a, b))
+    rounds = b.rounds(metric, treatment) - a.rounds(metric, treatment) if None not in (of_a, of_b) else np.array([])
     rounds = rounds[np.isfinite(rounds)]
-    if not len(rounds):
-        return Difference(*_key(a), metric, *values, None, None, None, False)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = (float(end) for end in np.quantile(rounds, [tail, 1 - tail]))
-    return Difference(*_key(a), metric, *values, values[1] - values[0], low, high, low > 0 or high < 0)
+    difference = low = high = None
+    if of_a is not None and of_b is not None and len(rounds):
+        tail = (1 - CONFIDENCE) / 2
+        low, high = (float(end) for end in np.quantile(rounds, [tail, 1 - tail]))
+        difference = of_b - of_a
+    return Difference(
+        protocol=a.protocol,
+        pose_pair=a.pose_pair,
+        fold=a.fold,
+        template_size=a.template_size,
+        yaw_band=a.yaw_band,
+        metric=metric,
+        a=of_a,
+        b=of_b,
+        difference=difference,
+        low=low,
+        high=high,
+        differs=low is not None and high is not None and (low > 0 or high < 0),
+    )
 
 
 def _value(rates: Rates, metric: str) -> float | None:

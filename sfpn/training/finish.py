@@ -1,4 +1,4 @@
-"""The end of a run: batch normalisation folded, descriptor mean, operating points, results and card, none of it by hand."""
+"""The end of a run: batch normalisation folded, descriptor mean, operating points, results and card, all by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from sfpn.network.model import SFPN, fold_batch_norm
 from sfpn.schema import pair_record
 
 LIMITS = (
-    "Thresholds are measured on press photos of celebrities; expect other error rates on children, low resolution, masks, "
+    "Thresholds are measured on press photos of celebrities; "
+    "expect other error rates on children, low resolution, masks, "
     "heavy occlusion and other cameras. Not for identifying people, not for decisions about them."
 )
 

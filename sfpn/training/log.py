@@ -17,7 +17,10 @@ NOT_LOSSES = ("images", "learning_rate")
 
 @dataclass
 class Meter:
-    """Means of a step's losses since the last log line. Part of the checkpoint, so that no line depends on interruptions."""
+    """Means of a step's losses since the last log line.
+
+    Part of the checkpoint, so that no line depends on interruptions.
+    """
 
     steps: int = 0
     images: float = 0.0
@@ -62,14 +65,17 @@ class Log:
         self.path, self.main = folder / LOG_FILE, main
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of steps that a killed run had done after its last checkpoint: they are about to be done again."""
+        """Drop the lines of steps that a killed run had done after its last checkpoint: they will be done again."""
         if not self.main or not self.path.is_file():
             return
         kept = [line for line in self.path.read_text().splitlines(keepends=True) if _step_of(line) <= step]
         write_text("".join(kept), self.path)
 
     def add(self, step: int, meter: Meter, validated: dict) -> str:
-        """Append a line: the step, the mean losses since the last line, and what the validation found. Returns the line."""
+        """Append a line: the step, the mean losses since the last line, and what the validation found.
+
+        Returns the line.
+        """
         record = {"step": step} | ({} if meter.learning_rate is None else {"learning_rate": meter.learning_rate})
         record |= meter.means() | validated
         if meter.images:

@@ -34,14 +34,19 @@ TAKES_LESS_MEMORY = "lower the batch size"
 class Settings(Protocol):
     """What the loop reads of a run's frozen settings."""
 
-    steps: int  # the run ends here at the latest
+    @property
+    def steps(self) -> int:
+        """The run ends here at the latest."""
+        ...
 
 
 class Trainable(Protocol):
     """What `drive` trains."""
 
     step: int  # optimizer steps done
-    config: Settings
+
+    @property
+    def config(self) -> Settings: ...
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; its losses by name. `images` (seen) and `learning_rate` beside them are shown as such.
@@ -79,7 +84,8 @@ class Loop:
 def drive(run: Trainable, loop: Loop) -> bool:
     """Train to the end (True) or until SIGTERM or Ctrl-C (False); either way the checkpoint is up to date.
 
-    Raises UserError when a loss is not finite, memory runs out, a decoding process dies, or the folder holds another run.
+    Raises UserError when a loss is not finite, memory runs out, a decoding process dies, or the folder holds another
+    run.
     """
     loop.folder.mkdir(parents=True, exist_ok=True)
     meter, ended = _resume(run, loop)
@@ -108,6 +114,11 @@ def check_finite(losses: dict[str, float], step: int, learning_rate: float) -> N
     bad = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
     if bad:
         raise FloatingPointError(f"step {step}, learning rate {learning_rate:g}: loss {', '.join(bad)}")
+
+
+def weighted_sum(losses: dict[str, torch.Tensor], weights: dict[str, float]) -> torch.Tensor:
+    """() what a step minimises: the losses (each ()) times their weights, where not given 1."""
+    return torch.stack([weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
 
 
 def check_same_settings(before: dict, now: dict, changeable: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ datasets the crops come from.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Pack:
         return len(self.row_ids)
 
 
-def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selection] = ()) -> int:
+def write_pack(selections: list[Selection], folder: Path, unlabelled: Sequence[Selection] = ()) -> int:
     """Crop every face of the selections into a new pack; returns how many rows had no face and were left out.
 
     unlabelled: more selections, whose column identity does not say who is who.

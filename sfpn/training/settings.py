@@ -1,4 +1,4 @@
-"""Fields of the frozen settings of a run that are also options of its command, each with what it means and in what unit."""
+"""Fields of a run's frozen settings that are also options of its command, each with what it means, in what unit."""
 
 from __future__ import annotations
 

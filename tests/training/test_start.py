@@ -1,4 +1,4 @@
-"""Where a run starts: batch normalisation inserted and folded away again, torchvision's SqueezeNet mapped, a download refused."""
+"""Where a run starts: batch normalisation inserted and folded away, torchvision's SqueezeNet mapped, no download."""
 
 from __future__ import annotations
 

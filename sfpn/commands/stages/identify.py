@@ -5,9 +5,9 @@
     python -m data_tools build vggface2 FOLDER --require-face --out datasets/vggface2
     python -m sfpn train finetune datasets/vggface2:train --start-from runs/ms1m --out runs/vggface2
 
-MS1M's RecordIO container is read once, by `build`: shards hold the same encoded pictures, but are checked, need no index
-in memory, and are read like any other dataset. MS1M's pictures are aligned face crops: where the face box lies in one is
-known, so that they need no detector, and the pictures of a dataset that was built without one are taken for such crops.
+MS1M's RecordIO container is read once, by `build`: shards hold the same encoded pictures, but are checked, need no
+index in memory, and are read like any other dataset. MS1M's pictures are aligned face crops: where the face box lies in
+one is known, so they need no detector, and pictures of a dataset that was built without one are taken for such crops.
 """
 
 from __future__ import annotations

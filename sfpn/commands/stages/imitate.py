@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser, stage: str) -> None:
         nargs="*",
         default=[],
         metavar="FILES",
-        help="embeddings of the pack's rows by other models (python -m sfpn embed); files of one model joined by commas",
+        help="embeddings of the pack's rows by other models (see embed); the files of one model joined by commas",
     )
     parser.add_argument("--validate", metavar="DIR[:SPLIT]", help="log the EER on these people")
     add_settings(parser.add_argument_group("the recipe", "what the result depends on"), ImitateConfig)

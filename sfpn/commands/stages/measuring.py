@@ -38,7 +38,10 @@ def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measuring_of(args: argparse.Namespace) -> Measuring:
-    """From the options of `add_measuring_arguments`. Raises UserError if a set cannot be read or one side is missing."""
+    """From the options of `add_measuring_arguments`.
+
+    Raises UserError if a set cannot be read or one side is missing.
+    """
     if bool(args.set_on) != bool(args.measure_on):
         raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
     set_on, measure_on = (tuple(map(Selection.parse, some or ())) for some in (args.set_on, args.measure_on))

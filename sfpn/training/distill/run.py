@@ -68,7 +68,10 @@ def train(
 
 
 def load_targets(file: Path, pack: Pack, size: int) -> tuple[np.ndarray, list[str]]:
-    """((N, size) targets in the pack's order, titles of the teachers). Raises UserError if a row has none, or of another size."""
+    """((N, size) targets in the pack's order, titles of the teachers).
+
+    Raises UserError if a row has none, or of another size.
+    """
     embeddings = Embeddings.load(file)
     known = set(embeddings.row_ids)
     missing = [row_id for row_id in pack.row_ids if row_id not in known]
@@ -78,7 +81,8 @@ def load_targets(file: Path, pack: Pack, size: int) -> tuple[np.ndarray, list[st
         )
     if embeddings.values.shape[1] != size:
         raise UserError(
-            f"{file}: targets of {embeddings.values.shape[1]} numbers, descriptors of {size}; make targets for these weights"
+            f"{file}: targets of {embeddings.values.shape[1]} numbers, descriptors of {size}; "
+            "make targets for these weights"
         )
     return embeddings.of(pack.row_ids).values.astype(np.float32), json.loads(embeddings.made_by["teachers"])
 
@@ -104,7 +108,8 @@ def run_card(sources: Sources, distiller: Distiller, start: Card, teachers: list
         architecture={},
         preprocess=start.preprocess,
         licence=(
-            f"Weights: non-commercial research use, as the teachers ({', '.join(teachers)}) and the pictures are: {data}. "
+            f"Weights: non-commercial research use, as the teachers ({', '.join(teachers)}) and the pictures are: "
+            f"{data}. "
             f"Started from {start.title} ({start.licence}). Code: MIT."
         ),
         mirror_sum=mirror_sum,

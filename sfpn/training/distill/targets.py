@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.linalg import orthogonal_procrustes
 
 from sfpn.data.embeddings import Embeddings, unit_length
@@ -20,6 +19,7 @@ from sfpn.network import checkpoint
 from sfpn.training.batches import Batches
 from sfpn.training.descriptors import plain_descriptors, spread_rows
 from sfpn.training.pack import UNLABELLED, Pack
+from sfpn.training.start import channels_last
 
 FIT_IMAGES = 4_000
 
@@ -55,7 +55,8 @@ class TeacherFile:
         where = ", ".join(map(str, self.files))
         if missing:
             raise UserError(
-                f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); embed their dataset too"
+                f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); "
+                "embed their dataset too"
             )
         if len(names) > 1:
             raise UserError(
@@ -65,9 +66,9 @@ class TeacherFile:
 
 
 def joint(parts: list[np.ndarray], weights: list[float]) -> np.ndarray:
-    """(N, sum of D) unit vectors whose cosines are the weighted mean of the teachers' cosines, each teacher centred first.
+    """(N, sum of D) unit vectors whose cosines are the weighted mean of the teachers' cosines.
 
-    parts: one (N, D) array of unit vectors per teacher.
+    parts: one (N, D) array of unit vectors per teacher; each is centred first.
     """
     shares = np.sqrt(np.array(weights) / sum(weights))
     centred = [unit_length(part - part.mean(axis=0)) for part in parts]
@@ -91,7 +92,7 @@ def toward_identity(targets: np.ndarray, identities: np.ndarray, share: float) -
 
 
 def fit_to(targets: np.ndarray, descriptors: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """(targets (N, D) in D' dimensions, how much of their squared length is kept), turned to lie close to `descriptors`.
+    """(targets (N, D) in D' dimensions, turned to lie near `descriptors`; how much of their squared length is kept).
 
     The cut is the leading singular subspace; the turn is the orthogonal Procrustes solution (Schönemann 1966), so both
     leave cosines as they are. descriptors: (R, D') centred descriptors of some rows by the student at its start.
@@ -119,7 +120,7 @@ def prototypes(targets: np.ndarray, identities: np.ndarray) -> tuple[np.ndarray,
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets keyed by row_id, the teachers behind them with their weights, and how much of their joint space is kept."""
+    """Targets keyed by row_id, the teachers behind them with their weights, and the kept share of their joint space."""
 
     embeddings: Embeddings
     teachers: tuple[str, ...]
@@ -132,7 +133,7 @@ def make_targets(pack: Pack, teachers: list[TeacherFile], start_from: str | Path
     start, card = checkpoint.load(start_from)
     rows = spread_rows(len(pack), FIT_IMAGES)
     batches = Batches(pack, card.preprocess, seed=0)
-    descriptors = plain_descriptors(start.to(memory_format=torch.channels_last), batches, rows)
+    descriptors = plain_descriptors(channels_last(start), batches, rows)
     together = joint(list(parts), [teacher.weight for teacher in teachers])
     targets, kept = fit_to(together, descriptors - descriptors.mean(axis=0), rows)
     said = tuple(f"{name} x {teacher.weight:g}" for name, teacher in zip(names, teachers, strict=True))

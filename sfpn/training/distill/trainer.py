@@ -1,8 +1,8 @@
 """Distillation towards a target space: the student puts a disturbed face where the teachers put the face.
 
-The targets (sfpn.training.distill.targets) have the size of the descriptor and lie where the student's descriptors start, so a
-step needs no teacher, no head and no pairs: it turns each centred descriptor towards its own target, and away from the
-targets of other people (softmax over all of them, with the target of each person as fixed class weights).
+The targets (sfpn.training.distill.targets) have the size of the descriptor and lie where the student's descriptors
+start, so a step needs no teacher, no head and no pairs: it turns each centred descriptor towards its own target, and
+away from the targets of other people (softmax over all of them, with each person's target as fixed class weights).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 from sfpn.training.descriptors import descriptors, plain_descriptors, spread_rows
 from sfpn.training.distill.targets import prototypes, toward_identity
-from sfpn.training.loop import check_finite, check_same_settings
+from sfpn.training.loop import check_finite, check_same_settings, weighted_sum
 from sfpn.training.pack import Pack
 from sfpn.training.schedule import follow, warm_cosine
 from sfpn.training.settings import setting
@@ -70,7 +70,7 @@ class DistillConfig:
 
 
 class Distiller:
-    """Holds a run's state: the student and its running mean, the mean that centres descriptors, the optimizer and the step."""
+    """A run's state: the student, its running mean, the mean that centres descriptors, the optimizer and the step."""
 
     def __init__(
         self, config: DistillConfig, pack: Pack, student: SFPN, targets: np.ndarray, preprocess: Preprocess, accelerator
@@ -95,7 +95,7 @@ class Distiller:
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its losses by name. Raises FloatingPointError on a non-finite loss."""
-        rate = self.schedule.get_last_lr()[0]
+        rate = float(self.schedule.get_last_lr()[0])
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._gradients()
         check_finite(losses, self.step, rate)
@@ -110,7 +110,8 @@ class Distiller:
     def _update_average(self) -> None:
         """An exponential mean of the weights (Polyak averaging), over fewer steps while there have been few."""
         share = max(1 / self.config.average_steps, 1 / (1 + self.step / 10))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.student.parameters()), share)
+        for mean, value in zip(self.average.parameters(), self.student.parameters(), strict=True):
+            mean.lerp_(value, share)
 
     def _rate_at(self, step: int) -> float:
         return self.config.rate * warm_cosine(step, self.config.steps, WARM_STEPS, LOWEST_RATE)
@@ -128,7 +129,7 @@ class Distiller:
             with processes.autocast():
                 centred = descriptors(self.student, part, early) - self.mean
                 losses = self._losses(centred, torch.from_numpy(part_rows).to(processes.device))
-            (sum(losses[name] * weight for name, weight in self.weights.items()) / parts).backward()
+            (weighted_sum(losses, self.weights) / parts).backward()
             sums += torch.stack([losses[name].detach() for name in self.weights]) / parts
         if processes.num_processes > 1:
             for parameter in self.parameters:

@@ -86,7 +86,8 @@ def memory_advice(config: IdentifyConfig, processes: int) -> str:
     """What to do when the memory is not enough."""
     at_once = config.batch // processes // config.accumulate
     return (
-        f"{at_once} images at once do not fit; raise --accumulate {config.accumulate} (the same training in smaller parts), "
+        f"{at_once} images at once do not fit; raise --accumulate {config.accumulate} (the same training in smaller "
+        "parts), "
         f"use --precision bf16, or lower --batch {config.batch}"
     )
 
@@ -125,4 +126,5 @@ def last_validation(folder: Path) -> dict:
 
 def _counts(data: TrainingSet) -> str:
     left_out = ", ".join(f"{count} {reason}" for reason, count in data.left_out.items())
-    return f"{len(data.train)} images of {data.train.identities} identities, {len(data.validation)} for validation; left out: {left_out}"
+    images = f"{len(data.train)} images of {data.train.identities} identities"
+    return f"{images}, {len(data.validation)} for validation; left out: {left_out}"

@@ -25,13 +25,14 @@ from sfpn.training.identify.stream import Batch, Share, TrainingStream, Validati
 from sfpn.training.loop import check_finite, check_same_settings
 from sfpn.training.processes import PRECISIONS
 from sfpn.training.settings import setting
+from sfpn.training.start import channels_last
 
 CHANGEABLE = ("steps", "epochs", "accumulate", "precision", "workers", "save_every_seconds")  # when a run is continued
 
 
 @dataclass(frozen=True)
 class IdentifyConfig:
-    """One run; saved with its checkpoints and in the card. The defaults are the paper's (arXiv 2007.08566) where it says.
+    """One run; saved with its checkpoints and in the card. Defaults are the paper's (arXiv 2007.08566) where it says.
 
     `depthwise`, `momentum` and `start_from` are part of the recipe too; `steps` is worked out from `epochs`.
     """
@@ -80,6 +81,8 @@ RECIPE = tuple(field.name for field in fields(IdentifyConfig) if field.name not 
 class Recognizer(nn.Module):
     """A network with an identification head: pixels in, losses out."""
 
+    mean: torch.Tensor
+
     def __init__(self, network: SFPN, head: nn.Module, consistency: float) -> None:
         super().__init__()
         self.network, self.head, self.consistency = network, head, consistency
@@ -121,7 +124,7 @@ class Identification:
         self.config, self.data, self.data_named, self.accelerator = config, data, data_named, accelerator
         self.share = Share(accelerator.process_index, accelerator.num_processes)
         head = make_head(config.loss, network.config.descriptor_size, data.train.identities, config.margin)
-        self.recognizer = Recognizer(network, head, config.consistency).to(memory_format=torch.channels_last)
+        self.recognizer = channels_last(Recognizer(network, head, config.consistency))
         self.plateau = Plateau(config.rates, config.patience)
         optimizer = torch.optim.SGD(
             self.recognizer.parameters(), config.rates[0], config.momentum, weight_decay=config.weight_decay
@@ -187,7 +190,7 @@ class Identification:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy of identification on the validation rows, without margin; lowers the rate where the loss is flat."""
+        """Loss and accuracy of identification on the validation rows, without margin; a flat loss lowers the rate."""
         self.recognizer.eval()
         device = self.accelerator.device
         sums = torch.zeros(3, dtype=torch.float64)
@@ -248,7 +251,8 @@ def _check_divisible(config: IdentifyConfig, processes: int) -> None:
     parts = processes * config.accumulate
     if config.batch % parts:
         raise UserError(
-            f"--batch {config.batch} cannot be shared by {processes} processes in --accumulate {config.accumulate} parts; "
+            f"--batch {config.batch} cannot be shared by {processes} processes in --accumulate {config.accumulate} "
+            "parts; "
             f"give a multiple of {parts}"
         )
     if config.consistency and not config.pose_balanced:

@@ -22,10 +22,11 @@ from sfpn.photos.preprocess import Preprocess
 from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 from sfpn.training.imitate.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
-from sfpn.training.loop import check_finite, check_same_settings
+from sfpn.training.loop import check_finite, check_same_settings, weighted_sum
 from sfpn.training.pack import Pack
 from sfpn.training.schedule import follow, warm_cosine
 from sfpn.training.settings import setting
+from sfpn.training.start import channels_last
 
 VALIDATE_EVERY = 8_000  # images
 WARM_STEPS, LOWEST_RATE = 50, 0.02  # of the learning rate in each stage; the second as a share of the highest
@@ -79,7 +80,7 @@ class Imitator:
         torch.manual_seed(config.seed)
         self.config, self.batches = config, Batches(pack, preprocess, config.seed)
         self.student = SFPN(SFPNConfig(depthwise=config.depthwise, batch_norm=True, dropout=0.0))
-        self.student.to(memory_format=torch.channels_last)
+        channels_last(self.student)
         self.embeddings = [torch.from_numpy(values).float() for values in embeddings]
         self.heads = nn.ModuleList(nn.Linear(self.student.config.descriptor_size, e.shape[1]) for e in self.embeddings)
         self.optimizer = torch.optim.AdamW(
@@ -88,14 +89,14 @@ class Imitator:
         sample, _ = self.batches.views(
             np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none()
         )
-        self.teacher = TeacherMaps(teacher.to(memory_format=torch.channels_last), sample)
+        self.teacher = TeacherMaps(channels_last(teacher), sample)
         self.schedule = follow(self.optimizer, self._rate_at)
         self.step = 0
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its losses by name. Raises FloatingPointError on a non-finite loss."""
         blocks = self.step < self.config.block_steps
-        rate = self.schedule.get_last_lr()[0]
+        rate = float(self.schedule.get_last_lr()[0])
         self.student.train()
         if not blocks:
             self._hold_early_statistics()
@@ -125,7 +126,7 @@ class Imitator:
         patches = views[:, :, top : top + config.patch_size, left : left + config.patch_size]
         with torch.autocast("cpu", torch.bfloat16):
             losses = block_losses(self.student, patches, self.teacher(patches))
-        sum(losses.values()).backward()
+        weighted_sum(losses, {}).backward()
         return {name: value.item() for name, value in losses.items()}
 
     def _network_gradients(self) -> dict[str, float]:
@@ -141,8 +142,7 @@ class Imitator:
                     self.student, part, self.teacher(part), self.teacher.mean_descriptor, train_early
                 )
             losses |= self._embedding_losses(descriptors, part_rows)
-            total = sum(self._weight(name) * value for name, value in losses.items()) / parts
-            total.backward()
+            (weighted_sum(losses, self.weights) / parts).backward()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / parts
         return sums
@@ -161,9 +161,11 @@ class Imitator:
             for i, (head, values) in enumerate(zip(self.heads, self.embeddings, strict=True))
         }
 
-    @staticmethod
-    def _weight(name: str) -> float:
-        return DESCRIPTOR_WEIGHT if name == "descriptor" else EMBEDDING_WEIGHT if name.startswith("embedding") else 1.0
+    @property
+    def weights(self) -> dict[str, float]:
+        """Loss name -> its weight, for those that weigh more than the maps."""
+        embeddings = {f"embedding{i}": EMBEDDING_WEIGHT for i in range(len(self.embeddings))}
+        return {"descriptor": DESCRIPTOR_WEIGHT} | embeddings
 
     def state(self) -> dict:
         """What `restore` needs to continue, tensors and plain values only."""
