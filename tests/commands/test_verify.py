@@ -155,6 +155,13 @@ def test_bad_models_are_refused(damage, says, tmp_path, photos, capsys):
     assert (status, out) == (2, "") and err.count("\n") == 1 and says in err
 
 
+@pytest.mark.parametrize("fmr", ["2", "-0.1", "often", "nan"])
+def test_a_target_that_is_no_rate_is_refused(fmr, photos, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["verify", photos["front"], photos["side"], f"--fmr={fmr}"])
+    assert f"must be a number from 0 to 1, got '{fmr}'" in capsys.readouterr().err
+
+
 def test_no_traceback_from_the_real_command():
     command = [sys.executable, "-m", "sfpn", "verify", "nowhere.jpg", "nowhere.jpg", "--model", "base"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
