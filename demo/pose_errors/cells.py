@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from sfpn.evaluation.cells import Cell, Rates
 from sfpn.evaluation.report import Report
-from sfpn.schema import POSE_PAIRS, pair_from_key, pair_key, pair_label
+from sfpn.schema import POSE_PAIRS, OperatingPoint, pair_from_key, pair_key, pair_label
 
 EER = "eer"
 METRICS = {
@@ -82,13 +81,13 @@ def value_of(cell: Cell, view: View) -> Value:
     if view.metric == EER:
         return Value(rates.eer, rates.eer_low, rates.eer_high, rates.genuine, rates.impostor)
     point = _point(rates, view.metric)
-    supported = point["supported"]
-    low, high = (point["fnmr_low"], point["fnmr_high"]) if supported else (None, None)
-    return Value(point["fnmr"] if supported else None, low, high, rates.genuine, rates.impostor)
+    supported = point.supported
+    low, high = (point.fnmr_low, point.fnmr_high) if supported else (None, None)
+    return Value(point.fnmr if supported else None, low, high, rates.genuine, rates.impostor)
 
 
-def _point(rates: Rates, metric: str) -> dict[str, Any]:
-    return next(point for point in rates.operating_points if f"fnmr_at_{point['target_fmr']:g}" == metric)
+def _point(rates: Rates, metric: str) -> OperatingPoint:
+    return next(point for point in rates.operating_points if f"fnmr_at_{point.target_fmr:g}" == metric)
 
 
 def table_of(report: Report, view: View) -> pd.DataFrame:

@@ -28,7 +28,7 @@ class Selection:
 
     @classmethod
     def open(cls, text: str) -> Selection:
-        """Without looking at the rows, of which there may be millions. Raises UserError if the folder is not a dataset."""
+        """Without a look at the rows, which may be millions. Raises UserError if the folder is not a dataset."""
         folder, _, split = text.partition(":")
         return cls(FaceDataset.open(Path(folder)), split or None)
 
@@ -39,7 +39,7 @@ class Selection:
     def rows(self) -> pd.DataFrame:
         """The selected rows, all columns but the image."""
         rows = self.dataset.rows()
-        return rows if self.split is None else rows[rows["split"] == self.split]
+        return rows if self.split is None else rows.loc[rows["split"] == self.split]
 
     def poses_are_estimates(self) -> bool:
         """Whether the set has no pose labels of its own: every pose is the estimator's."""

@@ -56,13 +56,14 @@ class Tried:
 def some_faces(dataset: FaceDataset) -> list[LabelledFace]:
     """A few frontal and three-quarter pictures of a few people, those with the most. Raises UserError for too few."""
     rows = dataset.rows()
-    rows = rows[rows["box_xyxy"].notna() & rows["pose"].isin(["frontal", "three_quarter"])].sort_values("row_id")
-    rows = rows.groupby("identity", sort=True).head(PICTURES_EACH)
-    counts = rows["identity"].value_counts(sort=False)
-    people = sorted(counts[counts >= 2].index, key=lambda identity: (-counts[identity], identity))[:PEOPLE]
-    if len(people) < 2:
+    usable = rows["box_xyxy"].notna() & rows["pose"].isin(["frontal", "three_quarter"])
+    of_person: dict[str, list[str]] = {}
+    for row_id, identity in sorted(zip(rows["row_id"][usable], rows["identity"][usable], strict=True)):
+        of_person.setdefault(identity, []).append(row_id)
+    people = sorted(of_person, key=lambda identity: (-len(of_person[identity][:PICTURES_EACH]), identity))[:PEOPLE]
+    identities = {row_id: each for each in people for row_id in of_person[each][:PICTURES_EACH]}
+    if len([each for each in people if len(of_person[each]) > 1]) < 2:
         raise UserError(f"{dataset.folder}: has no two people with two pictures each, frontal or three-quarter")
-    identities = {row.row_id: row.identity for row in rows[rows["identity"].isin(people)].itertuples()}
     pictures = dataset.pictures(set(identities))
     return [
         LabelledFace(identities[picture.row_id], picture.decode(), picture.face)

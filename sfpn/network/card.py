@@ -19,33 +19,13 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from sfpn.errors import UserError
 from sfpn.files import write_text
 from sfpn.photos.preprocess import Preprocess
-from sfpn.schema import POOLED, pair_from_key
+from sfpn.schema import POOLED, OperatingPoint, pair_from_key
 
 MAX_BYTES = 10_000_000  # of a card; ours have 80 kB
 MAX_SIZE = 1024  # px, side of a crop
 MAX_DESCRIPTOR = 65_536  # numbers of an embedding
 
-Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class OperatingPointRecord:
-    """A frozen threshold and the error rates (0-1) measured at it on other people than it was set on."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    target_fmr: Rate
-    threshold: float
-    set_on: str  # which comparisons the threshold was chosen on
-    measured_on: str  # which comparisons the rates below come from
-    fmr: Rate
-    fnmr: Rate
-    impostor: Annotated[int, Field(ge=1)]
-    genuine: Count
-    false_matches: Count
-    false_non_matches: Count
-    pose_estimated: bool = False  # the poses of the comparisons measured on are estimates, not labels
 
 
 @dataclass(frozen=True)
@@ -64,6 +44,18 @@ class ScoreHistogram:
     def edges(self) -> np.ndarray:
         """(bins + 1,) edges, ascending."""
         return np.linspace(self.low, self.high, len(self.genuine) + 1)
+
+
+def _checked_point(point: OperatingPoint) -> OperatingPoint:
+    for name in ("target_fmr", "fmr", "fnmr"):
+        if getattr(point, name) is None or not 0 <= getattr(point, name) <= 1:
+            raise ValueError(f"{name} must be a rate of 0 to 1, not {getattr(point, name)}")
+    if point.threshold is None or not point.supported:
+        raise ValueError("threshold is missing")
+    counts = (point.genuine, point.impostor, point.false_matches, point.false_non_matches)
+    if any(count is None or count < 0 for count in counts) or not point.impostor:
+        raise ValueError("comparisons and errors must be counts, and impostor above zero")
+    return point
 
 
 def _checked_histogram(histogram: ScoreHistogram) -> ScoreHistogram:
@@ -107,7 +99,8 @@ def _checked_name(name: str) -> str:
 
 
 Vector = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_DESCRIPTOR)]
-Points = Annotated[dict[str, tuple[OperatingPointRecord, ...]], AfterValidator(_checked_keys)]
+Point = Annotated[OperatingPoint, AfterValidator(_checked_point)]
+Points = Annotated[dict[str, tuple[Point, ...]], AfterValidator(_checked_keys)]
 Histogram = Annotated[ScoreHistogram, AfterValidator(_checked_histogram)]
 
 
@@ -156,7 +149,11 @@ class Card:
             raise ValueError("it is not a JSON object")
         known = {each.name for each in fields(cls)} - {"extra"}
         held = {name: value for name, value in record.items() if name in known}
-        _check_preprocess_fields(held.get("preprocess"))
+        _check_fields("preprocess", held.get("preprocess"), Preprocess, ("geometry", "size", "mean", "scale"))
+        points = held.get("operating_points")
+        for key, listed in points.items() if isinstance(points, dict) else ():
+            for point in listed if isinstance(listed, list) else ():
+                _check_fields(f"operating_points.{key:.60}", point, OperatingPoint, ("target_fmr", "threshold"))
         extra = {name: value for name, value in record.items() if name not in known}
         text = json.dumps(held | {"extra": extra}, allow_nan=False)
         try:
@@ -170,14 +167,14 @@ def _reader() -> TypeAdapter[Card]:
     return TypeAdapter(Card)
 
 
-def _check_preprocess_fields(record: Any) -> None:
+def _check_fields(where: str, record: Any, kind: type, needed: tuple[str, ...]) -> None:
     """Raise ValueError for an unknown field, and for a missing one whose default would be this project's own habit."""
     if not isinstance(record, dict):
-        return
-    if unknown := sorted(set(record) - {each.name for each in fields(Preprocess)}):
-        raise ValueError(f"preprocess has a field {unknown[0]!r:.60}, which is not known")
-    if missing := [name for name in ("geometry", "size", "mean", "scale") if name not in record]:
-        raise ValueError(f"preprocess.{missing[0]} is missing")
+        return  # said better by the reader
+    if unknown := sorted(set(record) - {each.name for each in fields(kind)}):
+        raise ValueError(f"{where} has a field {unknown[0]!r:.60}, which is not known")
+    if missing := [name for name in needed if name not in record]:
+        raise ValueError(f"{where}.{missing[0]} is missing")
 
 
 def _in_words(error: ValidationError) -> str:

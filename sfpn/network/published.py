@@ -1,16 +1,9 @@
-"""Reads the authors' published MATLAB files (layer graphs) into our network, and fetches them on request.
-
-python -m sfpn import-published FILE.mat --out X.safetensors
-python -m sfpn import-published --download depthwise --out X.safetensors
-"""
+"""Reads the authors' published MATLAB files (layer graphs) into our network, and fetches them on request."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -19,6 +12,7 @@ import numpy as np
 import torch
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.network import checkpoint
 from sfpn.network.card import Card
 from sfpn.network.model import SFPN, SFPNConfig
@@ -127,46 +121,17 @@ def fetch(name: str, cache: Path) -> Path:
     target = cache / file_name
     if not target.is_file():
         url = f"https://raw.githubusercontent.com/{REPOSITORY}/main/{file_name}"
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".part")
         try:
-            with urllib.request.urlopen(url, timeout=30) as response, partial.open("wb") as file:
-                shutil.copyfileobj(response, file)
-        except (urllib.error.URLError, TimeoutError, OSError) as error:
-            partial.unlink(missing_ok=True)
+            with whole_file(target) as partial, urllib.request.urlopen(url, timeout=30) as response:
+                with partial.open("wb") as file:
+                    shutil.copyfileobj(response, file)
+        except OSError as error:  # URLError and TimeoutError are too
             raise UserError(
                 f"{file_name} could not be fetched from {REPOSITORY} ({error}); "
                 "connect to a network or give the file's path"
             ) from error
-        os.replace(partial, target)
     if sha256 and checkpoint.file_sha256(target) != sha256:
         raise UserError(
             f"{target}: SHA-256 is not {sha256}; the file is damaged or was replaced: delete it and try again"
         )
     return target
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn import-published`."""
-    parser.add_argument("file", nargs="?", type=Path, help="a published .mat file")
-    parser.add_argument("--download", choices=FILES, help="fetch the authors' file instead of giving one")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "sfpn", help="where downloads are kept")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="X.safetensors", help="weights to write; the card goes beside them"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write weights and card of a published file; 0 when done. Raises UserError."""
-    if (args.file is None) == (args.download is None):
-        raise UserError("give either the path of a published .mat file or --download base|depthwise")
-    if args.out.suffix != ".safetensors":
-        raise UserError(f"--out {args.out}: the name must end in .safetensors")
-    path = fetch(args.download, args.cache) if args.download else args.file
-    model = read_published(path)
-    name = "depthwise" if model.config.depthwise else "base"
-    card = checkpoint.save(model, published_card(name, f"{REPOSITORY}: {path.name}"), args.out)
-    print(f"{args.out}: {card.parameters} parameters, card beside it")
-    if card.descriptor_mean is None:
-        print("no descriptor mean is known for it; measure one with: python -m sfpn calibrate ... --mean-from DATASET")
-    return 0

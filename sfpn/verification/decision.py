@@ -8,19 +8,19 @@ match.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
-from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram
-from sfpn.schema import POOLED, PosePair, pair_key
+from sfpn.network.card import Card, ScoreHistogram
+from sfpn.schema import POOLED, OperatingPoint, PosePair, pair_key
 
 MATCH, UNCERTAIN, NO_MATCH = "match", "uncertain", "no match"
 DEFAULT_FMR = 0.001
-BY_HAND = "by hand"  # OperatingPointRecord.set_on of a threshold that a visitor chose
+BY_HAND = "by hand"  # OperatingPoint.set_on of a threshold that a visitor chose
 UNCERTAIN_FACTOR = 10.0  # how many times as many false matches mark the lower end of the uncertain zone
 
 
@@ -34,7 +34,7 @@ class DecisionRule:
 
     pose_pair: PosePair
     scores_of: str
-    point: OperatingPointRecord
+    point: OperatingPoint
     uncertain_from: float
 
     @property
@@ -80,20 +80,8 @@ def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionR
     Raises UserError if the card has no histogram.
     """
     key, histogram = histogram_for(card, pair)
-    genuine, impostor = _scores(histogram)
-    fmr = float(metrics.fmr(impostor, threshold))
-    point = OperatingPointRecord(
-        target_fmr=fmr,
-        threshold=threshold,
-        set_on=BY_HAND,
-        measured_on=histogram.measured_on,
-        fmr=fmr,
-        fnmr=float(metrics.fnmr(genuine, threshold)),
-        impostor=impostor.total,
-        genuine=genuine.total,
-        false_matches=impostor.total - int(impostor.below(threshold)),
-        false_non_matches=int(genuine.below(threshold)),
-    )
+    found = metrics.rates_at(*_scores(histogram), threshold)
+    point = replace(found, target_fmr=found.fmr, set_on=BY_HAND, measured_on=histogram.measured_on)
     return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
 
 
@@ -120,7 +108,7 @@ def _scores(histogram: ScoreHistogram) -> tuple[Scores, Scores]:
     return Scores.binned(edges, np.array(histogram.genuine)), Scores.binned(edges, np.array(histogram.impostor))
 
 
-def _uncertain_from(card: Card, key: str, point: OperatingPointRecord) -> float:
+def _uncertain_from(card: Card, key: str, point: OperatingPoint) -> float:
     if not point.impostor:
         return point.threshold
     laxer = UNCERTAIN_FACTOR * max(point.target_fmr, 1 / point.impostor)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sfpn.data.embeddings import unit_length
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder, check_embeddings, load_embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
@@ -149,7 +150,7 @@ class Verifier:
         crops = [self.embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]
         found = np.asarray(self.embedder.embed(crops))
         check_embeddings(self.embedder.name, found)
-        embeddings = normalized(found)
+        embeddings = unit_length(found)
         cut = len(first)
         sides = (_side(first, crops[:cut], embeddings[:cut]), _side(second, crops[cut:], embeddings[cut:]))
         for name, side in zip(SIDES, sides, strict=True):
@@ -202,19 +203,13 @@ def check_counts(*counts: int) -> None:
             raise UserError(f"the {name} side has {count} photos; give at most {MAX_PHOTOS}")
 
 
-def normalized(embeddings: np.ndarray) -> np.ndarray:
-    """Vectors (..., D) of length one; a zero vector stays zero."""
-    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-    return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
-
-
 def pose_of_side(poses: Sequence[str]) -> str:
     """The most frequent pose; of equally frequent ones, the most frontal."""
     return max(POSES, key=lambda pose: (poses.count(pose), -POSES.index(pose)))
 
 
 def _side(shots: tuple[Shot, ...], crops: list[Image.Image], embeddings: np.ndarray) -> Side:
-    template = normalized(embeddings.mean(axis=0))
+    template = unit_length(embeddings.mean(axis=0))
     return Side(shots, tuple(crops), embeddings, template, pose_of_side([shot.face.pose for shot in shots]))
 
 

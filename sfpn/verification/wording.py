@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sfpn.network.card import OperatingPointRecord
-from sfpn.schema import POSE_LABELS, PosePair
+from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
 from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, UNCERTAIN_FACTOR, DecisionRule
 from sfpn.verification.verifier import Comparison, Shot, Side
 
@@ -50,7 +49,7 @@ def explanation(rule: DecisionRule, score: float) -> str:
     )
 
 
-def error_rates(point: OperatingPointRecord) -> str:
+def error_rates(point: OperatingPoint) -> str:
     """Both error rates at the threshold with their counts."""
     return (
         f"At this threshold {percent(point.fmr)} of strangers match "
