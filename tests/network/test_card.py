@@ -116,7 +116,7 @@ HISTOGRAM = RECORD["histograms"]["pooled"]
             changed(operating_points={"pooled": [POINT | {"threshold": "0.3"}]}),
             "pooled.0.threshold: should be a valid nu",
         ),
-        (changed(operating_points={"pooled": [POINT | {"fmr": 1.5}]}), "pooled.0: fmr must be a rate of 0 to 1, not 1.5"),
+        (changed(operating_points={"pooled": [POINT | {"fmr": 1.5}]}), "pooled.0: fmr must be a rate of 0 to 1"),
         (changed(operating_points={"pooled": [POINT | {"impostor": 0}]}), "impostor above zero"),
         (changed(operating_points={"sideways": [POINT]}), "unknown pose pair 'sideways'"),
         (changed(histograms={"pooled": HISTOGRAM | {"genuine": [1, 2]}}), "as many bins, not 2 and 20"),
