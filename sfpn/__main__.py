@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from pathlib import Path
 
 from sfpn.errors import UserError
 
@@ -16,6 +17,7 @@ COMMANDS = {
     "compare": ("sfpn.commands.compare", "two reports, pair by pair, with the interval of the difference"),
     "train": ("sfpn.commands.train", "train or distil a network"),
     "import-published": ("sfpn.commands.import_published", "turn a published MATLAB file into weights with a card"),
+    "make-card": ("sfpn.commands.make_card", "write the card of a model that has none"),
     "calibrate": ("sfpn.commands.calibrate", "write operating points and histograms into a card"),
 }
 BAD_INPUT = 2
@@ -24,7 +26,7 @@ BAD_INPUT = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status: 0 done, 2 bad input (one line on stderr)."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser("python -m sfpn", description=__doc__)
+    parser = argparse.ArgumentParser(_program(), description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = arguments[0] if arguments else ""
     for command, (module_name, help_line) in COMMANDS.items():
@@ -41,6 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _program() -> str:
+    """How the command was called, as messages name it."""
+    return "sfpn" if Path(sys.argv[0]).stem == "sfpn" else "python -m sfpn"
 
 
 if __name__ == "__main__":

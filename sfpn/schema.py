@@ -27,6 +27,9 @@ def pose_from_yaw(yaw_degrees: float) -> str:
     """Name the pose of a yaw angle; the only place where the two cut-offs are applied.
 
     Raises ValueError when the yaw is not a finite number.
+
+    >>> pose_from_yaw(12), pose_from_yaw(-40), pose_from_yaw(80)
+    ('frontal', 'three_quarter', 'profile')
     """
     if not math.isfinite(yaw_degrees):
         raise ValueError(f"yaw_degrees must be a finite number, got {yaw_degrees}")

@@ -38,7 +38,7 @@ class VerifyConfig:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=Path, help=f"a photo, or a folder with up to {MAX_PHOTOS} photos of one person")
     parser.add_argument("second", type=Path, help="the same for the other side")
-    parser.add_argument("--model", default="base", help="bundled name or path of a weights file (default: base)")
+    parser.add_argument("--model", default="base", help="bundled name, weights or ONNX file, or Hub id (default: base)")
     parser.add_argument(
         "--fmr", type=fraction, default=DEFAULT_FMR, help="target false match rate, 0-1 (default: 0.001)"
     )
@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     config = VerifyConfig((args.first, args.second), (args.face_a, args.face_b), args.model, args.fmr, args.json)
     comparison = verify(config)
-    print(json.dumps(record(comparison), separators=(",", ":")) if config.as_json else report(comparison))
+    print(
+        json.dumps(record(comparison), separators=(",", ":"), allow_nan=False) if config.as_json else report(comparison)
+    )
     return 0
 
 
@@ -85,8 +87,8 @@ def report(comparison: Comparison) -> str:
         [
             *lines,
             f"pose pair: {pair_words(comparison.pose_pair)}",
-            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} ({comparison.model}, target FMR "
-            f"{rule.point.target_fmr:g})",
+            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} "
+            f"({comparison.model}, target FMR {rule.point.target_fmr:g})",
             f"{headline(comparison.decision)}. {explanation(rule, comparison.score)}",
             error_rates(rule.point),
             provenance(rule),

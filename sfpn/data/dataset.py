@@ -58,7 +58,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class FaceDataset:
-    """A dataset folder; nothing but its card is read until asked for. Build with `FaceDataset.open`."""
+    """A dataset folder; nothing but its card is read until asked for. Build with `FaceDataset.open`.
+
+    >>> people = FaceDataset.open("demo/assets/synthetic")
+    >>> people.name, len(people.rows()), people.rows()["identity"].nunique()
+    ('synthetic', 1800, 60)
+    >>> [picture] = people.pictures({"syn-0000-frontal-00"})
+    >>> picture.decode().mode, picture.face.pose
+    ('RGB', 'frontal')
+    """
 
     folder: Path
     card: dict[str, Any]

@@ -47,7 +47,15 @@ def evaluate(
     shard: Shard | None = None,
     progress: StageProgress | None = None,
 ) -> Report | None:
-    """Embed what the protocol needs, compare, and count. None in every process but the first of a sharded run."""
+    """Embed what the protocol needs, compare, and count. None in every process but the first of a sharded run.
+
+    >>> from sfpn import FaceDataset, load_embedder
+    >>> people = FaceDataset.open("demo/assets/synthetic")
+    >>> known = people.folder / "embeddings" / "base.parquet"  # computed before; without it, this takes minutes
+    >>> report = evaluate(people, load_embedder("base"), EvaluateConfig("all-pairs", rounds=2), cache=known)
+    >>> report.cell("frontal-frontal").rates().eer < report.cell("frontal-profile").rates().eer
+    True
+    """
     protocol = PROTOCOLS[config.protocol]
     rows, shard = dataset.rows(), shard or Shard()
     pairs = official_pairs(protocol, dataset.pairs(), config.folds)

@@ -79,7 +79,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Report:
-    """A header (plain JSON values) and its cells; see the module docstring for how to read one."""
+    """A header (plain JSON values) and its cells; see the module docstring for how to read one.
+
+    >>> report = Report.load("demo/assets/reports/synthetic-base")
+    >>> report.header["model"], report.cell(("frontal", "profile")).pose_pair
+    ('base', 'frontal-profile')
+    >>> report.cell("frontal-frontal").rates().eer < report.cell("frontal-profile").rates().eer
+    True
+    """
 
     header: dict[str, Any]
     cells: tuple[Cell, ...]

@@ -6,6 +6,7 @@ import json
 import shutil
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,10 @@ FILES = {  # name -> (file in the repository, SHA-256 where known)
 
 
 def read_published(path: Path) -> SFPN:
-    """The published network in evaluation mode. Raises UserError if the file is not one of the published layer graphs."""
+    """The published network in evaluation mode.
+
+    Raises UserError if the file is not one of the published layer graphs.
+    """
     layers = _read_layers(path)
     depthwise = any("groupedconv" in name for name in layers)
     model = SFPN(SFPNConfig(depthwise=depthwise))
@@ -41,8 +45,8 @@ def read_published(path: Path) -> SFPN:
         weight, bias = (torch.from_numpy(array) for array in by_our_name[name])
         if weight.shape != module.weight.shape:
             raise UserError(f"{path}: layer {name} has shape {tuple(weight.shape)}, not {tuple(module.weight.shape)}")
-        module.weight.data.copy_(weight)
-        module.bias.data.copy_(bias)
+        module.weight = torch.nn.Parameter(weight)
+        module.bias = torch.nn.Parameter(bias)
     return model.eval()
 
 
@@ -61,7 +65,8 @@ def _read_layers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the path of a published .mat file, or use --download")
     try:
-        graph = matio.load_from_mat(str(path))["lgraph_1"].properties["any"][0, 0]
+        graph: Any = matio.load_from_mat(str(path))["lgraph_1"]
+        graph = graph.properties["any"][0, 0]
         layers = [layer.properties["any"][0, 0] for layer in graph["Layers"].ravel()]
     except (MatReadError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError) as error:
         raise UserError(
@@ -79,7 +84,10 @@ def _value(layer: np.void, field: str) -> np.ndarray:
 
 
 def _to_torch(weight: np.ndarray) -> np.ndarray:
-    """(H, W, in, out) -> (out, in, H, W); grouped (H, W, in per group, out per group, groups) -> (groups * out, in, H, W)."""
+    """(H, W, in, out) -> (out, in, H, W).
+
+    Grouped: (H, W, in per group, out per group, groups) -> (groups * out, in, H, W).
+    """
     if weight.ndim == 5:
         height, width, channels, filters, groups = weight.shape
         return np.ascontiguousarray(weight.transpose(4, 3, 2, 0, 1).reshape(groups * filters, channels, height, width))
@@ -105,7 +113,10 @@ def published_card(name: str, source: str) -> Card:
 
 
 def fetch(name: str, cache: Path) -> Path:
-    """The authors' file from their repository, kept in `cache`. Raises UserError without a network or for a wrong hash."""
+    """The authors' file from their repository, kept in `cache`.
+
+    Raises UserError without a network or for a wrong hash.
+    """
     file_name, sha256 = FILES[name]
     target = cache / file_name
     if not target.is_file():

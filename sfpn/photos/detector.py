@@ -81,7 +81,14 @@ def detector_name() -> str:
 
 
 class FaceDetector:
-    """Finds all faces of a photo. Not thread-safe by contract; one per process is enough."""
+    """Finds all faces of a photo. Not thread-safe by contract; one per process is enough.
+
+    >>> from sfpn import FaceDataset
+    >>> [picture] = FaceDataset.open("demo/assets/synthetic").pictures({"syn-0000-profile-00"})
+    >>> [face] = FaceDetector().detect(picture.decode())
+    >>> face.pose, face.confidence > 0.9
+    ('profile', True)
+    """
 
     def __init__(self, *, small_faces: bool = True) -> None:
         """small_faces: also search below portrait size (group photos). Datasets of portraits are faster without."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
@@ -103,10 +105,12 @@ def genuine_quantile(card: Card, pair: PosePair, fnmr: float) -> float | None:
 def _scores(histogram: ScoreHistogram) -> tuple[Scores, Scores]:
     """Genuine and impostor scores; both kinds are counted at the lower edges of their bins."""
     edges = histogram.edges[:-1]
-    return Scores.binned(edges, histogram.genuine), Scores.binned(edges, histogram.impostor)
+    return Scores.binned(edges, np.array(histogram.genuine)), Scores.binned(edges, np.array(histogram.impostor))
 
 
 def _uncertain_from(card: Card, key: str, point: OperatingPoint) -> float:
+    if not point.impostor:
+        return point.threshold
     laxer = UNCERTAIN_FACTOR * max(point.target_fmr, 1 / point.impostor)
     for record in card.operating_points.get(key, ()):
         if abs(record.target_fmr - laxer) < 1e-9:

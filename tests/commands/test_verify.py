@@ -15,6 +15,7 @@ from helpers.small_models import save_random_model
 from PIL import Image
 
 from sfpn.__main__ import main
+from sfpn.photos.preprocess import Preprocess
 
 
 @pytest.fixture(scope="module")
@@ -123,36 +124,44 @@ def test_empty_folder_and_too_many_photos(tmp_path, photos, model, capsys):
     assert status == 2 and "11 photos; give at most 10" in err
 
 
-@pytest.mark.parametrize(
-    "damage, says",
-    [
-        ("absent", "m.safetensors: no such model; give a path to a weights file or one of the bundled: "),
-        ("garbage", "m.safetensors: the file is not the one its card describes (SHA-256 differs)"),
-        ("other card", "m.safetensors: the file is not the one its card describes (SHA-256 differs)"),
-        ("no card", "m.safetensors: its card m.json is missing beside it"),
-        ("no points", "model m: its card has no operating points; make them with: python -m sfpn calibrate"),
-        ("other layers", "m.safetensors: weights of another architecture than its card says"),
-        ("other kind", "m.safetensors: its card says 'onnx', which is not a SqueezeFacePoseNet"),
-    ],
-)
-def test_bad_models_are_refused(damage, says, tmp_path, photos, capsys):
+DAMAGES = {
+    "absent": "m.safetensors: no such model; give a path to a weights file, a Hub id",
+    "garbage": "m.safetensors: the file is not the one its card describes (SHA-256 differs)",
+    "other card": "m.safetensors: the file is not the one its card describes (SHA-256 differs)",
+    "no card": "m.safetensors: its card m.json is missing beside it",
+    "empty card": "m.json: not a valid card (name is missing, and 4 more)",
+    "no points": "model m: its card has no operating points; make them with: python -m sfpn calibrate",
+    "other layers": "m.safetensors: weights of another architecture than its card says",
+    "other kind": "m.safetensors: its card says 'onnx', which is not a SqueezeFacePoseNet",
+    "infinite": "model m: its embeddings hold NaN or infinity or are too long for a number, which",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_bad_models_are_refused(damage, tmp_path, photos, capsys):
     path = tmp_path / "m.safetensors"
-    save_random_model(path, **({"operating_points": {}} if damage == "no points" else {}))
+    changes = {
+        "no points": {"operating_points": {}},
+        "infinite": {"preprocess": Preprocess(scale=1e-30)},  # every weight is finite, what comes of them is not
+    }
+    save_random_model(path, **changes.get(damage, {}))
     if damage == "absent":
         path.unlink()
+    elif damage == "no card":
+        path.with_suffix(".json").unlink()
     elif damage == "garbage":
         path.write_bytes(b"not weights")
+    elif damage == "empty card":
+        path.with_suffix(".json").write_text("{}")
     elif damage == "other card":
         save_random_model(tmp_path / "n.safetensors", depthwise=False)
         path.with_suffix(".json").write_text((tmp_path / "n.json").read_text())
-    elif damage == "no card":
-        path.with_suffix(".json").unlink()
     elif damage in ("other layers", "other kind"):
         card = json.loads(path.with_suffix(".json").read_text())
         card["architecture"] |= {"depthwise": False} if damage == "other layers" else {"type": "onnx"}
         path.with_suffix(".json").write_text(json.dumps(card))
-    status, out, err = run(photos["front"], photos["side"], "--model", str(path), capsys=capsys)
-    assert (status, out) == (2, "") and err.count("\n") == 1 and says in err
+    status, out, err = run(photos["front"], photos["side"], "--model", str(path), "--json", capsys=capsys)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and DAMAGES[damage] in err
 
 
 @pytest.mark.parametrize("fmr", ["2", "-0.1", "often", "nan"])
