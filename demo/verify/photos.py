@@ -30,7 +30,8 @@ class SeenPhoto:
 
     def shot(self) -> Shot:
         """Decoded, for the verifier."""
-        return Shot(decode_photo(self.encoded, self.name), self.faces, self.chosen)
+        photo = decode_photo(self.encoded, self.name).turned(self.face.turned_degrees)
+        return Shot(photo, self.faces, self.chosen)
 
     def with_face(self, index: int) -> SeenPhoto:
         """With another face chosen. Raises UserError if there is none of that index, or it is too small."""
