@@ -161,7 +161,7 @@ def _given(item: Item, source: str, encoded: bytes) -> dict[str, Any]:
 
 
 def _found(face: Any, detector: Detector | None) -> dict[str, Any]:
-    if face is None:
+    if face is None or detector is None:
         return {"detector": detector.name if detector else None}
     return {
         "detector": detector.name,

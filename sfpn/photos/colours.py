@@ -35,7 +35,7 @@ def read_rgb(opened: ImageFile.ImageFile, reopen: Callable[[], ImageFile.ImageFi
 
 
 def full_scale_of(maximum: float) -> float:
-    """The value that is white in a picture with this largest value: 8, 10, 12, 14, 16 bits, else as many as it takes."""
+    """The value that is white in a picture with this largest value: 8, 10, 12, 14, 16 bits, or what it takes."""
     for scale in FULL_SCALES:
         if maximum <= scale:
             return scale

@@ -308,7 +308,7 @@ def _strip_tiff(encoded: bytes) -> tuple[bytes, int]:
 
 
 def _strip_heif(encoded: bytes) -> tuple[bytes, int]:
-    """The same file in which no item is called EXIF; the container's own turns stay: the decoder applies or names them."""
+    """The same file in which no item is called EXIF; its own turns stay, which the decoder applies or names."""
     position = 0
     while position + 8 <= len(encoded):
         (size,) = struct.unpack_from(">L", encoded, position)

@@ -59,8 +59,10 @@ class Face:
 def make_face(box_xyxy: np.ndarray, landmarks_xy: np.ndarray, confidence: float) -> Face:
     """A Face whose yaw and pose follow from its landmarks. Shapes (4,) and (5, 2), pixels."""
     yaw = estimate_yaw(landmarks_xy)
-    box = tuple(float(v) for v in box_xyxy)
-    return Face(box, np.asarray(landmarks_xy, np.float32), float(confidence), yaw, pose_from_yaw(yaw))
+    left, top, right, bottom = (float(v) for v in box_xyxy)
+    return Face(
+        (left, top, right, bottom), np.asarray(landmarks_xy, np.float32), float(confidence), yaw, pose_from_yaw(yaw)
+    )
 
 
 def estimate_yaw(landmarks_xy: np.ndarray) -> float:
@@ -113,7 +115,7 @@ class FaceDetector:
         return largest_first(without_repetitions(found))
 
     def _detect_in_one(self, photo: Image.Image, smallest_only: bool = False) -> list[Face]:
-        """Faces of a photo that is no panorama. smallest_only: look for small faces also where there are larger ones."""
+        """Faces of a photo that is no panorama. smallest_only: look for small ones beside larger ones."""
         scale = min(1.0, WORKING_SIZE / max(photo.size))
         if scale < 1:
             size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))

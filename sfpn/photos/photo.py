@@ -8,7 +8,7 @@ the header before any of them is decoded.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -64,6 +64,29 @@ def looks_like_photo(path: str | Path) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class EncodedPhoto:
+    """A photo that is decoded anew whenever its pixels are asked for, so that many of them never lie decoded in memory.
+
+    turned_degrees: how far it is turned clockwise (0, 90, 180, 270) after its own orientation; `size` is that of it so.
+    """
+
+    name: str
+    encoded: bytes
+    size: tuple[int, int]
+    turned_degrees: int = 0
+
+    @property
+    def image(self) -> Image.Image:
+        """Upright, RGB."""
+        return turn_clockwise(decode_photo(self.encoded, self.name).image, self.turned_degrees)
+
+    def turned(self, degrees: int) -> EncodedPhoto:
+        """The same photo turned clockwise by further 0, 90, 180 or 270 degrees."""
+        size = self.size if degrees % 180 == 0 else (self.size[1], self.size[0])
+        return replace(self, size=size, turned_degrees=(self.turned_degrees + degrees) % 360)
+
+
 def load_photo(path: str | Path) -> Photo:
     """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large."""
     path = Path(path)
@@ -90,6 +113,17 @@ def decode_photo(encoded: bytes, name: str, *, min_side: int = MIN_SIDE) -> Phot
         raise UserError(f"{name}: {error}") from error
 
 
+def count_pixels(encoded: bytes, name: str) -> int:
+    """The pixels that a picture's header states, before any is decoded. Raises the UserError of decode_photo for them."""
+    check_bytes(len(encoded), name)
+    try:
+        with _open(_pixel_data(encoded)) as opened:
+            _check_size(opened.size, MIN_SIDE)
+            return opened.size[0] * opened.size[1]
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+
+
 def check_bytes(size: int, name: str) -> None:
     """Raise UserError for an empty file or one above MAX_BYTES."""
     if size == 0:
@@ -100,9 +134,7 @@ def check_bytes(size: int, name: str) -> None:
 
 def _decode(encoded: bytes, min_side: int) -> Image.Image:
     """decode_photo whose UserError does not name the photo."""
-    data = pixels_only(encoded)
-    if data is None:
-        raise UserError(f"is not a picture that can be read; give a {NAMES}")
+    data = _pixel_data(encoded)
     with _open(data) as opened:
         _check_size(opened.size, min_side)
         try:
@@ -111,6 +143,13 @@ def _decode(encoded: bytes, min_side: int) -> Image.Image:
         except Exception as error:
             raise UserError(_damaged(data.kind, error)) from error
         return make_upright(image, data.orientation if data.orientation != 1 else _orientation_of_heif(opened, data))
+
+
+def _pixel_data(encoded: bytes) -> PixelData:
+    data = pixels_only(encoded)
+    if data is None:
+        raise UserError(f"is not a picture that can be read; give a {NAMES}")
+    return data
 
 
 def _open(data: PixelData) -> ImageFile.ImageFile:
@@ -135,7 +174,7 @@ def _open(data: PixelData) -> ImageFile.ImageFile:
 
 def _heif_can_be_read() -> bool:
     try:
-        import pillow_heif
+        import pillow_heif  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
         return False
     pillow_heif.register_heif_opener()

@@ -18,7 +18,7 @@ from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
 from sfpn.photos.finding import find_faces, why_no_face
-from sfpn.photos.photo import Photo
+from sfpn.photos.photo import EncodedPhoto, Photo
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
 
@@ -32,7 +32,7 @@ STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % o
 class Shot:
     """A photo as it stands upright, all faces found in it (at least one), and which of them is meant."""
 
-    photo: Photo
+    photo: Photo | EncodedPhoto
     faces: tuple[Face, ...]
     chosen: int
 
@@ -146,7 +146,7 @@ def look(detector: FaceDetector, photo: Photo, chosen: int | None = None) -> Sho
     found = find_faces(detector, photo.image)
     default = choose_face(list(found.faces), found.image.size)
     if default is None:
-        raise UserError(f"{photo.name}: {why_no_face(photo.image)}")
+        raise UserError(f"{photo.name}: {why_no_face(found.image)}")
     index = found.faces.index(default) if chosen is None else chosen
     check_choice(photo.name, found.faces, index)
     return Shot(photo.turned(found.turned_degrees), found.faces, index)

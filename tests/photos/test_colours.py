@@ -1,4 +1,4 @@
-"""Every kind of pixels becomes the 8-bit RGB that it stands for; what is expected is worked out here from the numbers."""
+"""Every kind of pixels becomes the 8-bit RGB that it stands for; what is expected is worked out from the numbers."""
 
 from __future__ import annotations
 
