@@ -114,7 +114,7 @@ def decode_photo(encoded: bytes, name: str, *, min_side: int = MIN_SIDE) -> Phot
 
 
 def count_pixels(encoded: bytes, name: str) -> int:
-    """The pixels that a picture's header states, before any is decoded. Raises the UserError of decode_photo for them."""
+    """The pixels that a picture's header states, before any is decoded. Raises UserError as decode_photo does."""
     check_bytes(len(encoded), name)
     try:
         with _open(_pixel_data(encoded)) as opened:
