@@ -103,7 +103,7 @@ def test_names_of_photos_cannot_bring_in_html(loaded):
     photo = see(loaded.detector, '<img src=x onerror="alert(1)">.jpg', drawn("frontal"))
     html = photos_html([photo])
     assert "<img src=x" not in html and "&lt;img" in html
-    assert "<script>" not in show((), ["<script>.jpg: is no picture"])[2]
+    assert "<script>" not in show((), ["<script>.jpg: is no picture"]).notice
 
 
 def group(loaded):
@@ -133,31 +133,27 @@ def compared(loaded, first, second, fmr=0.001):
 
 def test_comparison_waits_for_both_sides_then_decides(loaded):
     frontal, profile = (see(loaded.detector, f"{pose}.jpg", drawn(pose)) for pose in ("frontal", "profile"))
-    result, notice, verdict, *_ = compared(loaded, (frontal,), ())
-    assert result is None and "as soon as both sides" in verdict
-    result, notice, verdict, _, crops, figure, slider, about, record = compared(loaded, (frontal,), (profile,))
-    assert notice == "" and f"{result.score:.3f}" in verdict and "1 of 1,000 pairs" in verdict
-    assert (
-        crops.count("<img") == 2
-        and "ms on this computer" in about
-        and json.loads(json.dumps(record))["model"] == "random"
-    )
-    assert slider["value"] == 0.4 and figure.layout.shapes[0].x0 == 0.4
+    waiting = compared(loaded, (frontal,), ())
+    assert waiting.result is None and "as soon as both sides" in waiting.verdict
+    shown = compared(loaded, (frontal,), (profile,))
+    assert shown.notice == "" and f"{shown.result.score:.3f}" in shown.verdict and "1 of 1,000 pairs" in shown.verdict
+    assert shown.crops.count("<img") == 2 and "ms on this computer" in shown.about
+    assert json.loads(json.dumps(shown.as_json))["model"] == "random"
+    assert shown.threshold["value"] == 0.4 and shown.chart.layout.shapes[0].x0 == 0.4
 
 
 def test_moving_the_threshold_changes_decision_and_rates(loaded):
     photo = see(loaded.detector, "a.jpg", drawn("frontal"))
-    result = compared(loaded, (photo,), (photo,))[0]
-    fmr, verdict, figure = verify.move_threshold(loaded.models, result, 0.5)
-    assert fmr is None and "Match" in verdict and figure.layout.shapes[0].x0 == 0.5
-    assert (
-        "10 of 190 pairs" in verdict and "105 of 190" in verdict
-    )  # bins 15-19 and 0-14 of the random card's histogram
+    result = compared(loaded, (photo,), (photo,)).result
+    moved = verify.move_threshold(loaded.models, result, 0.5)
+    assert moved.fmr is None and "Match" in moved.verdict and moved.chart.layout.shapes[0].x0 == 0.5
+    # bins 15-19 and 0-14 of the random card's histogram
+    assert "10 of 190 pairs" in moved.verdict and "105 of 190" in moved.verdict
 
 
 def test_an_operating_point_that_is_missing_is_a_notice(loaded):
     photo = see(loaded.detector, "a.jpg", drawn("frontal"))
-    assert "no operating point at FMR 0.0001" in compared(loaded, (photo,), (photo,), 0.0001)[1]
+    assert "no operating point at FMR 0.0001" in compared(loaded, (photo,), (photo,), 0.0001).notice
 
 
 def test_endpoint_answers_and_names_bad_photos(loaded, tmp_path):
