@@ -27,8 +27,3 @@ def in_markdown(text: object) -> str:
 def warn(sentence: str) -> None:
     """Show a warning in the corner of the page; Gradio would take HTML in it for HTML."""
     gr.Warning(escape(sentence))
-
-
-def error(sentence: str) -> gr.Error:
-    """An error to raise, shown in the corner of the page; Gradio would take HTML in it for HTML."""
-    return gr.Error(escape(sentence), print_exception=False)

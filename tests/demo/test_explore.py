@@ -18,6 +18,7 @@ from PIL import Image
 from demo.common.dataset_view import DatasetView, thumbnail_name
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
+from demo.explore import facets as facets_module
 from demo.explore import name_facet
 from demo.explore import tab as explore
 from demo.explore.facets import Facets, counts, joined, masks, select
@@ -137,6 +138,14 @@ def test_refresh_counts_each_facet_under_the_others(view):
     assert len(out.row_ids) == 24 and "<b>24</b> of 72" in out.summary
     assert dict(out.pose["choices"])["frontal (24)"] == "frontal"  # not limited by its own choice
     assert sum(int(label.split("(")[1][:-1]) for label, _ in out.detected["choices"]) == 24
+
+
+def test_masks_are_made_once_for_a_choice(view, monkeypatch):
+    calls = []
+    for module in (explore, facets_module):
+        monkeypatch.setattr(module, "masks", lambda rows, facets: calls.append(facets) or masks(rows, facets))
+    explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, 0)
+    assert calls == [Facets(pose=("profile",))]
 
 
 def test_many_names_are_searched_with_their_counts(view, monkeypatch):
