@@ -7,16 +7,17 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from demo.common import events
 from demo.common.dataset_view import DatasetView
 from demo.links import EXPLORE, VERIFY, goto, opened
 
 
 def open_clicked(view: DatasetView, event: gr.EventData) -> tuple:
     """(tab, pair, sample) of a click on a thumbnail or on 'compare'."""
-    what, *row_ids = event.index
+    what, *row_ids = events.texts(events.detail(event, "index"), 2, 3)
     if not all(row_id in view for row_id in row_ids):
         raise gr.Error("This picture is not in the loaded dataset.", print_exception=False)
-    if what == "pair":
+    if what == "pair" and len(row_ids) == 2:
         return goto(VERIFY), opened(tuple(row_ids)), gr.skip()
     return goto(EXPLORE), gr.skip(), opened(row_ids[0])
 

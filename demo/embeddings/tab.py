@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import follow, progress_html
 from demo.common.notices import notices_html
-from demo.common.photo_input import PhotoInput
+from demo.common.photo_inputs import PhotoInput
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import neighbours_html
 from demo.common.samples import open_clicked
+from demo.common.uploads import take_upload
 from demo.common.words import degrees, pose_label
 from demo.embeddings import chosen as chosen_samples
 from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
@@ -28,7 +29,7 @@ from demo.embeddings.similarity import nearest
 from demo.links import EXPLORE, Links, goto, opened
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import load_photo
+from sfpn.photos.photo import decode_photo
 from sfpn.verification.verifier import look
 
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
@@ -38,7 +39,7 @@ HINT = (
     "<b>click</b> to open the sample, and choose many with the lasso or box tool of the figure's bar, "
     "or with the filters of Explore and its button “Show on the map”.</p>"
 )
-OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
+OWN_HINT = '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept.</p>'
 
 
 @dataclass(frozen=True)
@@ -183,14 +184,13 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
     if not path:
         return OwnValues()
     try:
-        shot = look(detector, load_photo(path))
+        name, encoded = take_upload(path)
+        shot = look(detector, decode_photo(encoded, name))
         embedder = store.models[model]
         embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
         neighbours = store.neighbours(model, embedding)
     except UserError as error:
         return OwnValues(None, None, notices_html([str(error)]), "")
-    finally:
-        Path(path).unlink(missing_ok=True)
     if neighbours is None:
         return OwnValues(None, None, notices_html([MISSING]), "")
     face = f"{pose_label(shot.face.pose)}, yaw{degrees(shot.face.yaw_degrees)}"
@@ -204,9 +204,10 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
 
 def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     """Open the clicked point in Explore."""
-    if event.value not in store.view:
+    row_id = events.detail(event, "value")
+    if not isinstance(row_id, str) or row_id not in store.view:
         return gr.skip(), gr.skip()
-    return goto(EXPLORE), opened(event.value)
+    return goto(EXPLORE), opened(row_id)
 
 
 def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:

@@ -26,11 +26,12 @@ def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
     centres, ranges = edges[:-1] + BIN_DEGREES / 2, np.stack([edges[:-1], edges[1:]], axis=1)
     figure, table = go.Figure(), pd.DataFrame({"yaw_low": edges[:-1], "yaw_high": edges[1:]})
     for pose in POSES:
-        table[pose] = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
-        if table[pose].any():
+        images = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
+        table[pose] = images
+        if images.any():
             figure.add_bar(
                 x=centres,
-                y=table[pose],
+                y=images,
                 name=POSE_LABELS[pose],
                 customdata=ranges,
                 marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
@@ -266,13 +267,13 @@ def clear_facets() -> Controls:
 
 def pick_yaw(event: gr.SelectData) -> tuple[float, float]:
     """The yaw range of the clicked bar."""
-    low, high = (float(degrees) for degrees in event.value)
-    return low, high
+    low, high = map(events.number, events.pair(events.detail(event, "value")))
+    return max(low, YAW_LIMITS[0]), min(high, YAW_LIMITS[1])
 
 
 def pick_identity(view: DatasetView, event: gr.SelectData) -> tuple:
     """The identity and pose of the clicked place of the table."""
-    identity, pose = event.value
+    identity, pose = events.texts(events.detail(event, "value"), 2)
     if identity not in view.rows["identity"].cat.categories or pose not in view.rows["pose"].cat.categories:
         return gr.skip(), gr.skip()
     return [identity], [pose]

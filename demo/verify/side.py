@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.events import Dependency
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
 from demo.common.notices import notices_html
-from demo.common.photo_input import PhotoInput
+from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.verify.photo_html import photos_html
 from demo.verify.photos import Seen, add_uploads
 from sfpn.errors import UserError
@@ -45,7 +46,7 @@ class SideView:
     notice: gr.HTML
     image: PhotoInput
     buttons: gr.Row
-    more: gr.UploadButton
+    more: PhotoButton
     camera: gr.Button
     clear: gr.Button
 
@@ -71,9 +72,7 @@ def build_side(title: str, hint: str, name: str) -> SideView:
         placeholder="Drop a photo here\nor click to choose one",
     )
     with gr.Row(visible=False, elem_classes="side-buttons") as buttons:
-        more = gr.UploadButton(
-            "Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}"
-        )
+        more = PhotoButton("Add photos", size="sm", min_width=80, elem_id=f"more-{name}")
         camera = gr.Button("Camera, paste", size="sm", min_width=80)
         clear = gr.Button("Clear", size="sm", min_width=80, elem_id=f"clear-{name}")
     notice = gr.HTML(elem_id=f"notice-{name}")
@@ -103,9 +102,10 @@ def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> 
 
 def choose_face(photos: Seen, event: gr.EventData) -> SideValues:
     """A face was clicked: event.index = [photo, face]."""
-    number, index = event.index
+    number, index = events.pair(events.detail(event, "index"))
+    photo = photos[events.place(number, len(photos))]
     try:
-        chosen = photos[number].with_face(index)
+        chosen = photo.with_face(events.place(index, len(photo.faces)))
     except UserError as error:
         return show(photos, [str(error)])
     return show((*photos[:number], chosen, *photos[number + 1 :]), [])
@@ -113,7 +113,8 @@ def choose_face(photos: Seen, event: gr.EventData) -> SideValues:
 
 def remove_photo(photos: Seen, event: gr.EventData) -> SideValues:
     """The cross of a photo was clicked: event.index = photo."""
-    return show((*photos[: event.index], *photos[event.index + 1 :]), [])
+    number = events.place(events.detail(event, "index"), len(photos))
+    return show((*photos[:number], *photos[number + 1 :]), [])
 
 
 def wire_side(side: SideView, detector: FaceDetector, then: Callable[[Dependency], Any]) -> None:
