@@ -1,4 +1,4 @@
-"""How fast the Explore tab answers: opening a dataset, filtering it (counts, figures and thumbnails included), neighbours.
+"""How fast the Explore tab answers: opening a dataset, filtering it (with counts, figures, thumbnails), neighbours.
 
 PYTHONPATH=. python tests/benchmarks/explorer.py --rows 11000 100000
 """
