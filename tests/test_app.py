@@ -8,6 +8,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -252,6 +253,13 @@ def test_endpoint_answers_and_names_bad_photos(loaded, uploads):
         verify_api.verify(loaded.models, loaded.detector, None, None, "random", 0.001)
     with pytest.raises(gr.Error, match="nope: no such model here; there are random"):
         verify_api.verify(loaded.models, loaded.detector, None, None, "nope", 0.001)
+
+
+def test_the_model_in_a_few_lines_names_its_training_data(loaded):
+    card = loaded.models["random"].card
+    assert "Trained on data not stated." in result.model_markdown(card)
+    two = replace(card, training={"datasets": [{"title": "first, train"}, {"title": "second, train"}]})
+    assert "Trained on first, train, second, train." in result.model_markdown(two)
 
 
 def test_every_example_has_faces_on_both_sides(loaded):

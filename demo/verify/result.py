@@ -101,10 +101,15 @@ def model_markdown(card: Card, seconds: float | None = None) -> str:
     size = f"{card.parameters:,} parameters" if card.parameters else "number of parameters not stated"
     lines = [
         f"**{in_markdown(card.title)}**: {size}.",
-        f"Trained on {in_markdown(card.training.get('data', 'data not stated'))}. "
+        f"Trained on {in_markdown(_trained_on(card))}. "
         f"Licence: {in_markdown(card.licence)}. {in_markdown(card.limits)}",
         f"Weights SHA-256 <code>{in_markdown(card.weights_sha256[:16])}…</code>",
     ]
     if seconds is not None:
         lines.insert(1, f"Crops, embeddings and score took {1000 * seconds:.0f} ms on this computer's processor.")
     return "\n\n".join(lines)
+
+
+def _trained_on(card: Card) -> str:
+    titles = [str(dataset["title"]) for dataset in card.training.get("datasets", ())]
+    return card.training.get("data") or ", ".join(titles) or "data not stated"
