@@ -89,17 +89,25 @@ def record(comparison: Comparison) -> dict:
     A rate that is of no comparisons is null.
     turned_degrees: how far a photo was turned, clockwise, after its EXIF orientation, to stand upright (0 mostly).
     """
-    rule = comparison.rule
+    return judgement(comparison.rule, comparison.score) | {
+        "model": comparison.model,
+        "seconds": round(comparison.seconds, 4),
+        "faces": [_side_record(side) for side in comparison.sides],
+    }
+
+
+def judgement(rule: DecisionRule, score: float) -> dict:
+    """The part of `record` that follows from the rule; a threshold set by hand has no target_fmr (None)."""
     point = rule.point
     return {
-        "score": round(comparison.score, 6),
+        "score": round(score, 6),
         "threshold": point.threshold,
-        "match": comparison.match,
-        "decision": comparison.decision,
+        "match": score >= point.threshold,
+        "decision": rule.decide(score),
         "uncertain_from": rule.uncertain_from,
-        "pose_pair": list(comparison.pose_pair),
+        "pose_pair": list(rule.pose_pair),
         "scores_of": rule.scores_of,
-        "target_fmr": _rate(point.target_fmr),
+        "target_fmr": None if point.set_on == BY_HAND else _rate(point.target_fmr),
         "fmr": _rate(point.fmr),
         "fnmr": _rate(point.fnmr),
         "impostor": point.impostor,
@@ -108,9 +116,6 @@ def record(comparison: Comparison) -> dict:
         "false_non_matches": point.false_non_matches,
         "measured_on": point.measured_on,
         "pose_estimated": point.pose_estimated,
-        "model": comparison.model,
-        "seconds": round(comparison.seconds, 4),
-        "faces": [_side_record(side) for side in comparison.sides],
     }
 
 
