@@ -12,8 +12,6 @@ from typing import Protocol
 
 from sfpn.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-
 
 @dataclass(frozen=True)
 class Item:

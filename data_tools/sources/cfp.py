@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
-from data_tools.sources.base import IMAGE_SUFFIXES, Item, Pair, Problem, SourceInfo, read_lines, require_folder
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo, read_lines, require_folder
+from sfpn.photos.photo import PHOTO_SUFFIXES
 
 INFO = SourceInfo(
     name="cfp",
@@ -97,7 +98,7 @@ class CFP:
             PurePosixPath(file.relative_to(images).as_posix())
             for pose in POSE_LISTS
             for file in images.glob(f"*/{pose}/*")
-            if file.suffix.lower() in IMAGE_SUFFIXES
+            if file.suffix.lower() in PHOTO_SUFFIXES
         }
         return sorted(listed | present)
 

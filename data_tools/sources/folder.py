@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from data_tools.sources.base import IMAGE_SUFFIXES, Item, Pair, Problem, SourceInfo
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo
 from data_tools.sources.columns import Columns, item_from_row, require_columns
 from sfpn.errors import UserError
+from sfpn.photos.photo import looks_like_photo
 
 INFO = SourceInfo(name="folder", title="Own pictures", url="", licence="not stated", citation="")
 ROWS_PER_READ = 100
@@ -28,7 +29,7 @@ class Folder:
     keeps_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        if not any(_is_image(file) for file in self.root.glob("*/**/*")):
+        if not any(looks_like_photo(file) for file in self.root.glob("*/**/*")):
             raise UserError(f"{self.root} holds no identity/image.jpg: one folder per identity is expected")
 
     def total(self) -> int:
@@ -41,8 +42,8 @@ class Folder:
             path = file.relative_to(self.root)
             if len(path.parts) < 2:
                 yield Problem(path.as_posix(), "not in the folder of an identity")
-            elif not _is_image(file):
-                yield Problem(path.as_posix(), f"not a picture: its name ends in none of {', '.join(IMAGE_SUFFIXES)}")
+            elif not looks_like_photo(file):
+                yield Problem(path.as_posix(), "not a picture, by its name and its content")
             else:
                 yield Item(path.as_posix(), path.parts[0], path.as_posix(), partial(Path.read_bytes, file))
 
@@ -113,7 +114,3 @@ def open_folder(
     if path.is_file() and path.suffix.lower() in (".csv", ".parquet"):
         return Table(path, columns or Columns(), info)
     raise UserError(f"{path} is neither a folder nor a .csv or .parquet file")
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES

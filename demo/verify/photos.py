@@ -34,7 +34,8 @@ class SeenPhoto:
 
     def shot(self) -> Shot:
         """For the verifier, which decodes one photo after the other."""
-        return Shot(EncodedPhoto(self.name, self.encoded, self.size), self.faces, self.chosen)
+        photo = EncodedPhoto(self.name, self.encoded, self.size, self.face.turned_degrees)
+        return Shot(photo, self.faces, self.chosen)
 
     def with_face(self, index: int) -> SeenPhoto:
         """With another face chosen. Raises UserError if there is none of that index, or it is too small."""
@@ -54,7 +55,7 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
 
 
 def add_uploads(detector: FaceDetector, seen: Seen, paths: Sequence[str]) -> tuple[Seen, list[str]]:
-    """add_photos for uploaded files, each read and decoded only if there is room for it; all are deleted from the disk."""
+    """add_photos for uploaded files, each read only if there is room for it; all are deleted from the disk."""
     refused, paths = [], list(dict.fromkeys(paths))
     try:
         for number, path in enumerate(paths):

@@ -5,7 +5,6 @@ DIR/data.parquet or data-*.parquet     rows (sfpn.schema.ROW_COLUMNS); dataset.j
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -17,10 +16,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sfpn.errors import UserError
 from sfpn.photos.detector import Face, make_face
+from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
 
 CARD_FILE, PAIRS_FILE = "dataset.json", "pairs.parquet"
@@ -40,20 +40,8 @@ class Picture:
     face: Face | None
 
     def decode(self) -> Image.Image:
-        """The upright RGB image. Raises UserError if it is none."""
-        try:
-            with Image.open(io.BytesIO(self.encoded)) as image:
-                return ImageOps.exif_transpose(image).convert("RGB")
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            TypeError,
-            Image.DecompressionBombError,
-        ) as error:  # of a damaged file
-            raise UserError(
-                f"the picture of row {self.row_id} cannot be read ({one_line(error)}); build the dataset again"
-            ) from error
+        """The upright RGB image. Raises UserError, which names the row, if it cannot be decoded."""
+        return decode_photo(self.encoded, self.row_id, min_side=1).image
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,14 @@ def error_rates(point: OperatingPoint) -> str:
     )
 
 
+def turned_words(degrees: int) -> str:
+    """'turned by 90 degrees to stand upright'; empty for a photo that was upright."""
+    way = {0: "", 90: "turned by 90 degrees", 180: "turned upside down", 270: "turned by 90 degrees to the left"}[
+        degrees
+    ]
+    return way and f"{way} to stand upright"
+
+
 def provenance(rule: DecisionRule) -> str:
     """Which scores the rates come from, and whether they are of this pose pair at all."""
     words = [f"Measured on {rule.point.measured_on}; threshold set {_where(rule.point.set_on)}."]
@@ -79,18 +87,27 @@ def record(comparison: Comparison) -> dict:
     """The comparison as plain JSON values; rates are fractions 0-1, boxes and landmarks pixels of the upright photo.
 
     A rate that is of no comparisons is null.
+    turned_degrees: how far a photo was turned, clockwise, after its EXIF orientation, to stand upright (0 mostly).
     """
-    rule = comparison.rule
+    return judgement(comparison.rule, comparison.score) | {
+        "model": comparison.model,
+        "seconds": round(comparison.seconds, 4),
+        "faces": [_side_record(side) for side in comparison.sides],
+    }
+
+
+def judgement(rule: DecisionRule, score: float) -> dict:
+    """The part of `record` that follows from the rule; a threshold set by hand has no target_fmr (None)."""
     point = rule.point
     return {
-        "score": round(comparison.score, 6),
+        "score": round(score, 6),
         "threshold": point.threshold,
-        "match": comparison.match,
-        "decision": comparison.decision,
+        "match": score >= point.threshold,
+        "decision": rule.decide(score),
         "uncertain_from": rule.uncertain_from,
-        "pose_pair": list(comparison.pose_pair),
+        "pose_pair": list(rule.pose_pair),
         "scores_of": rule.scores_of,
-        "target_fmr": _rate(point.target_fmr),
+        "target_fmr": None if point.set_on == BY_HAND else _rate(point.target_fmr),
         "fmr": _rate(point.fmr),
         "fnmr": _rate(point.fnmr),
         "impostor": point.impostor,
@@ -99,9 +116,6 @@ def record(comparison: Comparison) -> dict:
         "false_non_matches": point.false_non_matches,
         "measured_on": point.measured_on,
         "pose_estimated": point.pose_estimated,
-        "model": comparison.model,
-        "seconds": round(comparison.seconds, 4),
-        "faces": [_side_record(side) for side in comparison.sides],
     }
 
 
@@ -118,6 +132,7 @@ def _shot_record(shot: Shot) -> dict:
     return {
         "photo": shot.photo.name,
         "size": list(shot.photo.size),
+        "turned_degrees": shot.turned_degrees,
         "faces_found": len(shot.faces),
         "chosen": shot.chosen + 1,
         "box_xyxy": [round(v, 1) for v in face.box_xyxy],

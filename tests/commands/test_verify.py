@@ -105,7 +105,7 @@ def make_bad(kind: str, folder: Path) -> Path:
         ("empty", "is an empty file"),
         ("truncated", "is damaged or cut off"),
         ("one-pixel", "is only 1x1 pixels; a face needs at least 20"),
-        ("no-face", "no face was found; give a photo"),
+        ("no-face", "no face was found"),
         ("tiny-face", "the face is only 13 px wide, under the 20 px needed"),
     ],
 )

@@ -20,8 +20,7 @@ from helpers.paths import ROOT
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update "
-    "--disable-sync"
+    "--disable-component-update --disable-sync"
 ).split()
 START_SECONDS = 180
 IDENTITIES = 3
