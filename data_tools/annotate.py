@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,11 +18,10 @@ from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data_tools.sources.base import Item, Problem
+from data_tools.sources.base import Item, Problem, one_line
 from sfpn.schema import ROW_COLUMNS, pose_from_yaw
 
 KEPT_FORMATS = ("JPEG", "PNG")  # their bytes are stored as they are; anything else is stored as PNG
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for broken files
 
 FindFace = Callable[[Image.Image], Any]  # RGB picture -> sfpn.photos.detector.Face, or None where there is no face
 
@@ -67,24 +67,37 @@ def load_mtcnn(small_faces: bool) -> FindFace:
 
 
 def annotate(item: Item | Problem, source: str, detector: Detector | None) -> Annotated | Problem:
-    """Read, decode and annotate one item; a picture that cannot be read or decoded becomes a Problem."""
+    """Read, decode and annotate one item. Whatever a picture raises becomes a Problem: one must not end a build.
+
+    Raises what loading the detector raises, since no picture is to blame for that.
+    """
     if isinstance(item, Problem):
         return item
+    find_face = _loaded(detector) if detector else None
     try:
         encoded, image = decode(item.read())
     except FileNotFoundError:
         return Problem(item.path, "the file is absent", item.row_id)
     except UnidentifiedImageError:  # its text holds a memory address
         return Problem(item.path, "cannot be read: not a picture of a known format", item.row_id, step="annotate")
-    except UNREADABLE as error:
-        return Problem(item.path, f"cannot be read: {_one_line(error)}", item.row_id, step="annotate")
-    face = _loaded(detector)(image) if detector else None
-    row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
-    return Annotated(_with_pose(row), item.path, hashlib.sha256(encoded).digest(), _notes(item, row, detector))
+    except Exception as error:  # noqa: BLE001 - decoders raise anything
+        return Problem(item.path, f"cannot be read: {one_line(error)}", item.row_id, step="annotate")
+    try:
+        face = find_face(image) if find_face else None
+        row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
+        return Annotated(_with_pose(row), item.path, hashlib.sha256(encoded).digest(), _notes(item, row, detector))
+    except Exception as error:  # noqa: BLE001 - so do networks
+        return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
 
 
 def decode(encoded: bytes) -> tuple[bytes, Image.Image]:
-    """(bytes to store, upright RGB picture). Raises one of UNREADABLE for truncated or unknown data."""
+    """(bytes to store, upright RGB picture). Raises whatever Pillow does for truncated or unknown data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata are no concern of a build
+        return _decode(encoded)
+
+
+def _decode(encoded: bytes) -> tuple[bytes, Image.Image]:
     with Image.open(io.BytesIO(encoded)) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
         if opened.format in KEPT_FORMATS:
@@ -148,7 +161,3 @@ def roll_degrees(landmarks_xy: Any) -> float:
     """Angle of the line between the eyes, (5, 2) pixels with y down: positive = turned clockwise in the picture."""
     (left_x, left_y), (right_x, right_y) = landmarks_xy[0], landmarks_xy[1]
     return math.degrees(math.atan2(float(right_y - left_y), float(right_x - left_x)))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

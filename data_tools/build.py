@@ -6,6 +6,7 @@ goes on where it stopped; the same source and options give the same bytes, with 
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -76,6 +77,10 @@ class BuildConfig:
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
 
 
+class EmptySource(UserError):
+    """A source that names no picture: nothing is left behind of its build."""
+
+
 def build(source: Source, out: Path, detector: Detector | None, config: BuildConfig) -> dict[str, Any]:
     """Build the dataset folder `out` and return its card.
 
@@ -90,7 +95,11 @@ def build(source: Source, out: Path, detector: Detector | None, config: BuildCon
             ledger.forget_from(FINAL)
             drop_small_identities(building, ledger, config.min_images)
             save_pairs(source, building, ledger)
-            card = describe(source, building, ledger, detector, config)
+            try:
+                card = describe(source, building, ledger, detector, config)
+            except EmptySource:
+                shutil.rmtree(building)
+                raise
         finish(building, out)
     return card
 
@@ -182,7 +191,10 @@ def describe(
     counts = count_folder(building)
     ledger.write_csv(building / LEDGER_FILE)
     if not counts["identity"]:
-        raise UserError(f"no picture of the source could be kept; the reasons are in {building / LEDGER_FILE}")
+        dropped = ledger.counts()[DROPPED].keys() - {"pairs"}
+        if not dropped:
+            raise EmptySource(f"{source.info.name}: the source names no picture: there is nothing to build")
+        raise UserError(f"no picture of the source could be kept: the reasons are in {building / LEDGER_FILE}")
     card = (
         asdict(source.info)
         | card_counts(counts)

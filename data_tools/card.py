@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from data_tools.save import CARD_FILE, PAIRS_FILE, README_FILE, save_text, shard_files
+from data_tools.save import CARD_FILE, PAIRS_FILE, README_FILE, shard_files
+from sfpn.files import write_text
 from sfpn.schema import POSES
 
 COUNTED = ("identity", "pose", "split", "quality", "yaw_source", "template")
@@ -74,7 +75,7 @@ def card_counts(counts: dict[str, Counter]) -> dict[str, Any]:
 
 def save_card(folder: Path, card: dict[str, Any]) -> None:
     """Write dataset.json and README.md."""
-    save_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
+    write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
     pairs_config = PAIRS_CONFIG.format_map(card) if (folder / PAIRS_FILE).is_file() else ""
     shown = card | {
@@ -83,7 +84,7 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
         "quoted_title": json.dumps(card["title"]),
         "pairs_config": pairs_config,
     }
-    save_text(README.format_map(shown), folder / README_FILE)
+    write_text(README.format_map(shown), folder / README_FILE)
 
 
 def files_sha256(folder: Path) -> str:

@@ -12,7 +12,11 @@ from typing import Protocol
 
 from sfpn.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+PHOTO_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .jpg_large .jpeg_large .mpo .png .apng .webp .bmp .dib .gif .tif .tiff .avif .avifs"
+    " .heic .heif .hif".split()
+)
+PHOTO_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")  # of files without suffix
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,32 @@ def require_folder(path: Path, *parts: str, what: str) -> Path:
 def read_lines(path: Path) -> list[str]:
     """The non-empty lines of a small text file, stripped. Raises UserError when it cannot be read as text."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the list {path}: {error}") from error
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"the list {path} is not UTF-8 text: save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"the list {path} cannot be read: {error.strerror}") from error
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def looks_like_photo(file: Path) -> bool:
+    """Whether the file's name is that of a photo, or where it has no suffix, its first bytes are."""
+    if file.suffix:
+        return file.suffix.lower() in PHOTO_SUFFIXES
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(12)
+    except OSError:
+        return False
+    return start.startswith(PHOTO_STARTS) or start[4:8] == b"ftyp"
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception says, as one line of UTF-8 text without the machine's paths."""
+    if isinstance(error, OSError) and error.strerror:
+        said = error.strerror
+    elif isinstance(error, OSError | UserError):
+        said = str(error)
+    else:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return " ".join(said.encode("utf-8", "backslashreplace").decode().split())

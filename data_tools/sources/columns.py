@@ -67,9 +67,18 @@ def item_from_row(row: dict[str, Any], columns: Columns, *, base: Path, default_
         return Problem(path or default_id, "no identity in this row", row_id)
     if not (path or isinstance(content, bytes)):
         return Problem(default_id, "no image in this row", row_id)
-    read = partial(bytes, content) if isinstance(content, bytes) else partial(Path.read_bytes, base / path)
+    if isinstance(content, bytes):
+        read = partial(bytes, content)
+    else:
+        read = partial(Path.read_bytes, _file(base, path))
     pose, yaw, note = _labels(cell["pose"], cell["yaw_degrees"])
     return Item(row_id, cell["identity"], path or default_id, read, pose, yaw, cell["template"], cell["split"], note)
+
+
+def _file(base: Path, path: str) -> Path:
+    """The file of a path below `base`, which may be written as Windows does."""
+    file = base / path
+    return base / path.replace("\\", "/") if "\\" in path and not file.is_file() else file
 
 
 def _text(value: Any) -> str | None:

@@ -37,7 +37,7 @@ class TurnedInfo(SourceInfo):
 
 @dataclass(frozen=True)
 class Turned:
-    """`selection`: DIR or DIR:SPLIT of a dataset with detected faces. Raises UserError when it is none, or has no such row."""
+    """`selection`: DIR or DIR:SPLIT of a dataset with detected faces. Raises UserError when it has no such rows."""
 
     selection: str
     seed: int = 0
@@ -49,7 +49,7 @@ class Turned:
         low, high = self.yaw
         if self.per_image > 2 * (high - low + 1):
             raise UserError(
-                f"--per-image {self.per_image}: there are only {2 * (high - low + 1)} different yaws of {low}-{high} degrees"
+                f"--per-image {self.per_image}: {low}-{high} degrees are only {2 * (high - low + 1)} different yaws"
             )
         _ = self._opened
 
