@@ -48,7 +48,7 @@ PAIRS_CONFIG = f"""- config_name: pairs
 
 
 def count_rows(files: Iterable[Path]) -> dict[str, Counter]:
-    """For each column of COUNTED, how often each value occurs (quality as bool: is there a face). Images are not read."""
+    """For each column of COUNTED, how often each value occurs (quality as bool: is there a face); reads no image."""
     counts = {name: Counter() for name in COUNTED}
     for file in files:
         for name, column in pq.read_table(file, columns=list(COUNTED)).to_pydict().items():
@@ -59,7 +59,7 @@ def count_rows(files: Iterable[Path]) -> dict[str, Counter]:
 
 
 def card_counts(counts: dict[str, Counter]) -> dict[str, Any]:
-    """The counts of a card: rows, faces, poses, splits, identities, images per identity (images -> identities), templates."""
+    """The counts of a card: rows, faces, poses, splits, identities, templates, identities by number of images."""
     per_identity = counts["identity"]
     return {
         "rows": per_identity.total(),
@@ -90,7 +90,7 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
 def files_sha256(folder: Path) -> str:
     """Hex SHA-256 over all Parquet files in order: it changes with boxes and labels too, not only with pictures.
 
-    README.md repeats it as a description, because the cache of `datasets` tells folders of one name apart by README.md alone.
+    README.md repeats it as a description: the cache of `datasets` tells folders of one name apart by README.md alone.
     """
     total = hashlib.sha256()
     for file in sorted(folder.glob("*.parquet")):

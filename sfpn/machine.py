@@ -27,7 +27,7 @@ def affinity() -> int:
 
 
 def cpu_quota(own: Path = OWN_GROUPS, root: Path = CONTROL_GROUPS) -> float | None:
-    """Processors' worth of time that the control groups of this process grant it (`docker --cpus`); None without a limit.
+    """Processors' worth of time that this process's control groups grant it (`docker --cpus`); None without a limit.
 
     own, root: the kernel's files. A group's limit holds for the groups below it; version 2 (`cpu.max`) and 1 are read.
     """

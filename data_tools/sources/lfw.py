@@ -32,7 +32,8 @@ INFO = SourceInfo(
     url="http://vis-www.cs.umass.edu/lfw/",
     licence="research use; the pictures belong to their owners and must not be passed on",
     citation='G. B. Huang, M. Ramesh, T. Berg, E. Learned-Miller, "Labeled Faces in the Wild: A Database for Studying '
-    'Face Recognition in Unconstrained Environments", University of Massachusetts, Amherst, Technical Report 07-49, 2007',
+    'Face Recognition in Unconstrained Environments", University of Massachusetts, Amherst, '
+    "Technical Report 07-49, 2007",
 )
 
 PICTURE = r"[^/]+/[^/]+_\d{4}\.\w+"

@@ -1,7 +1,7 @@
 """MS1M as InsightFace packs it (MS1M-RetinaFace: 93,431 identities, 5.18 M images), and every set of that layout.
 
-train.rec    RecordIO: record 0 holds labels (first identity record, end); then one record an image; then one an identity
-train.idx    `key<TAB>byte offset` a line
+train.rec    RecordIO: record 0 holds labels (first identity record, end); then one per image; then one per identity
+train.idx    `key<TAB>byte offset` per line
 property     `identities,height,width`
 """
 

@@ -1,6 +1,6 @@
 """VGGFace2: the VGGFace2-Pose list (368 subjects x 30 images = 11,040) and the train list (8,631 identities).
 
-test_posetemp_imglist.txt    `n000001/0019_01.jpg`; 30 lines a subject: ten frontal, ten three-quarter, ten profile,
+test_posetemp_imglist.txt    `n000001/0019_01.jpg`; 30 lines per subject: ten frontal, ten three-quarter, ten profile,
                              each ten being two templates of five; pose and template are the position, nothing else
 train_list.txt               `n000002/0001_01.jpg`; in both also without `.jpg`, and with backslashes
 n000001/0019_01.jpg          in SOURCE, SOURCE/test or SOURCE/train
@@ -100,7 +100,7 @@ class VGGFace2:
 
 
 def pose_and_template(identity: str, position: int) -> tuple[str, str]:
-    """Pose and template of the image at `position` (0-29) of a subject: position 7 is frontal, template 'n000001/frontal/2'."""
+    """Pose and template of the image at `position` (0-29) of a subject: 7 is frontal, template 'n000001/frontal/2'."""
     pose = POSES[position // PER_POSE]
     return pose, f"{identity}/{pose}/{position % PER_POSE // PER_TEMPLATE + 1}"
 

@@ -1,4 +1,4 @@
-"""All files below a folder, links followed: what computers left there, loops and what cannot be read become problems."""
+"""All files below a folder, links followed: what computers left, loops and what cannot be read become problems."""
 
 from __future__ import annotations
 

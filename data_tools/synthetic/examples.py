@@ -25,7 +25,7 @@ CLEAR = 0.99  # detector confidence
 
 
 def save_examples(rows: list[dict[str, Any]], file: Path) -> None:
-    """Write a list of {label, a, b, same, title, first, second}; `first` and `second` are the sides as lists of row ids.
+    """Write a list of {label, a, b, same, title, first, second}; `first` and `second` are sides, lists of row ids.
 
     Every pair shows people that no pair before it showed, while there are any.
     """

@@ -23,7 +23,7 @@ class Light:
 
 
 def sample_light(rng: np.random.Generator, yaw: float) -> Light:
-    """A light as photographs have it, never from below; faces mostly look towards it, so it follows the yaw (degrees)."""
+    """A light as photographs have it, never from below; faces mostly look towards it: it follows the yaw (degrees)."""
     azimuth, height = np.deg2rad(0.45 * yaw + rng.uniform(-65, 65)), np.deg2rad(rng.uniform(12, 60))
     key = (np.sin(azimuth) * np.cos(height), np.sin(height), np.cos(azimuth) * np.cos(height))
     warmth = rng.normal(0, 0.10)

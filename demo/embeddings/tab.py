@@ -14,6 +14,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import degrees, message
 from demo.common.handlers import bound
 from demo.common.jobs import follow, progress_html
+from demo.common.pictures import file_address
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import neighbours_html
 from demo.embeddings import chosen as chosen_samples
@@ -194,6 +195,6 @@ def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
     view = store.view
     if not view.thumbnails_made():
         return None
-    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {
+    return {"address": f"/{file_address(view.thumbnails)}/{{}}.jpg"} | {
         row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index
     }

@@ -28,7 +28,7 @@ class Selection:
 
     @classmethod
     def open(cls, text: str) -> Selection:
-        """Without looking at the rows, of which there may be millions. Raises UserError for a folder of another kind."""
+        """Without looking at the rows, of which there may be millions. Raises UserError for another folder."""
         folder, split = folder_and_split(text)
         return cls(FaceDataset.open(folder), split)
 

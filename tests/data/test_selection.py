@@ -58,10 +58,10 @@ def test_any_name_keeps_its_split(name):
 
 def test_datasets_with_colons_open(tmp_path):
     dataset = write_dataset(tmp_path / "cfp 10:30")
-    whole = Selection.parse(str(dataset))
-    split = whole.rows()["split"].iloc[0]
-    assert whole.split is None
-    assert Selection.parse(f"{dataset}:{split}").split == split
+    assert Selection.parse(str(dataset)).split is None
+    assert Selection.open(f"{dataset}:train").split == "train"
+    with pytest.raises(UserError, match="cfp 10:30 has no rows of split 'train'"):
+        Selection.parse(f"{dataset}:train")
 
 
 @pytest.mark.parametrize("text", ["C:\\sets\\cfp", "nowhere:v2/cfp", "cfp 10:30/x"])

@@ -1,4 +1,4 @@
-"""Whatever one picture raises is one line of the ledger, and the build goes on; so do dead workers end in one sentence."""
+"""Whatever one picture raises is one line of the ledger, and the build goes on; dead workers are one sentence."""
 
 from __future__ import annotations
 
