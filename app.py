@@ -23,6 +23,7 @@ import gradio as gr  # noqa: E402
 
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
+from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
@@ -114,6 +115,7 @@ def load(options: Options) -> Loaded:
 
 def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
+    own_uploads()
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])

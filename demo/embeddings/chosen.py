@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
@@ -56,7 +57,9 @@ def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: L
 
 def take_lasso(store: EmbeddingStore, event: gr.EventData) -> tuple:
     """What `choose` gives for the points inside a lasso or box."""
-    return choose(store, tuple(dict.fromkeys(point["value"] for point in event.points if point["value"] in store.view)))
+    points = events.dicts(events.detail(event, "points"))
+    values = [value for point in points if isinstance(value := point.get("value"), str)]
+    return choose(store, tuple(dict.fromkeys(value for value in values if value in store.view)))
 
 
 def take_selection(store: EmbeddingStore, selection: Opened | None) -> tuple:
@@ -102,7 +105,7 @@ def show_spread(store: EmbeddingStore, model: str) -> tuple:
 
 def open_cell(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     """Open the pair of the clicked cell in Verify."""
-    pair = tuple(event.value)
+    pair = events.texts(events.detail(event, "value"), 2)
     if not all(row_id in store.view for row_id in pair):
         return gr.skip(), gr.skip()
     return goto(VERIFY), opened(pair)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import degrees, message
 from demo.common.handlers import bound
 from demo.common.jobs import follow, progress_html
+from demo.common.photo_inputs import PhotoInput
 from demo.common.pictures import file_address
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import neighbours_html
+from demo.common.uploads import take_upload
 from demo.embeddings import chosen as chosen_samples
 from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
 from demo.embeddings.projection import available, kept_file, place, project
 from demo.embeddings.similarity import nearest
 from demo.explore.tab import follow as follow_sample
 from demo.links import EXPLORE, Links, goto, opened
-from demo.verify.side import ONE_AT_A_TIME, PhotoInput, notices_html
+from demo.verify.side import ONE_AT_A_TIME, notices_html
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import load_photo
+from sfpn.photos.photo import decode_photo
 from sfpn.verification.verifier import look
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -34,7 +36,7 @@ NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
 HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
 and choose many with the lasso or box tool of the figure's bar, or with the filters of Explore and its button “Show on the map”.</p>"""
-OWN_HINT = '<p class="quiet">It is read into memory, deleted from the disk at once, and not kept.</p>'
+OWN_HINT = '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept.</p>'
 
 
 @dataclass(frozen=True)
@@ -163,14 +165,13 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
     if not path:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     try:
-        shot = look(detector, load_photo(path))
+        name, encoded = take_upload(path)
+        shot = look(detector, decode_photo(encoded, name))
         embedder = store.models[model]
         embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
         neighbours = store.neighbours(model, embedding)
     except UserError as error:
         return None, None, notices_html([str(error)]), ""
-    finally:
-        Path(path).unlink(missing_ok=True)
     if neighbours is None:
         return None, None, notices_html([MISSING]), ""
     words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw{degrees(shot.face.yaw_degrees)}) is the star on the map. Most alike:</p>'
@@ -179,9 +180,10 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
 
 def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     """Open the clicked point in Explore."""
-    if event.value not in store.view:
+    row_id = events.detail(event, "value")
+    if not isinstance(row_id, str) or row_id not in store.view:
         return gr.skip(), gr.skip()
-    return goto(EXPLORE), opened(event.value)
+    return goto(EXPLORE), opened(row_id)
 
 
 def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def is_searched(view: DatasetView, name: str) -> bool:
 def search(view: DatasetView, name: str, typed: gr.KeyUpData, *values) -> dict:
     """The names that contain what is typed, those that begin with it first, with their counts under the other facets."""
     found = counts(view.rows, masks(view.rows, Facets.of(*values)), name)
-    part = typed.input_value.casefold()
+    part = str(typed.input_value)[:100].casefold()
     matches = sorted(
         (value for value in found if part in value.casefold()), key=lambda value: not value.casefold().startswith(part)
     )

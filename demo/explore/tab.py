@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 import numpy as np
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
@@ -230,13 +231,13 @@ def clear_facets() -> tuple:
 
 def pick_yaw(event: gr.SelectData) -> tuple[float, float]:
     """The yaw range of the clicked bar."""
-    low, high = (float(degrees) for degrees in event.value)
-    return low, high
+    low, high = map(events.number, events.pair(events.detail(event, "value")))
+    return max(low, YAW_LIMITS[0]), min(high, YAW_LIMITS[1])
 
 
 def pick_identity(view: DatasetView, event: gr.SelectData) -> tuple:
     """The identity and pose of the clicked place of the table."""
-    identity, pose = event.value
+    identity, pose = events.texts(events.detail(event, "value"), 2)
     if identity not in view.rows["identity"].cat.categories or pose not in view.rows["pose"].cat.categories:
         return gr.skip(), gr.skip()
     return [identity], [pose]
@@ -259,10 +260,10 @@ def random_sample(row_ids: Sequence[str]) -> Opened | dict:
 
 def follow(view: DatasetView, event: gr.EventData) -> tuple:
     """(tab, pair, sample) of a click on a thumbnail or on 'compare'."""
-    what, *row_ids = event.index
+    what, *row_ids = events.texts(events.detail(event, "index"), 2, 3)
     if not all(row_id in view for row_id in row_ids):
         raise gr.Error("This picture is not in the loaded dataset.", print_exception=False)
-    if what == "pair":
+    if what == "pair" and len(row_ids) == 2:
         return goto(VERIFY), opened(tuple(row_ids)), gr.skip()
     return goto(EXPLORE), gr.skip(), opened(row_ids[0])
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import gradio as gr
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.dataset_view import DatasetView
 from demo.common.download import download
@@ -73,7 +74,7 @@ def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int, count
 
 def pick_pair(view: DatasetView | None, event: gr.EventData) -> tuple:
     """Open the clicked pair in Verify."""
-    pair = tuple(event.index)
+    pair = events.texts(events.detail(event, "index"), 2)
     if view is None or not all(row_id in view for row_id in pair):
         raise gr.Error("These pictures are not in the loaded dataset.", print_exception=False)
     return goto(VERIFY), opened(pair)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from demo.common import events
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
@@ -259,9 +260,10 @@ def show_difference(
 def pick_cell(named: Mapping[str, Report], name: str, event: gr.SelectData) -> tuple:
     """(cell, address) of the clicked place of the matrix."""
     known = {pair_key(pair) for pair in named[name].pose_pairs()}
-    if event.value not in known:
+    key = events.detail(event, "value")
+    if not isinstance(key, str) or key not in known:
         return gr.skip(), gr.skip()
-    return event.value, address_of_cell(named, name, event.value)
+    return key, address_of_cell(named, name, key)
 
 
 def address_of_cell(named: Mapping[str, Report], name: str, key: str) -> str:
@@ -323,7 +325,7 @@ def drag_threshold(
     """(slider, rates, histograms with the line on the grid) when the line in the histogram was dragged."""
     cell = cell_of(named[name], key, View(template_size=size))
     edges = [-1.0, 1.0] if cell is None else cell.tables["histogram"]["lower_edge"]
-    threshold = _on_grid(min(max(float(event.x), min(edges)), max(edges)))
+    threshold = _on_grid(min(max(events.number(events.detail(event, "x")), min(edges)), max(edges)))
     return threshold, "" if cell is None else rate_summary(cell, threshold, treatment), gr.update(line_x=threshold)
 
 

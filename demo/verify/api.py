@@ -7,15 +7,17 @@ from functools import partial
 
 import gradio as gr
 
+from demo.common.photo_inputs import PhotoFiles
+from demo.common.photo_memory import SIDE_BYTES, SIDE_PIXELS
+from demo.common.uploads import discard, size_of, take_upload
 from demo.loaded import Loaded
-from demo.verify.photos import take_files
 from demo.verify.side import ONE_AT_A_TIME
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import decode_photo
+from sfpn.photos.photo import EncodedPhoto, count_pixels, decode_photo
 from sfpn.verification.decision import DEFAULT_FMR
-from sfpn.verification.verifier import Verifier
+from sfpn.verification.verifier import Shot, Verifier, check_counts, look
 from sfpn.verification.wording import record
 
 HELP = """
@@ -36,7 +38,7 @@ def add_endpoint(loaded: Loaded) -> None:
     with gr.Accordion("Use it from a program", open=False):
         gr.Markdown(HELP.format(model=loaded.default_model))
     with gr.Row(visible=False):
-        files = [gr.File(label=label, file_count="multiple") for label in ("photos_a", "photos_b")]
+        files = [PhotoFiles(label) for label in ("photos_a", "photos_b")]
         model = gr.Textbox(loaded.default_model, label="model")
         fmr = gr.Number(DEFAULT_FMR, label="fmr")
         answer = gr.JSON(label="comparison")
@@ -61,11 +63,37 @@ def verify(
     """Compare two sides of 1 to 10 photos; returns score, threshold, match, pose_pair, fmr, fnmr, counts, model and faces."""
     paths_a, paths_b = photos_a or [], photos_b or []
     try:
-        files = take_files([*paths_a, *paths_b])
         if model not in models:
             raise UserError(f"{model}: no such model here; there are {', '.join(models)}")
-        photos = [decode_photo(encoded, name) for name, encoded in files]
-        first, second = photos[: len(paths_a)], photos[len(paths_a) :]
-        return record(Verifier(models[model], detector).verify(first, second, fmr))
+        if not isinstance(fmr, (int, float)):
+            raise UserError(f"fmr: {fmr} is no number; give the target FMR, e.g. {DEFAULT_FMR}")
+        check_counts(len(paths_a), len(paths_b))
+        files = _take([*paths_a, *paths_b])
+        shots = {path: _shot(detector, *file) for path, file in files.items()}
+        first, second = ([shots[path] for path in side] for side in (paths_a, paths_b))
+        return record(Verifier(models[model], detector).compare(first, second, fmr))
     except UserError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    finally:
+        discard([*paths_a, *paths_b])
+
+
+def _take(paths: list[str]) -> dict[str, tuple[str, bytes]]:
+    """Names and contents of uploads by path, if they are not too much together. Raises UserError before any is decoded."""
+    paths = list(dict.fromkeys(paths))
+    if sum(map(size_of, paths)) > 2 * SIDE_BYTES:
+        raise UserError(
+            f"the photos have more than {2 * SIDE_BYTES / 1e6:.0f} MB together; give fewer, or smaller ones"
+        )
+    files = {path: take_upload(path) for path in paths}
+    if sum(count_pixels(encoded, name) for name, encoded in files.values()) > 2 * SIDE_PIXELS:
+        raise UserError(
+            f"the photos have more than {2 * SIDE_PIXELS / 1e6:.0f} megapixels together; give fewer, or smaller ones"
+        )
+    return files
+
+
+def _shot(detector: FaceDetector, name: str, encoded: bytes) -> Shot:
+    """The faces of a photo, whose pixels do not stay in memory."""
+    shot = look(detector, decode_photo(encoded, name))
+    return Shot(EncodedPhoto(name, encoded, shot.photo.size), shot.faces, shot.chosen)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from demo.common.photo_memory import check_room, count
 from demo.common.pictures import PREVIEW_SIDE, data_uri
+from demo.common.uploads import discard, size_of, take_upload
 from sfpn.errors import UserError
 from sfpn.photos.detector import Face, FaceDetector
-from sfpn.photos.photo import decode_photo
+from sfpn.photos.photo import EncodedPhoto, count_pixels, decode_photo
 from sfpn.verification.verifier import MAX_PHOTOS, Shot, check_choice, look
 
 
@@ -24,13 +25,16 @@ class SeenPhoto:
     chosen: int
     preview: str
 
+    def __post_init__(self) -> None:
+        count(self)
+
     @property
     def face(self) -> Face:
         return self.faces[self.chosen]
 
     def shot(self) -> Shot:
-        """Decoded, for the verifier."""
-        return Shot(decode_photo(self.encoded, self.name), self.faces, self.chosen)
+        """For the verifier, which decodes one photo after the other."""
+        return Shot(EncodedPhoto(self.name, self.encoded, self.size), self.faces, self.chosen)
 
     def with_face(self, index: int) -> SeenPhoto:
         """With another face chosen. Raises UserError if there is none of that index, or it is too small."""
@@ -39,20 +43,7 @@ class SeenPhoto:
 
 
 Seen = tuple[SeenPhoto, ...]
-
-
-def take_files(paths: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Names and contents of uploaded files, which are deleted from the disk here.
-
-    Raises UserError if one is gone: Gradio stores equal uploads once, so another visitor's may have taken it along.
-    """
-    try:
-        return [(Path(path).name, Path(path).read_bytes()) for path in paths]
-    except FileNotFoundError as error:
-        raise UserError(f"{Path(error.filename).name}: the upload was lost; give it again") from error
-    finally:
-        for path in paths:
-            Path(path).unlink(missing_ok=True)
+FULL = f"a side takes at most {MAX_PHOTOS} photos; remove one first"
 
 
 def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
@@ -63,21 +54,32 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
 
 
 def add_uploads(detector: FaceDetector, seen: Seen, paths: Sequence[str]) -> tuple[Seen, list[str]]:
-    """add_photos for uploaded files."""
+    """add_photos for uploaded files, each read and decoded only if there is room for it; all are deleted from the disk."""
+    refused, paths = [], list(dict.fromkeys(paths))
     try:
-        return add_photos(detector, seen, take_files(paths))
-    except UserError as error:
-        return seen, [str(error)]
+        for number, path in enumerate(paths):
+            if len(seen) >= MAX_PHOTOS:
+                refused.append(f"{len(paths) - number} of the files were not taken: {FULL}")
+                break
+            try:
+                check_room(seen, "This photo", size_of(path))
+                seen, sentences = add_photos(detector, seen, [take_upload(path)])
+                refused += sentences
+            except UserError as error:
+                refused.append(str(error))
+    finally:
+        discard(paths)
+    return seen, refused
 
 
-def add_photos(detector: FaceDetector, seen: Seen, files: list[tuple[str, bytes]]) -> tuple[Seen, list[str]]:
+def add_photos(detector: FaceDetector, seen: Seen, files: Sequence[tuple[str, bytes]]) -> tuple[Seen, list[str]]:
     """The side with more photos, and a sentence for each that was refused."""
     refused = []
     for name, encoded in files:
-        if len(seen) >= MAX_PHOTOS:
-            refused.append(f"{name}: a side takes at most {MAX_PHOTOS} photos; remove one first")
-            continue
         try:
+            if len(seen) >= MAX_PHOTOS:
+                raise UserError(f"{name}: {FULL}")
+            check_room(seen, name, len(encoded), count_pixels(encoded, name))
             seen = (*seen, see(detector, name, encoded))
         except UserError as error:
             refused.append(str(error))

@@ -9,7 +9,9 @@ from html import escape
 
 import gradio as gr
 
+from demo.common import events
 from demo.common.clickable import Clickable
+from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.verify.photo_html import photos_html
 from demo.verify.photos import Seen, add_uploads
 from sfpn.errors import UserError
@@ -18,16 +20,6 @@ from sfpn.verification.verifier import MAX_PHOTOS
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}  # neither detector nor processor gain from more
-
-
-class PhotoInput(gr.Image):
-    """gr.Image that hands over the file as it came: Gradio would open and convert it before our own checks."""
-
-    is_template = True  # shown by the browser's image component
-
-    def preprocess(self, payload: object) -> str | None:
-        """The path of the upload."""
-        return None if payload is None else payload.path
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class SideView:
     notice: gr.HTML
     image: PhotoInput
     buttons: gr.Row
-    more: gr.UploadButton
+    more: PhotoButton
     camera: gr.Button
     clear: gr.Button
 
@@ -65,9 +57,7 @@ def build_side(title: str, hint: str, name: str) -> SideView:
         placeholder="Drop a photo here\nor click to choose one",
     )
     with gr.Row(visible=False, elem_classes="side-buttons") as buttons:
-        more = gr.UploadButton(
-            "Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}"
-        )
+        more = PhotoButton("Add photos", size="sm", min_width=80, elem_id=f"more-{name}")
         camera = gr.Button("Camera, paste", size="sm", min_width=80)
         clear = gr.Button("Clear", size="sm", min_width=80, elem_id=f"clear-{name}")
     notice = gr.HTML(elem_id=f"notice-{name}")
@@ -102,9 +92,10 @@ def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> 
 
 def choose_face(photos: Seen, event: gr.EventData) -> tuple:
     """A face was clicked: event.index = [photo, face]."""
-    number, index = event.index
+    number, index = events.pair(events.detail(event, "index"))
+    photo = photos[events.place(number, len(photos))]
     try:
-        chosen = photos[number].with_face(index)
+        chosen = photo.with_face(events.place(index, len(photo.faces)))
     except UserError as error:
         return show(photos, [str(error)])
     return show((*photos[:number], chosen, *photos[number + 1 :]), [])
@@ -112,7 +103,8 @@ def choose_face(photos: Seen, event: gr.EventData) -> tuple:
 
 def remove_photo(photos: Seen, event: gr.EventData) -> tuple:
     """The cross of a photo was clicked: event.index = photo."""
-    return show((*photos[: event.index], *photos[event.index + 1 :]), [])
+    number = events.place(events.detail(event, "index"), len(photos))
+    return show((*photos[:number], *photos[number + 1 :]), [])
 
 
 def wire_side(side: SideView, detector: FaceDetector, then: Callable[[gr.events.Dependency], None]) -> None:

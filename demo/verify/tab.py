@@ -8,6 +8,7 @@ from functools import partial
 
 import gradio as gr
 
+from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
@@ -34,8 +35,8 @@ from sfpn.photos.detector import FaceDetector
 from sfpn.verification.decision import DEFAULT_FMR
 
 PRIVACY = (
-    "Your photos are read into memory, deleted from the disk at once, and forgotten when you remove them, at the latest an "
-    "hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. Made to study verification across poses, "
+    "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove them, at "
+    "the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. Made to study verification across poses, "
     "not to identify people."
 )
 
@@ -87,7 +88,7 @@ def build(loaded: Loaded, links: Links) -> None:
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
 
     def open_example(event: gr.EventData) -> tuple:
-        example = loaded.examples[event.index]
+        example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
         return _show_both(loaded.detector, example.first, example.second)
 
     examples.select(open_example, None, **both).then(**run)

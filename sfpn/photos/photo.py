@@ -52,6 +52,20 @@ class Photo:
         return self.image.size
 
 
+@dataclass(frozen=True)
+class EncodedPhoto:
+    """A photo that is decoded anew whenever its pixels are asked for, so that many of them never lie decoded in memory."""
+
+    name: str
+    encoded: bytes
+    size: tuple[int, int]
+
+    @property
+    def image(self) -> Image.Image:
+        """Upright, RGB."""
+        return decode_photo(self.encoded, self.name).image
+
+
 def load_photo(path: str | Path) -> Photo:
     """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large."""
     path = Path(path)
@@ -76,6 +90,16 @@ def decode_photo(encoded: bytes, name: str) -> Photo:
                 return Photo(name, _upright_rgb(opened))
             except DECODING_ERRORS as error:
                 raise UserError(f"{name}: is damaged or cut off ({error}); copy or export it again") from error
+
+
+def count_pixels(encoded: bytes, name: str) -> int:
+    """The pixels that a picture's header states, before any is decoded. Raises UserError as decode_photo would for them."""
+    check_bytes(len(encoded), name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _open(encoded, name) as opened:
+            _check_size(opened, name)
+            return opened.size[0] * opened.size[1]
 
 
 def check_bytes(size: int, name: str) -> None:

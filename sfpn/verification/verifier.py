@@ -17,7 +17,7 @@ from PIL import Image
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
-from sfpn.photos.photo import Photo
+from sfpn.photos.photo import EncodedPhoto, Photo
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
 
@@ -31,7 +31,7 @@ STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % o
 class Shot:
     """A photo, all faces found in it (at least one), and which of them is meant."""
 
-    photo: Photo
+    photo: Photo | EncodedPhoto
     faces: tuple[Face, ...]
     chosen: int
 

@@ -153,7 +153,8 @@ def test_clicked_points_and_cells_open(store):
     assert chosen_samples.open_cell(store, SimpleNamespace(value=[a, b]))[1].value == (a, b)
 
 
-def test_own_photo_lands_on_the_map_and_is_deleted(store, tmp_path):
+def test_own_photo_lands_on_the_map_and_is_deleted(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     detector = FaceDetector()
     file = save_drawn(tmp_path / "me.png", "frontal")
     own, _, notice, neighbours = embeddings.place_photo(store, detector, str(file), "colour")

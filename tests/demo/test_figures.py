@@ -14,8 +14,8 @@ from demo.common.figures import interval, message, percent
 from demo.embeddings import figures as figures_embeddings
 from demo.explore import figures as figures_explore
 from demo.pose_errors import cell_figures as figures_cell
+from demo.pose_errors import matrix_figure as figures_matrix
 from demo.pose_errors.cells import View, table_of, value_of
-from demo.pose_errors.tab import matrix_figure as figures_matrix
 from sfpn.schema import POSES, pair_key, pose_pair
 
 

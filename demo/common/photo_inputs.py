@@ -1,0 +1,48 @@
+"""Components that take photos and hand them over as files, exactly as they came.
+
+Gradio would open and convert a picture before our own checks, and leave an empty file beside each upload.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from demo.common.uploads import upload_paths
+
+
+class PhotoInput(gr.Image):
+    """One photo from a file, the camera or the clipboard."""
+
+    is_template = True  # shown by the browser's image component
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The path of the upload."""
+        return None if payload is None or payload.path is None else upload_paths([payload.path])[0]
+
+
+class PhotoFiles(gr.File):
+    """A list of files, for the endpoint."""
+
+    is_template = True
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label=label, file_count="multiple")
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """The paths of the uploads."""
+        return [] if payload is None else upload_paths([file.path for file in payload.root])
+
+
+class PhotoButton(gr.UploadButton):
+    """A button that asks for any number of photos."""
+
+    is_template = True
+
+    def __init__(self, label: str, **kwargs: Any) -> None:
+        super().__init__(label, file_count="multiple", file_types=["image"], **kwargs)
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """The paths of the uploads."""
+        return [] if payload is None else upload_paths([file.path for file in payload.root])

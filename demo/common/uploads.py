@@ -1,0 +1,124 @@
+"""Files that visitors send: the one place where anything that a client names becomes bytes, or is deleted.
+
+A request may name any path, whatever the page itself would send, and Gradio lets some of them through. So only regular files
+inside Gradio's upload folder are opened or deleted here: no links, pipes, devices or folders, and no files that are served to
+all. For a path elsewhere the answer is always the same sentence, whether or not there is such a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio import processing_utils, route_utils
+from gradio.utils import get_upload_folder, is_static_file
+
+from sfpn.errors import UserError
+from sfpn.photos.photo import MAX_BYTES, check_bytes
+
+MAX_FILES = 100  # named in one request
+NOT_AN_UPLOAD = "This file was not uploaded here: choose the photo again."
+NO_DOWNLOADS = "This app fetches nothing from other addresses: give the photo itself."
+FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+
+
+def own_uploads() -> None:
+    """Make Gradio keep each upload in a folder of its own, and fetch nothing on a client's behalf.
+
+    It names the folder by the content alone, so the same photo of two visitors would be one file, and the first of them would
+    take it away from the other. It would also download any address that a client gives in place of a file.
+    """
+    route_utils.GradioUploadFile = _OwnUpload
+    processing_utils.async_ssrf_protected_download = _refuse_download
+
+
+class _OwnUpload(route_utils.GradioUploadFile):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sha.update(secrets.token_bytes(32))
+
+
+async def _refuse_download(url: str, **kwargs: Any) -> str:
+    raise gr.Error(NO_DOWNLOADS, print_exception=False)
+
+
+def locate(path: object) -> Path:
+    """The file of an upload, free of links. Raises UserError for whatever does not plainly lie in the upload folder."""
+    folder = os.path.realpath(get_upload_folder())
+    try:
+        given = os.path.abspath(path) if isinstance(path, str) and os.path.isabs(path) else ""
+        for base in {folder, os.path.abspath(get_upload_folder())}:
+            file = os.path.join(folder, given[len(base) + 1 :])
+            if given.startswith(base + os.sep) and os.path.realpath(file) == file and not is_static_file(file):
+                return Path(file)
+    except (ValueError, OSError):  # a name that no file can have
+        pass
+    raise UserError(NOT_AN_UPLOAD)
+
+
+def size_of(path: object) -> int:
+    """The bytes of an upload, without opening it. Raises UserError if there is no such upload, or it is empty or too large."""
+    file = locate(path)
+    try:
+        status = os.lstat(file)
+    except FileNotFoundError as error:
+        raise UserError(f"{file.name}: the upload was lost; give it again") from error
+    except OSError as error:
+        raise UserError(NOT_AN_UPLOAD) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(NOT_AN_UPLOAD)
+    check_bytes(status.st_size, file.name)
+    return status.st_size
+
+
+def take_upload(path: object) -> tuple[str, bytes]:
+    """Name and content of an upload, which is deleted from the disk here. Raises UserError, also then nothing stays."""
+    try:
+        size_of(path)
+        file = locate(path)
+        return file.name, _read(file)
+    finally:
+        discard([path])
+
+
+def discard(paths: Sequence[object]) -> None:
+    """Delete uploads unread; whatever is none is left alone."""
+    for path in paths:
+        with contextlib.suppress(UserError, OSError):
+            file = locate(path)
+            if stat.S_ISREG(os.lstat(file).st_mode):
+                file.unlink()
+                if file.parent != Path(os.path.realpath(get_upload_folder())):
+                    file.parent.rmdir()  # its own folder; another file in it keeps it
+
+
+def _read(file: Path) -> bytes:
+    try:
+        descriptor = os.open(file, FLAGS)
+    except OSError as error:
+        raise UserError(f"{file.name}: the upload was lost; give it again") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UserError(NOT_AN_UPLOAD)
+        with open(descriptor, "rb", closefd=False) as stream:
+            content = stream.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    check_bytes(len(content), file.name)
+    return content
+
+
+def upload_paths(paths: Sequence[object]) -> list[str]:
+    """The paths, each of them an upload, for components that hand them to handlers. Raises gr.Error for anything else."""
+    try:
+        if len(paths) > MAX_FILES:
+            raise UserError(f"{len(paths):,} files are too many: give at most {MAX_FILES} at once.")
+        return [str(locate(path)) for path in paths]
+    except UserError as error:
+        raise gr.Error(str(error), print_exception=False) from error
