@@ -1,7 +1,8 @@
 """Reads one picture and finds its face: an item becomes a dataset row, or a problem for the ledger.
 
 Given labels win over estimated ones, and both are kept. Boxes and landmarks are pixels of the picture as `datasets`
-decodes it, that is after its EXIF orientation.
+decodes it, that is after its EXIF orientation. A picture that lies on its side or upside down without saying so gets
+the EXIF orientation it lacks, so that every reader sees it upright: no pixel changes, and the ledger says so.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from data_tools.sources.base import Item, Problem, one_line
+from sfpn.errors import UserError
+from sfpn.photos.containers import pixels_only, with_orientation
+from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
+from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS, pose_from_yaw
 
 KEPT_FORMATS = ("JPEG", "PNG")  # their bytes are stored as they are; anything else is stored as PNG
@@ -52,18 +56,29 @@ def mtcnn(*, small_faces: bool = False) -> Detector:
     """The project's detector. small_faces: search below portrait size as well (slower)."""
     from sfpn.photos import detector as faces
 
-    return Detector(faces.detector_name(), load_mtcnn, (small_faces,))
+    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True))
 
 
-def load_mtcnn(small_faces: bool) -> FindFace:
-    """Load MTCNN on one thread: workers share the cores, and the rows do not depend on their number."""
+def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:
+    """Load MTCNN on one thread: workers share the cores, and the rows do not depend on their number.
+
+    turns: look at a picture in its four turns where no face in it is sure; Face.turned_degrees says which it was.
+    """
     import torch
 
-    from sfpn.photos.detector import FaceDetector, choose_face
+    from sfpn.photos.detector import Face, FaceDetector, choose_face
+    from sfpn.photos.finding import find_faces
 
     torch.set_num_threads(1)
     detector = FaceDetector(small_faces=small_faces)
-    return lambda image: choose_face(detector.detect(image), image.size)
+
+    def find_face(image: Image.Image) -> Face | None:
+        if not turns:
+            return choose_face(detector.detect(image), image.size)
+        found = find_faces(detector, image)
+        return choose_face(list(found.faces), found.image.size)
+
+    return find_face
 
 
 def annotate(item: Item | Problem, source: str, detector: Detector | None) -> Annotated | Problem:
@@ -78,33 +93,59 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
         encoded, image = decode(item.read())
     except FileNotFoundError:
         return Problem(item.path, "the file is absent", item.row_id)
-    except UnidentifiedImageError:  # its text holds a memory address
-        return Problem(item.path, "cannot be read: not a picture of a known format", item.row_id, step="annotate")
     except Exception as error:  # noqa: BLE001 - decoders raise anything
         return Problem(item.path, f"cannot be read: {one_line(error)}", item.row_id, step="annotate")
     try:
         face = find_face(image) if find_face else None
+        if degrees := _turn_of(face):
+            encoded = turned(encoded, image, degrees)
         row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
-        return Annotated(_with_pose(row), item.path, hashlib.sha256(encoded).digest(), _notes(item, row, detector))
+        notes = _notes(item, row, face, detector)
+        return Annotated(_with_pose(row), item.path, hashlib.sha256(encoded).digest(), notes)
     except Exception as error:  # noqa: BLE001 - so do networks
         return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
 
 
 def decode(encoded: bytes) -> tuple[bytes, Image.Image]:
-    """(bytes to store, upright RGB picture). Raises whatever Pillow does for truncated or unknown data."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata are no concern of a build
-        return _decode(encoded)
+    """(bytes to store, upright RGB picture). Raises UserError, with the reason alone, for what cannot be decoded."""
+    try:
+        image = decode_photo(encoded, "", min_side=1).image
+    except UserError as error:
+        raise UserError(str(error).removeprefix(": ")) from error
+    return (encoded if _is_kept(encoded) else _as_png(image)), image
 
 
-def _decode(encoded: bytes) -> tuple[bytes, Image.Image]:
-    with Image.open(io.BytesIO(encoded)) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB")
-        if opened.format in KEPT_FORMATS:
-            return encoded, image
+def turned(encoded: bytes, image: Image.Image, degrees: int) -> bytes:
+    """The bytes of a picture (decoded and upright by its EXIF: `image`) so that readers see it turned clockwise."""
+    data = pixels_only(encoded)
+    if data is not None and data.kind in KEPT_FORMATS:
+        return with_orientation(encoded, turned_orientation(data.orientation, degrees))
+    return _as_png(turn_clockwise(image, degrees))
+
+
+def _is_kept(encoded: bytes) -> bool:
+    """Whether other readers, which trust EXIF as it is, see the picture as it is seen here."""
+    data = pixels_only(encoded)
+    try:
+        with Image.open(io.BytesIO(encoded)) as opened:
+            exif = opened.getexif()
+            orientation = exif.get(ORIENTATION_TAG, UPRIGHT)
+            if orientation != UPRIGHT:
+                exif.tobytes()  # as ImageOps.exif_transpose does, which raises for odd tags
+            return opened.format in KEPT_FORMATS and data is not None and data.orientation == orientation
+    except Exception:  # whatever odd metadata makes Pillow raise
+        return False
+
+
+def _turn_of(face: Any) -> int:
+    """Degrees clockwise by which the picture was turned to find the face; 0 where there is none."""
+    return getattr(face, "turned_degrees", 0)
+
+
+def _as_png(image: Image.Image) -> bytes:
     stored = io.BytesIO()
     image.save(stored, "PNG")
-    return stored.getvalue(), image
+    return stored.getvalue()
 
 
 @cache
@@ -128,7 +169,7 @@ def _given(item: Item, source: str, encoded: bytes) -> dict[str, Any]:
 
 
 def _found(face: Any, detector: Detector | None) -> dict[str, Any]:
-    if face is None:
+    if face is None or detector is None:
         return {"detector": detector.name if detector else None}
     return {
         "detector": detector.name,
@@ -150,8 +191,10 @@ def _with_pose(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _notes(item: Item, row: dict[str, Any], detector: Detector | None) -> tuple[tuple[str, str], ...]:
+def _notes(item: Item, row: dict[str, Any], face: Any, detector: Detector | None) -> tuple[tuple[str, str], ...]:
     notes = [("source", item.note)] if item.note else []
+    if degrees := _turn_of(face):
+        notes.append(("annotate", f"lay on its side: its EXIF orientation now turns it by {degrees} degrees clockwise"))
     if detector and row["box_xyxy"] is None:
         notes.append(("annotate", "no face found"))
     return tuple(notes)

@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sfpn.errors import UserError
-
-PHOTO_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .jpg_large .jpeg_large .mpo .png .apng .webp .bmp .dib .gif .tif .tiff .avif .avifs"
-    " .heic .heif .hif".split()
-)
-PHOTO_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")  # of files without suffix
+from sfpn.photos.photo import looks_like_photo
 
 
 @dataclass(frozen=True)
@@ -101,16 +96,9 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def looks_like_photo(file: Path) -> bool:
-    """Whether the file's name is that of a photo, or where it has no suffix, its first bytes are."""
-    if file.suffix:
-        return file.suffix.lower() in PHOTO_SUFFIXES
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(12)
-    except OSError:
-        return False
-    return start.startswith(PHOTO_STARTS) or start[4:8] == b"ftyp"
+def may_be_photo(file: Path) -> bool:
+    """Whether the file is taken for a photo by its name or content; a link to nothing is, so that it is said absent."""
+    return looks_like_photo(file) or (file.is_symlink() and not file.exists())
 
 
 def one_line(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from data_tools.sources.base import (
     Pair,
     Problem,
     SourceInfo,
-    looks_like_photo,
+    may_be_photo,
     read_lines,
     require_folder,
 )
@@ -142,7 +142,7 @@ def _why_not(found: Found | Problem) -> str | None:
         return found.reason
     if len(found.parts) != 3 or found.parts[1] not in POSE_LISTS:
         return f"not in a folder SUBJECT/{' or SUBJECT/'.join(POSE_LISTS)}"
-    return None if looks_like_photo(found.file) else "not a picture of a known file type, by its name"
+    return None if may_be_photo(found.file) else "not a picture, by its name and its content"
 
 
 def _name(found: Found | Problem) -> str:

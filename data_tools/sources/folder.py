@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from data_tools.names import escaped
-from data_tools.sources.base import Item, Pair, Problem, SourceInfo, looks_like_photo
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo, may_be_photo
 from data_tools.sources.columns import Columns, item_from_row, require_columns
 from data_tools.sources.tables import column_names, count_rows, read_rows
 from data_tools.sources.walk import Found, walk
@@ -31,7 +31,7 @@ class Folder:
 
     def __post_init__(self) -> None:
         files = (found for found in walk(self.root) if isinstance(found, Found) and len(found.parts) > 1)
-        if not any(looks_like_photo(found.file) for found in files):
+        if not any(may_be_photo(found.file) for found in files):
             raise UserError(f"{self.root} holds no identity/image.jpg: one folder per identity is expected")
 
     def total(self) -> int:
@@ -45,8 +45,8 @@ class Folder:
                 yield found
             elif len(found.parts) < 2:
                 yield Problem(found.name, "not in the folder of an identity")
-            elif not looks_like_photo(found.file):
-                yield Problem(found.name, "not a picture of a known file type, by its name")
+            elif not may_be_photo(found.file):
+                yield Problem(found.name, "not a picture, by its name and its content")
             else:
                 yield Item(found.name, found.parts[0], found.name, partial(Path.read_bytes, found.file))
 

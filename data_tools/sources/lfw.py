@@ -19,7 +19,7 @@ from data_tools.sources.base import (
     Pair,
     Problem,
     SourceInfo,
-    looks_like_photo,
+    may_be_photo,
     read_lines,
     require_folder,
 )
@@ -66,8 +66,8 @@ class LFW:
                 yield found
             elif len(found.parts) != 2:
                 yield Problem(found.name, "not directly in the folder of a person")
-            elif not looks_like_photo(found.file):
-                yield Problem(found.name, "not a picture of a known file type, by its name")
+            elif not may_be_photo(found.file):
+                yield Problem(found.name, "not a picture, by its name and its content")
             else:
                 person, name = found.parts
                 yield Item(f"lfw/{PurePosixPath(name).stem}", person, found.name, partial(Path.read_bytes, found.file))

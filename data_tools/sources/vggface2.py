@@ -14,8 +14,9 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
-from data_tools.sources.base import PHOTO_SUFFIXES, Item, Pair, Problem, SourceInfo, require_folder
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo, require_folder
 from sfpn.errors import UserError
+from sfpn.photos.photo import PHOTO_SUFFIXES
 from sfpn.schema import POSES
 
 INFO = SourceInfo(

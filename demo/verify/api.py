@@ -96,4 +96,4 @@ def _take(paths: list[str]) -> dict[str, tuple[str, bytes]]:
 def _shot(detector: FaceDetector, name: str, encoded: bytes) -> Shot:
     """The faces of a photo, whose pixels do not stay in memory."""
     shot = look(detector, decode_photo(encoded, name))
-    return Shot(EncodedPhoto(name, encoded, shot.photo.size), shot.faces, shot.chosen)
+    return Shot(EncodedPhoto(name, encoded, shot.photo.size, shot.turned_degrees), shot.faces, shot.chosen)

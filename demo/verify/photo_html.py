@@ -10,6 +10,7 @@ from demo.verify.photos import SeenPhoto
 from sfpn.photos.detector import Face
 from sfpn.schema import POSE_LABELS
 from sfpn.verification.verifier import Side
+from sfpn.verification.wording import turned_words
 
 
 def photos_html(photos: Sequence[SeenPhoto]) -> str:
@@ -41,6 +42,8 @@ def _caption(photo: SeenPhoto) -> str:
     words = f"{POSE_LABELS[photo.face.pose].capitalize()}, yaw {signed(photo.face.yaw_degrees)}"
     if len(photo.faces) > 1:
         words += f" · face {photo.chosen + 1} of {len(photo.faces)}; click another to use it"
+    if photo.face.turned_degrees:
+        words += f" · {turned_words(photo.face.turned_degrees)}"
     return words
 
 

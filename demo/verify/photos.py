@@ -34,7 +34,8 @@ class SeenPhoto:
 
     def shot(self) -> Shot:
         """For the verifier, which decodes one photo after the other."""
-        return Shot(EncodedPhoto(self.name, self.encoded, self.size), self.faces, self.chosen)
+        photo = EncodedPhoto(self.name, self.encoded, self.size, self.face.turned_degrees)
+        return Shot(photo, self.faces, self.chosen)
 
     def with_face(self, index: int) -> SeenPhoto:
         """With another face chosen. Raises UserError if there is none of that index, or it is too small."""

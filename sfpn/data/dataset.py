@@ -5,7 +5,6 @@ DIR/data.parquet or data-*.parquet     rows (sfpn.schema.ROW_COLUMNS); dataset.j
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sfpn.errors import UserError
 from sfpn.files import require_utf8
 from sfpn.photos.detector import Face, make_face
+from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
 
 CARD_FILE, PAIRS_FILE = "dataset.json", "pairs.parquet"
@@ -38,9 +38,8 @@ class Picture:
     face: Face | None
 
     def decode(self) -> Image.Image:
-        """The upright RGB image."""
-        with Image.open(io.BytesIO(self.encoded)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+        """The upright RGB image. Raises UserError, which names the row, if it cannot be decoded."""
+        return decode_photo(self.encoded, self.row_id, min_side=1).image
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,35 @@
 """Finds faces in a photo with facenet-pytorch's MTCNN and estimates their yaw from the five landmarks.
 
-Two measured facts shape this module. MTCNN clips a candidate box at the image border instead of padding it, which
+Three measured facts shape this module. MTCNN clips a candidate box at the image border instead of padding it, which
 shifts box and landmarks of a face that touches the border by up to half the face: photos are padded before detection.
 Its cost is the image pyramid: a photo is searched for large faces at once and for small ones only if there is need.
+And a panorama that is reduced by its longer side has no face left: it is searched in overlapping tiles.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from sfpn.schema import pose_from_yaw
 
-PAD_FRACTION = 0.4  # of the longer side, on every side
+PAD_FRACTION = 0.4  # of the longer side (of twice the shorter one at most), on every side
 WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
 PYRAMID_FACTOR = 0.709  # MTCNN's own
 SMALL_FACE_STEPS = 4  # pyramid steps below a portrait: 0.3 * 0.709**4 = 7.6 % of the shorter side
 TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
+PANORAMA = 3.0  # longer over shorter side; beyond it, TINY_FACE_STEPS would end under MTCNN's receptive field
+MAX_TILES = 64  # of a panorama; beyond 65:1 they are longer, and faces in them must be larger
+SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
 
-# Yaw from landmarks, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as it is;
-# beyond it MTCNN keeps the hidden eye in sight, so that the angle grows more slowly than the head turns.
+# Yaw from landmarks, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as it
+# is; beyond it MTCNN keeps the hidden eye in sight, so that the angle grows more slowly than the head turns.
 YAW_KNEE_DEGREES = 40.0
 YAW_STRETCH = 2.2  # degrees of the head per degree of the geometry beyond the knee
 
@@ -39,6 +43,7 @@ class Face:
     confidence: float  # 0-1
     yaw_degrees: float  # positive = the face turns to the image's right
     pose: str
+    turned_degrees: int = 0  # clockwise (0, 90, 180, 270): the photo turned so is the one that the pixels are of
 
     @property
     def shorter_side(self) -> float:
@@ -54,8 +59,10 @@ class Face:
 def make_face(box_xyxy: np.ndarray, landmarks_xy: np.ndarray, confidence: float) -> Face:
     """A Face whose yaw and pose follow from its landmarks. Shapes (4,) and (5, 2), pixels."""
     yaw = estimate_yaw(landmarks_xy)
-    box = tuple(float(v) for v in box_xyxy)
-    return Face(box, np.asarray(landmarks_xy, np.float32), float(confidence), yaw, pose_from_yaw(yaw))
+    left, top, right, bottom = (float(v) for v in box_xyxy)
+    return Face(
+        (left, top, right, bottom), np.asarray(landmarks_xy, np.float32), float(confidence), yaw, pose_from_yaw(yaw)
+    )
 
 
 def estimate_yaw(landmarks_xy: np.ndarray) -> float:
@@ -94,28 +101,35 @@ class FaceDetector:
         self._small_faces = small_faces
 
     def detect(self, photo: Image.Image) -> list[Face]:
-        """All faces of an RGB photo, largest first; an empty list where there is none."""
+        """All faces of a photo of any size, largest first; an empty list where there is none."""
+        photo = photo if photo.mode == "RGB" else photo.convert("RGB")
+        if min(photo.size) < SMALLEST_FACE_PIXELS:
+            return []
+        tiles = tiles_of(photo.size)
+        if len(tiles) == 1:
+            return largest_first(self._detect_in_one(photo))
+        found = []
+        for tile in tiles:
+            in_tile = [moved(face, tile[:2]) for face in self._detect_in_one(photo.crop(tile), smallest_only=True)]
+            found += [face for face in in_tile if not is_cut(face, tile, photo.size)]
+        return largest_first(without_repetitions(found))
+
+    def _detect_in_one(self, photo: Image.Image, smallest_only: bool = False) -> list[Face]:
+        """Faces of a photo that is no panorama. smallest_only: look for small ones beside larger ones."""
         scale = min(1.0, WORKING_SIZE / max(photo.size))
         if scale < 1:
-            size = tuple(max(1, round(side * scale)) for side in photo.size)
+            size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
             working = photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
         else:
             working = photo
-        pad = math.ceil(PAD_FRACTION * max(working.size))
-        padded = np.asarray(ImageOps.expand(working.convert("RGB"), pad))
-        for smallest in self._search_sizes(min(working.size)):
+        pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
+        padded = np.asarray(ImageOps.expand(working, pad))
+        sizes = search_sizes(min(working.size), self._small_faces)
+        for smallest in sizes[-1:] if smallest_only else sizes:
             faces = self._search(padded, smallest, pad, np.array(photo.size) / working.size)
             if faces:
                 return faces
         return []
-
-    def _search_sizes(self, shorter_side: int) -> list[float]:
-        """Smallest face sizes (px) to try in turn. All lie on one pyramid, so that a search for smaller faces sees the
-        larger ones at the same scales."""
-        large = max(LARGE_FACE_FRACTION * shorter_side, SMALLEST_FACE_PIXELS)
-        small = max(large * PYRAMID_FACTOR**SMALL_FACE_STEPS, SMALLEST_FACE_PIXELS)
-        tiny = max(large * PYRAMID_FACTOR**TINY_FACE_STEPS, SMALLEST_FACE_PIXELS)
-        return sorted({small, tiny} if self._small_faces else {large, small}, reverse=True)
 
     def _search(self, padded: np.ndarray, smallest: float, pad: int, scale_xy: np.ndarray) -> list[Face]:
         self._mtcnn.min_face_size = smallest
@@ -125,6 +139,85 @@ class FaceDetector:
         boxes = (boxes.astype(np.float64).reshape(-1, 2, 2) - pad) * scale_xy
         points = (landmarks.astype(np.float64).reshape(-1, 5, 2) - pad) * scale_xy
         return [make_face(b.ravel(), p, c) for b, p, c in zip(boxes, points, confidences.astype(float), strict=True)]
+
+
+def search_sizes(shorter_side: int, small_faces: bool) -> list[float]:
+    """Smallest face sizes (px) to try in turn in a photo of this shorter side.
+
+    All lie on one pyramid, so that a search for smaller faces sees the larger ones at the same scales.
+    """
+    large = max(LARGE_FACE_FRACTION * shorter_side, SMALLEST_FACE_PIXELS)
+    small = max(large * PYRAMID_FACTOR**SMALL_FACE_STEPS, SMALLEST_FACE_PIXELS)
+    tiny = max(large * PYRAMID_FACTOR**TINY_FACE_STEPS, SMALLEST_FACE_PIXELS)
+    return sorted({small, tiny} if small_faces else {large, small}, reverse=True)
+
+
+def smallest_face_searched(photo_size: tuple[int, int]) -> float:
+    """Shorter side (px of the photo) of the smallest faces that are looked for in a photo of (width, height) px."""
+    left, top, right, bottom = tiles_of(photo_size)[0]
+    width, height = right - left, bottom - top
+    scale = min(1.0, WORKING_SIZE / max(width, height))
+    return search_sizes(round(min(width, height) * scale), small_faces=True)[-1] / scale
+
+
+def tiles_of(photo_size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Boxes (left, top, right, bottom) that cover a photo of (width, height) px; one, unless it is a panorama.
+
+    Tiles of a panorama are twice as long as high and overlap by half, so that every face lies whole in one of them.
+    """
+    longer, shorter = max(photo_size), min(photo_size)
+    if longer <= PANORAMA * shorter:
+        return [(0, 0, *photo_size)]
+    step = max(shorter, math.ceil(longer / MAX_TILES))
+    starts = [*range(0, longer - 2 * step, step), longer - 2 * step]
+    across = photo_size[0] == longer
+    return [(at, 0, at + 2 * step, shorter) if across else (0, at, shorter, at + 2 * step) for at in starts]
+
+
+def moved(face: Face, by_xy: tuple[int, int]) -> Face:
+    """The face with its box and landmarks shifted by (x, y) px."""
+    dx, dy = by_xy
+    left, top, right, bottom = face.box_xyxy
+    box = (left + dx, top + dy, right + dx, bottom + dy)
+    return replace(face, box_xyxy=box, landmarks_xy=face.landmarks_xy + np.array(by_xy, np.float32))
+
+
+def is_cut(face: Face, tile: tuple[int, int, int, int], photo_size: tuple[int, int]) -> bool:
+    """Whether the face reaches over a border of the tile that is not one of the photo: the next tile has it whole."""
+    whole = (0, 0, *photo_size)
+    beyond = (
+        face.box_xyxy[0] < tile[0],
+        face.box_xyxy[1] < tile[1],
+        face.box_xyxy[2] > tile[2],
+        face.box_xyxy[3] > tile[3],
+    )
+    return any(out and at != end for out, at, end in zip(beyond, tile, whole, strict=True))
+
+
+def without_repetitions(faces: list[Face]) -> list[Face]:
+    """The faces without those that lie on a surer one."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.confidence):
+        if all(overlap_of_smaller(face, other) <= SAME_FACE_OVERLAP for other in kept):
+            kept.append(face)
+    return kept
+
+
+def overlap_of_smaller(first: Face, second: Face) -> float:
+    """Common area of two face boxes over the area of the smaller one, 0-1."""
+    a, b = np.array(first.box_xyxy).reshape(2, 2), np.array(second.box_xyxy).reshape(2, 2)
+    common = np.prod((np.minimum(a[1], b[1]) - np.maximum(a[0], b[0])).clip(0))
+    return float(common / max(min(np.prod(a[1] - a[0]), np.prod(b[1] - b[0])), 1e-9))
+
+
+def largest_first(faces: list[Face]) -> list[Face]:
+    """The faces by the area of their boxes."""
+
+    def area(face: Face) -> float:
+        left, top, right, bottom = face.box_xyxy
+        return (right - left) * (bottom - top)
+
+    return sorted(faces, key=area, reverse=True)
 
 
 def choose_face(faces: list[Face], photo_size: tuple[int, int]) -> Face | None:

@@ -1,41 +1,32 @@
 """Photos from untrusted hands: opened within stated bounds, upright and in RGB, or refused with one named sentence.
 
-Only the formats listed here are ever handed to a decoder, and the number of pixels is read from the header before any
-pixel is decoded.
+This is the one decoder of the project: photos to verify, pictures of a dataset, and thumbnails all come through it.
+Only the formats listed here are ever handed to Pillow, cut down to their pixels, and the number of pixels is read from
+the header before any of them is decoded.
 """
 
 from __future__ import annotations
 
 import io
-import struct
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from sfpn.errors import UserError
+from sfpn.photos.colours import read_rgb
+from sfpn.photos.containers import PixelData, kind_of, pixels_only
+from sfpn.photos.orientation import make_upright, orientation_of_exif, turn_clockwise
 
 MAX_PIXELS = 64_000_000  # a 48-megapixel phone photo fits
 MAX_BYTES = 40_000_000
 MIN_SIDE = 20  # px; no face can be larger than its photo
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")  # MPO: what many phones call JPEG
 NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
-HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # after four bytes of length and "ftyp"
 
-# What Pillow raises on damaged files, from its own decoders and from the libraries below them.
-DECODING_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    RuntimeError,
-    OverflowError,
-    struct.error,
+# What picture files are called. Any other name is a photo as well if its content is one: see looks_like_photo.
+PHOTO_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo", ".jpg_large", ".jpg_orig"),
+    *(".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif"),
 )
 
 
@@ -51,19 +42,49 @@ class Photo:
         """(width, height) in pixels."""
         return self.image.size
 
+    def turned(self, degrees: int) -> Photo:
+        """The same photo turned clockwise by 0, 90, 180 or 270 degrees."""
+        return Photo(self.name, turn_clockwise(self.image, degrees)) if degrees else self
+
+
+def looks_like_photo(path: str | Path) -> bool:
+    """Whether a file is to be taken for a photo: by its suffix, in any case, else by its first bytes.
+
+    True for a damaged .jpg, which load_photo then names, and for a JPEG without a suffix; False for a folder.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in PHOTO_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(64)) is not None
+    except OSError:
+        return False
+
 
 @dataclass(frozen=True)
 class EncodedPhoto:
-    """A photo that is decoded anew whenever its pixels are asked for, so that many of them never lie decoded in memory."""
+    """A photo that is decoded anew whenever its pixels are asked for, so that many of them never lie decoded in memory.
+
+    turned_degrees: how far it is turned clockwise (0, 90, 180, 270) after its own orientation; `size` is that of it so.
+    """
 
     name: str
     encoded: bytes
     size: tuple[int, int]
+    turned_degrees: int = 0
 
     @property
     def image(self) -> Image.Image:
         """Upright, RGB."""
-        return decode_photo(self.encoded, self.name).image
+        return turn_clockwise(decode_photo(self.encoded, self.name).image, self.turned_degrees)
+
+    def turned(self, degrees: int) -> EncodedPhoto:
+        """The same photo turned clockwise by further 0, 90, 180 or 270 degrees."""
+        size = self.size if degrees % 180 == 0 else (self.size[1], self.size[0])
+        return replace(self, size=size, turned_degrees=(self.turned_degrees + degrees) % 360)
 
 
 def load_photo(path: str | Path) -> Photo:
@@ -71,35 +92,36 @@ def load_photo(path: str | Path) -> Photo:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; check the path")
-    check_bytes(path.stat().st_size, str(path))
-    return decode_photo(path.read_bytes(), str(path))
+    try:
+        check_bytes(path.stat().st_size, str(path))
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
+    return decode_photo(encoded, str(path))
 
 
-def decode_photo(encoded: bytes, name: str) -> Photo:
-    """Decode one picture: first frame, EXIF rotation applied, transparency on white, 16 bits reduced to 8.
+def decode_photo(encoded: bytes, name: str, *, min_side: int = MIN_SIDE) -> Photo:
+    """Decode one picture: first frame, its orientation applied, transparency on white, other depths brought to 8 bits.
 
-    Raises UserError, which calls it by `name` and says the remedy, if it is empty, not a picture, damaged, too large
-    or too small.
+    Raises UserError, which calls it by `name` and says the remedy, if it is empty, not a picture, damaged, too large,
+    or if a side is under `min_side` px.
     """
     check_bytes(len(encoded), name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and its pixel warning: our bound is lower
-        with _open(encoded, name) as opened:
-            _check_size(opened, name)
-            try:
-                return Photo(name, _upright_rgb(opened))
-            except DECODING_ERRORS as error:
-                raise UserError(f"{name}: is damaged or cut off ({error}); copy or export it again") from error
+    try:
+        return Photo(name, _decode(encoded, min_side))
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def count_pixels(encoded: bytes, name: str) -> int:
-    """The pixels that a picture's header states, before any is decoded. Raises UserError as decode_photo would for them."""
+    """The pixels that a picture's header states, before any is decoded. Raises the UserError of decode_photo for them."""
     check_bytes(len(encoded), name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with _open(encoded, name) as opened:
-            _check_size(opened, name)
+    try:
+        with _open(_pixel_data(encoded)) as opened:
+            _check_size(opened.size, MIN_SIDE)
             return opened.size[0] * opened.size[1]
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def check_bytes(size: int, name: str) -> None:
@@ -110,59 +132,70 @@ def check_bytes(size: int, name: str) -> None:
         raise UserError(f"{name}: is larger than {MAX_BYTES / 1e6:.0f} MB; save it smaller or as JPEG")
 
 
-def _open(encoded: bytes, name: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(encoded), formats=_formats())
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{name}: has far more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller") from error
-    except DECODING_ERRORS as error:
-        raise UserError(_not_a_picture(encoded, name)) from error
+def _decode(encoded: bytes, min_side: int) -> Image.Image:
+    """decode_photo whose UserError does not name the photo."""
+    data = _pixel_data(encoded)
+    with _open(data) as opened:
+        _check_size(opened.size, min_side)
+        try:
+            image = read_rgb(opened, lambda: _open(data))
+        # The decoders below Pillow raise whatever they like for hostile bytes; here it becomes one sentence.
+        except Exception as error:
+            raise UserError(_damaged(data.kind, error)) from error
+        return make_upright(image, data.orientation if data.orientation != 1 else _orientation_of_heif(opened, data))
 
 
-def _formats() -> list[str]:
-    """Those of FORMATS that can be read here; HEIF needs pillow-heif."""
-    try:
-        import pillow_heif
-    except ModuleNotFoundError:
-        pass
-    else:
-        pillow_heif.register_heif_opener()
+def _pixel_data(encoded: bytes) -> PixelData:
+    data = pixels_only(encoded)
+    if data is None:
+        raise UserError(f"is not a picture that can be read; give a {NAMES}")
+    return data
+
+
+def _open(data: PixelData) -> ImageFile.ImageFile:
+    if data.kind == "HEIF" and not _heif_can_be_read():
+        raise UserError("HEIC photos cannot be read here; save it as JPEG, or run: pip install pillow-heif")
     Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
+    if data.kind not in Image.OPEN:
+        raise UserError(
+            f"is {data.kind}, which this Pillow cannot read; save it as JPEG, or run: pip install -U pillow"
+        )
+    try:
+        return Image.open(io.BytesIO(data.encoded), formats=[data.kind])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(f"has far more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller") from error
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"is not a picture that can be read: a damaged {data.kind}, or one of a rare kind; save it as JPEG or PNG"
+        ) from error
+    except Exception as error:  # as above
+        raise UserError(_damaged(data.kind, error)) from error
 
 
-def _not_a_picture(encoded: bytes, name: str) -> str:
-    if encoded[4:8] == b"ftyp" and encoded[8:12] in HEIC_BRANDS:
-        return f"{name}: HEIC photos cannot be read here; save it as JPEG, or run: pip install pillow-heif"
-    return f"{name}: is not a picture that can be read; give a {NAMES}"
+def _heif_can_be_read() -> bool:
+    try:
+        import pillow_heif  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
 
 
-def _check_size(opened: Image.Image, name: str) -> None:
-    width, height = opened.size
+def _damaged(kind: str, error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"is damaged or cut off ({kind}: {reason}); copy or export it again"
+
+
+def _check_size(size: tuple[int, int], min_side: int) -> None:
+    width, height = size
     if width * height > MAX_PIXELS:
         raise UserError(
-            f"{name}: has {width * height / 1e6:.0f} megapixels, more than the {MAX_PIXELS / 1e6:.0f} allowed; make it smaller"
+            f"has {width * height / 1e6:.0f} megapixels, more than the {MAX_PIXELS / 1e6:.0f} allowed; make it smaller"
         )
-    if min(width, height) < MIN_SIDE:
-        raise UserError(
-            f"{name}: is only {width}x{height} pixels; a face needs at least {MIN_SIDE}, give a larger photo"
-        )
+    if min(width, height) < min_side:
+        raise UserError(f"is only {width}x{height} pixels; a face needs at least {min_side}, give a larger photo")
 
 
-def _upright_rgb(opened: Image.Image) -> Image.Image:
-    opened.load()
-    image = ImageOps.exif_transpose(opened)
-    if image.mode.startswith(("I", "F")):
-        return _eight_bits(image).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey pictures of 16 or 32 bits, or floats, as 8 bits; Pillow's own conversion would clip them at 255."""
-    pixels = np.nan_to_num(np.asarray(image).astype(np.float64))
-    full_scale = 255.0 if pixels.max(initial=0) <= 255 and image.mode == "F" else 65535.0
-    return Image.fromarray((pixels / full_scale * 255).round().clip(0, 255).astype(np.uint8))
+def _orientation_of_heif(opened: Image.Image, data: PixelData) -> int:
+    """AVIF keeps its turns outside EXIF, and Pillow hands them over as EXIF; HEIF comes turned."""
+    return orientation_of_exif(opened.info.get("exif", b"")) if data.kind == "AVIF" else 1

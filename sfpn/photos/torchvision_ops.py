@@ -59,7 +59,7 @@ def _define_operators() -> torch.library.Library:
 
 
 def non_maximum_suppression(boxes_xyxy: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-    """Indices (int64) of the boxes kept, best score first: a box goes if its IoU with a better kept one is above the bound.
+    """Indices (int64) of the boxes kept, best score first: a box goes if its IoU with a better one exceeds the bound.
 
     boxes_xyxy: (N, 4), scores: (N,). Same contract as torchvision.ops.nms.
     """

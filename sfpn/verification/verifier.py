@@ -17,6 +17,7 @@ from PIL import Image
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
+from sfpn.photos.finding import find_faces, why_no_face
 from sfpn.photos.photo import EncodedPhoto, Photo
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
@@ -29,7 +30,7 @@ STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % o
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo, all faces found in it (at least one), and which of them is meant."""
+    """A photo as it stands upright, all faces found in it (at least one), and which of them is meant."""
 
     photo: Photo | EncodedPhoto
     faces: tuple[Face, ...]
@@ -38,6 +39,11 @@ class Shot:
     @property
     def face(self) -> Face:
         return self.faces[self.chosen]
+
+    @property
+    def turned_degrees(self) -> int:
+        """How far the given photo had to be turned, clockwise (0, 90, 180, 270), to stand upright."""
+        return self.face.turned_degrees
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class Verifier:
     def look(self, photo: Photo, chosen: int | None = None) -> Shot:
         """Find the faces of a photo; `chosen` is an index into them, by default the large and central one.
 
+        A photo that lies on its side or upside down comes back upright (Shot.turned_degrees).
         Raises UserError if there is no face, no such face, or the face is under 20 px.
         """
         return look(self.detector, photo, chosen)
@@ -136,13 +143,13 @@ class Verifier:
 
 def look(detector: FaceDetector, photo: Photo, chosen: int | None = None) -> Shot:
     """See Verifier.look; needs no weights."""
-    faces = tuple(detector.detect(photo.image))
-    default = choose_face(list(faces), photo.size)
+    found = find_faces(detector, photo.image)
+    default = choose_face(list(found.faces), found.image.size)
     if default is None:
-        raise UserError(f"{photo.name}: no face was found; give a photo with a larger, well-lit face")
-    index = faces.index(default) if chosen is None else chosen
-    check_choice(photo.name, faces, index)
-    return Shot(photo, faces, index)
+        raise UserError(f"{photo.name}: {why_no_face(found.image)}")
+    index = found.faces.index(default) if chosen is None else chosen
+    check_choice(photo.name, found.faces, index)
+    return Shot(photo.turned(found.turned_degrees), found.faces, index)
 
 
 def check_choice(name: str, faces: Sequence[Face], index: int) -> None:
@@ -152,7 +159,8 @@ def check_choice(name: str, faces: Sequence[Face], index: int) -> None:
     side = faces[index].shorter_side
     if side < SMALLEST_FACE:
         raise UserError(
-            f"{name}: the face is only {side:.0f} px wide, under the {SMALLEST_FACE:.0f} px needed; give a larger photo"
+            f"{name}: the face is only {side:.0f} px wide, under the {SMALLEST_FACE:.0f} px needed; "
+            "give a photo in which it is larger"
         )
 
 

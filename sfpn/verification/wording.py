@@ -47,6 +47,14 @@ def error_rates(point: OperatingPointRecord) -> str:
     )
 
 
+def turned_words(degrees: int) -> str:
+    """'turned by 90 degrees to stand upright'; empty for a photo that was upright."""
+    way = {0: "", 90: "turned by 90 degrees", 180: "turned upside down", 270: "turned by 90 degrees to the left"}[
+        degrees
+    ]
+    return way and f"{way} to stand upright"
+
+
 def provenance(rule: DecisionRule) -> str:
     """Which scores the rates come from, and whether they are of this pose pair at all."""
     words = [f"Measured on {rule.point.measured_on}; threshold set {_where(rule.point.set_on)}."]
@@ -64,7 +72,10 @@ def _where(set_on: str) -> str:
 
 
 def record(comparison: Comparison) -> dict:
-    """The comparison as plain JSON values; rates are fractions 0-1, boxes and landmarks pixels of the upright photo."""
+    """The comparison as plain JSON values; rates are fractions 0-1, boxes and landmarks pixels of the upright photo.
+
+    turned_degrees: how far a photo was turned, clockwise, after its EXIF orientation, to stand upright (0 mostly).
+    """
     rule = comparison.rule
     point = rule.point
     return {
@@ -99,6 +110,7 @@ def _shot_record(shot: Shot) -> dict:
     return {
         "photo": shot.photo.name,
         "size": list(shot.photo.size),
+        "turned_degrees": shot.turned_degrees,
         "faces_found": len(shot.faces),
         "chosen": shot.chosen + 1,
         "box_xyxy": [round(v, 1) for v in face.box_xyxy],

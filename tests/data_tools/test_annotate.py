@@ -10,13 +10,15 @@ from functools import partial
 import datasets
 import numpy as np
 import pytest
-from helpers.data_tools_layouts import FAKE, encoded, picture
+from helpers.data_tools_layouts import FAKE, encoded, fake_find, picture
 from PIL import Image
 
-from data_tools.annotate import Annotated, annotate, decode, mtcnn, roll_degrees
+from data_tools.annotate import Annotated, Detector, annotate, decode, mtcnn, roll_degrees
 from data_tools.sources.base import Item, Problem
 from data_tools.workers import ordered_map
+from sfpn.data.dataset import Picture
 from sfpn.errors import UserError
+from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
 
 ROTATED = 6  # EXIF: turn by 90 degrees clockwise to see it upright
@@ -95,3 +97,50 @@ def test_the_map_keeps_the_order_and_reads_ahead_a_little_only(workers):
 def test_a_killed_worker_is_one_clear_sentence():
     with pytest.raises(UserError, match="worker was killed"):
         list(ordered_map(die, range(3), 1))
+
+
+def load_sideways():
+    """A detector that finds a face in pictures turned by 90 degrees clockwise."""
+
+    def find(image: Image.Image):
+        found = fake_find(image)
+        found.turned_degrees = 90
+        return found
+
+    return find
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_on_its_side_is_stored_so_that_every_reader_sees_it_upright(kind):
+    content = encoded(1, kind=kind)
+    found = annotate(item(content), "test", Detector("sideways", load_sideways))
+    stored = found.row["image"]["bytes"]
+    seen = datasets.Image().decode_example({"bytes": stored, "path": None}).convert("RGB")
+    ours = Picture("a", stored, None).decode()
+    expected = Image.open(io.BytesIO(content)).convert("RGB").transpose(Image.Transpose.ROTATE_270)
+    for image in (seen, ours):
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(expected))
+    assert any("lay on its side" in reason for _, reason in found.notes)
+
+
+def test_odd_exif_is_stored_so_that_every_reader_can_read_it():
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112], exif[0x011A] = ROTATED, 72.0
+    picture(1).save(stream, "JPEG", exif=exif)
+    odd = stream.getvalue().replace(b"\x01\x1a\x00\x05", b"\x01\x1a\x00\x02")
+    assert odd != stream.getvalue()
+    found = annotate(item(odd), "test", FAKE)
+    seen = datasets.Image().decode_example({"bytes": found.row["image"]["bytes"], "path": None})
+    assert seen.size == Picture("a", found.row["image"]["bytes"], None).decode().size == (56, 48)
+
+
+@pytest.mark.parametrize("depth", [np.uint16, np.int32, np.float32])
+def test_build_and_dataset_see_what_verify_sees(depth):
+    shares = np.linspace(0, 1, 48 * 56).reshape(56, 48)
+    values = (shares * {np.uint16: 4095, np.int32: 65535, np.float32: 1}[depth]).astype(depth)
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, "TIFF" if depth is not np.uint16 else "PNG")
+    _, seen = decode(stream.getvalue())
+    stored = annotate(item(stream.getvalue()), "test", FAKE).row["image"]["bytes"]
+    for image in (seen, Picture("a", stored, None).decode(), decode_photo(stream.getvalue(), "a").image):
+        assert np.abs(np.asarray(image.convert("L"), float) - 255 * shares).max() < 1.1

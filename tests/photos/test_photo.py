@@ -13,7 +13,7 @@ from PIL import Image
 
 from sfpn.errors import UserError
 from sfpn.photos import photo
-from sfpn.photos.photo import decode_photo, load_photo
+from sfpn.photos.photo import decode_photo, load_photo, looks_like_photo
 
 PIXELS = np.kron(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5, np.ones((16, 12, 1), np.uint8))  # 64 high, 48 wide
 
@@ -152,3 +152,73 @@ def test_damage_of_any_kind_is_a_user_error_or_a_picture(file_format):
             assert decode_photo(bytes(data), "a").image.mode == "RGB"
         except UserError as error:
             assert str(error).startswith("a: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.jpg", b"damaged", True),
+        ("a.JFIF", b"", True),
+        ("a.jpg_large", b"", True),
+        ("a.heic", b"", True),
+        ("a.AVIF", b"", True),
+        ("noend", encoded(picture(), "JPEG"), True),
+        ("noend", encoded(picture(), "TIFF"), True),
+        ("a.bin", encoded(picture(), "AVIF"), True),
+        ("a.download", encoded(picture(), "WEBP"), True),
+        ("a.JPG!large", encoded(picture(), "PNG"), True),
+        ("a.bin", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", True),
+        ("notes.txt", b"no picture", False),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0", False),
+        ("BMW.txt", b"BM is how a sentence may begin, and so it is not enough", False),
+        ("empty", b"", False),
+        ("film.mp4", b"\0\0\0\x18ftypisom\0\0\0\0isommp42", False),
+    ],
+)
+def test_what_looks_like_a_photo(tmp_path, name, content, expected):
+    (tmp_path / name).write_bytes(content)
+    assert looks_like_photo(tmp_path / name) is expected
+    assert not looks_like_photo(tmp_path) and not looks_like_photo(tmp_path / "absent.jpg")
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.jpg_large", "a", "a.avif", "a.bin"])
+def test_the_name_of_a_file_does_not_matter(tmp_path, name):
+    for file_format in ("JPEG", "AVIF", "PNG"):
+        (tmp_path / name).write_bytes(encoded(picture(), file_format))
+        assert load_photo(tmp_path / name).size == (48, 64)
+
+
+def test_heic_simply_works_where_pillow_heif_is_installed():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    for size in ((48, 64), (65, 47)):
+        buffer = io.BytesIO()
+        pillow_heif.from_pillow(picture().resize(size)).save(buffer, quality=95)
+        read = decode_photo(buffer.getvalue(), "a.heic")
+        assert read.size == size
+        assert np.abs(np.asarray(read.image, int) - np.asarray(picture().resize(size), int)).mean() < 8
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0131] = 6, "some camera"
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(picture()).save(buffer, exif=exif.tobytes())
+    broken = buffer.getvalue().replace(b"some camera", b"\xff" * 11)
+    by_heif = pillow_heif.open_heif(io.BytesIO(buffer.getvalue()))
+    assert decode_photo(broken, "a.heic").size == by_heif.size
+
+
+def test_without_pillow_heif_the_sentence_says_so(monkeypatch):
+    monkeypatch.setattr(photo, "_heif_can_be_read", lambda: False)
+    with pytest.raises(UserError, match="a: HEIC photos cannot be read here; save it as JPEG"):
+        decode_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(80), "a")
+
+
+def test_an_intact_picture_of_a_rare_kind_is_not_called_damaged():
+    data = encoded(picture(), "TIFF")
+    rare = bytearray(data)
+    directory = struct.unpack_from("<L", data, 4)[0]
+    for entry in range(directory + 2, directory + 2 + 12 * struct.unpack_from("<H", data, directory)[0], 12):
+        if struct.unpack_from("<H", data, entry)[0] == 262:  # photometric interpretation: a colour filter array
+            struct.pack_into("<H", rare, entry + 8, 32803)
+    with pytest.raises(
+        UserError, match="a: is not a picture that can be read: .*of a rare kind; save it as JPEG or PNG"
+    ):
+        decode_photo(bytes(rare), "a")

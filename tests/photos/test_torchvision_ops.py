@@ -1,4 +1,4 @@
-"""The stand-in for torchvision's non-maximum suppression, against a double loop; and that it is used only where needed."""
+"""The stand-in for torchvision's non-maximum suppression, against a double loop; it is used only where needed."""
 
 import subprocess
 import sys

