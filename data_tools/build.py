@@ -125,7 +125,8 @@ def next_shard(
     rows, items, size = [], 0, 0
     for result in results:
         items += 1
-        if admit(result, ledger, number, require_face=config.require_face, keep_duplicates=config.keep_duplicates):
+        enters = admit(result, ledger, number, require_face=config.require_face, keep_duplicates=config.keep_duplicates)
+        if enters and isinstance(result, Annotated):
             rows.append(with_split(result, config.fractions))
             size += len(result.row["image"]["bytes"])
         if len(rows) >= ROWS_PER_SHARD or size >= BYTES_PER_SHARD:
@@ -148,12 +149,12 @@ def drop_small_identities(building: Path, ledger: Ledger, min_images: int) -> No
     small = {identity for identity, count in counts.items() if count < min_images}
     for file in shard_files(building) if small else []:
         table, number = pq.read_table(file), shard_number(file)
-        is_small = pc.is_in(table["identity"], pa.array(sorted(small)))
+        is_small = pc.call_function("is_in", [table["identity"]], pc.SetLookupOptions(pa.array(sorted(small))))
         for row_id in table.filter(is_small)["row_id"].to_pylist():
             ledger.note(number, "", row_id, "filter", DROPPED, f"its identity has fewer than {min_images} images")
             ledger.drop_kept(row_id)
         ledger.commit()
-        replace_shard(table.filter(pc.invert(is_small)), file)
+        replace_shard(table.filter(pc.call_function("invert", [is_small])), file)
     for identity in sorted(name for name, count in counts.items() if count == 1 and name not in small):
         ledger.note(FINAL, identity, "", "filter", INCOMPLETE, "this identity has one image: no genuine pair")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -18,7 +18,7 @@ ITEMS_PER_TASK = 4  # sent to a worker at once
 TASKS_PER_WORKER = 4  # in flight, so that workers are busy while a shard is written
 
 
-def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Generator[Any, None, None]:
     """`map(step, items)` in `workers` processes, in the order of the items; 0 = in this process.
 
     Raises UserError when a worker is killed, and what `step` raises.

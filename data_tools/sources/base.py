@@ -64,17 +64,27 @@ class SourceInfo:
 class Source(Protocol):
     """What the build needs of a source."""
 
-    info: SourceInfo
-    keeps_duplicates: bool  # True where dropping a picture would change an official protocol
+    @property
+    def info(self) -> SourceInfo:
+        """Licence, citation and name of the set."""
+        ...
+
+    @property
+    def keeps_duplicates(self) -> bool:
+        """True where dropping a picture would change an official protocol."""
+        ...
 
     def total(self) -> int | None:
         """Number of items for the progress bar; None where counting is not cheap."""
+        ...
 
     def items(self) -> Iterator[Item | Problem]:
         """Every picture, in a fixed order."""
+        ...
 
     def pairs(self) -> Iterator[Pair | Problem]:
         """The official pairs; nothing where the source has none."""
+        ...
 
 
 def require_folder(path: Path, *parts: str, what: str) -> Path:

@@ -85,11 +85,11 @@ class CFP:
             return
         lists = [self._listed.get(pose, {}) for pose in PROTOCOLS[protocol]]
         for number, line in enumerate(read_lines(self.root / file), start=1):
-            paths = [paths.get(text.strip()) for paths, text in zip(lists, line.split(","), strict=False)]
-            if len(paths) != 2 or None in paths or line.count(",") != 1:
-                yield Problem(str(file), f"line {number} is not two numbers of the pair lists: {line!r}", step="pairs")
+            first, _, second = (text.strip() for text in line.partition(","))
+            if first in lists[0] and second in lists[1]:
+                yield Pair(protocol, fold, row_id(lists[0][first]), row_id(lists[1][second]), name == "same")
             else:
-                yield Pair(protocol, fold, row_id(paths[0]), row_id(paths[1]), name == "same")
+                yield Problem(str(file), f"line {number} is not two numbers of the pair lists: {line!r}", step="pairs")
 
     @cached_property
     def _listed(self) -> dict[str, dict[str, PurePosixPath]]:
@@ -103,7 +103,7 @@ class CFP:
     @cached_property
     def _paths(self) -> list[PurePosixPath]:
         listed = {path for paths in self._listed.values() for path in paths.values()}
-        present = {PurePosixPath(found.name) for found in self._walked if _why_not(found) is None}
+        present = {PurePosixPath(_name(found)) for found in self._walked if _why_not(found) is None}
         return sorted(listed | present)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -85,15 +86,15 @@ class Hub:
     @cached_property
     def _rows(self) -> Any:
         import datasets
+        from datasets.exceptions import DatasetsError
         from huggingface_hub.utils import logging
 
         logging.set_verbosity_error()  # what goes wrong is raised, in one sentence
-        parquet = {"path": "parquet", "data_files": {self.hub_split: self._files}}
+        files = {self.hub_split: [glob.escape(file) for file in self._files]} if self._files else None
+        place = "parquet" if self._files else self.location
         try:
-            rows = datasets.load_dataset(
-                **(parquet if self._files else {"path": self.location}), split=self.hub_split, streaming=True
-            )
-        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+            rows: Any = datasets.load_dataset(place, data_files=files, split=self.hub_split, streaming=True)
+        except (OSError, ValueError, RuntimeError, DatasetsError) as error:
             raise UserError(f"cannot open the dataset {self.location!r}: {one_line(error)}") from error
         image = (rows.features or {}).get(self.columns.image)
         return rows.cast_column(self.columns.image, datasets.Image(decode=False)) if _is_image(image) else rows

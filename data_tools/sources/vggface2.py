@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from data_tools.sources.base import Item, Pair, Problem, SourceInfo, require_folder
 from sfpn.errors import UserError
@@ -86,7 +87,7 @@ class VGGFace2:
                 note = f"{list_name} names {len(subject)} images of {identity}, not {PER_SUBJECT}: no pose, no template"
                 yield self._item(line, split, list_name, note=note)
 
-    def _item(self, line: str, split: str, list_name: str, **labels: str) -> Item | Problem:
+    def _item(self, line: str, split: str, list_name: str, **labels: Any) -> Item | Problem:
         identity, _, name = line.rpartition("/")
         if not identity or not name:
             return Problem(list_name, f"not a line such as n000001/0019_01.jpg: {line!r}")

@@ -35,7 +35,7 @@ def walk(root: Path) -> Iterator[Found | Problem]:
     A folder is read once, under its own name before that of a link to it, so that links in a circle end.
     """
     linked: set[tuple[int, int]] | None = None  # folders that links may not lead to again; found out at the first link
-    waiting = [(entry, "", False) for entry in _entries(root)]
+    waiting: list[tuple[os.DirEntry[str] | OSError, str, bool]] = [(entry, "", False) for entry in _entries(root)]
     while waiting:
         entry, inside, behind_link = waiting.pop()
         if isinstance(entry, OSError):
@@ -63,9 +63,13 @@ def _entries(folder: Path) -> list[os.DirEntry[str] | OSError]:
     """Last name first, as a stack wants them; the error where the folder cannot be opened."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name, reverse=True)
+            return [*sorted(entries, key=_name, reverse=True)]
     except OSError as error:
         return [error]
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 def _own_folders(root: Path) -> set[tuple[int, int]]:
