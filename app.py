@@ -44,8 +44,9 @@ from sfpn.photos.detector import FaceDetector  # noqa: E402
 from sfpn.photos.photo import MAX_BYTES  # noqa: E402
 
 TITLE = "SqueezeFacePoseNet"
-HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1><p>Are two portraits of the same person, even when one is seen from
-the front and the other in profile? A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
+HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1>
+<p>Are two portraits of the same person, even when one is seen from the front and the other in profile?
+A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
 UPLOAD_LIFETIME = 600  # seconds; uploads are deleted as soon as they are read, this catches what was never read
 BAD_INPUT = 2
 

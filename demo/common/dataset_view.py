@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -26,11 +27,12 @@ from sfpn.errors import UserError
 THUMBNAIL_SIDE = 144  # px, longer side
 CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
 UNKNOWN = "unknown"
+Row = Any  # of DatasetView.rows: columns by name (a pandas.Series, whose values type checkers cannot know)
 
 
 @dataclass(frozen=True)
 class DatasetView:
-    """Build with `DatasetView.open`. `rows` holds all columns but the image, indexed by row_id, in the order of the files.
+    """Build with `DatasetView.open`. `rows` holds all columns but the image, by row_id, in the order of the files.
 
     Columns of names are pandas categories without nulls ('unknown' instead), and `detected` says if a face was found.
     """
@@ -39,13 +41,11 @@ class DatasetView:
     rows: pd.DataFrame
     thumbnails: Path
     groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
-    background: threading.Lock = field(
-        default_factory=threading.Lock, repr=False
-    )  # held once thumbnails are being made
+    background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are made
 
     @classmethod
     def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:
-        """Index a dataset. `thumbnails` is where small pictures are kept (default: a private folder of temporary files)."""
+        """Index a dataset. `thumbnails`: where small pictures are kept (default: a private temporary folder)."""
         rows = dataset.rows().set_index("row_id", drop=False)
         rows["detected"] = rows["box_xyxy"].notna()
         for name in CATEGORIES:
@@ -80,7 +80,7 @@ class DatasetView:
         return self.thumbnails / f"{thumbnail_name(row_id)}.jpg"
 
     def address(self, row_id: str) -> str:
-        """The address of the small picture in the app's pages, relative to them."""
+        """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML."""
         return file_address(self.thumbnail(row_id))
 
     def make_thumbnails(self, row_ids: Iterable[str]) -> None:

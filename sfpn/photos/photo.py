@@ -88,7 +88,11 @@ class EncodedPhoto:
 
 
 def load_photo(path: str | Path) -> Photo:
-    """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large."""
+    """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large.
+
+    >>> load_photo("demo/assets/synthetic/sheet-yaw.webp").image.mode
+    'RGB'
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; check the path")
@@ -114,7 +118,7 @@ def decode_photo(encoded: bytes, name: str, *, min_side: int = MIN_SIDE) -> Phot
 
 
 def count_pixels(encoded: bytes, name: str) -> int:
-    """The pixels that a picture's header states, before any is decoded. Raises the UserError of decode_photo for them."""
+    """The pixels that a picture's header states, before any is decoded. Raises UserError as decode_photo does."""
     check_bytes(len(encoded), name)
     try:
         with _open(_pixel_data(encoded)) as opened:
