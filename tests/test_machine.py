@@ -11,6 +11,7 @@ import pytest
 from helpers.paths import ROOT
 
 from sfpn import machine
+from sfpn.commands.stages.identify import default_workers
 
 
 def write(file: Path, text: str) -> Path:
@@ -88,3 +89,11 @@ importlib.import_module({module!r}).add_arguments(parser)
 print(parser.parse_args({words!r}).workers)
 """
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, check=True).stdout == b"1\n"
+
+
+@pytest.mark.parametrize(("usable", "processes", "expected"), [(1, 1, 1), (64, 1, 8), (64, 16, 4), (8, 64, 1)])
+def test_workers_of_training_are_a_process_share(monkeypatch, usable, processes, expected):
+    monkeypatch.setattr(machine, "affinity", lambda: usable)
+    monkeypatch.setattr(machine, "cpu_quota", lambda: None)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert default_workers() == expected
