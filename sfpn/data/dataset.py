@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from sfpn.errors import UserError
+from sfpn.files import require_utf8
 from sfpn.photos.detector import Face, make_face
 from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
@@ -64,6 +65,7 @@ class FaceDataset:
     def open(cls, folder: Path | str) -> FaceDataset:
         """Raises UserError when the folder is not a dataset folder."""
         folder = Path(folder)
+        require_utf8(folder)
         files = tuple(sorted(folder.glob("data.parquet")) or sorted(folder.glob("data-*.parquet")))
         if not files or not (folder / CARD_FILE).is_file():
             raise UserError(
