@@ -1,4 +1,4 @@
-"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT].
+"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT] [--mcp].
 
 Without options it shows the bundled models, the synthetic dataset and the reports that ship with the project.
 """
@@ -21,6 +21,8 @@ name_temporary_folder()
 
 import gradio as gr  # noqa: E402
 
+from demo.api import endpoints  # noqa: E402
+from demo.api.tools import serve_tools  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
@@ -60,6 +62,7 @@ class Options:
     reports: tuple[Path, ...]
     host: str | None
     port: int | None
+    mcp: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -82,6 +85,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    parser.add_argument("--mcp", action="store_true", help="also serve the endpoints as tools for agents (needs mcp)")
     args = parser.parse_args(arguments)
     synthetic = ASSETS / "synthetic"
     dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
@@ -92,6 +96,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         reports=tuple(args.report or [*bundled, *(saved_reports(dataset) if dataset else [])]),
         host=args.host,
         port=args.port,
+        mcp=args.mcp,
     )
 
 
@@ -135,6 +140,7 @@ def build(loaded: Loaded) -> gr.Blocks:
                 pose_errors.build(loaded.reports, store, links, tab)
             with gr.Tab("Model", id=MODEL):
                 model_card.build(loaded.models)
+        endpoints.build(loaded, view)
         links.listen(page)
     return page
 
@@ -144,6 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         check_address(options.host, options.port)
+        if options.mcp:
+            serve_tools()
         with own_temporary_folder():
             serve(build(load(options)), options)
     except UserError as error:
@@ -159,7 +167,7 @@ def serve(page: gr.Blocks, options: Options) -> None:
     page.queue(default_concurrency_limit=4, max_size=64)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that temporary files are removed then too
     try:
-        page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+        page.launch(**launch_settings(), server_name=options.host, server_port=options.port, mcp_server=options.mcp)
     except OSError as error:
         why = error.strerror or "all of 7860 to 7959 are in use"
         raise UserError(f"no free port to listen on ({why}): name one with --port") from error

@@ -45,24 +45,6 @@ class Value:
     impostor: int
 
 
-def title_of(report: Report) -> str:
-    """How lists name a report: model · dataset and folds · protocol."""
-    header = report.header
-    folds = f" folds {', '.join(map(str, header['folds']))}" if header.get("folds") else ""
-    return f"{header['model']} · {header['dataset']}{folds} · {header['protocol']} protocol"
-
-
-def titled(reports: tuple[Report, ...]) -> dict[str, Report]:
-    """Reports by a title that is theirs alone."""
-    found: dict[str, Report] = {}
-    for report in reports:
-        title, number = title_of(report), 2
-        while title in found:
-            title, number = f"{title_of(report)} ({number})", number + 1
-        found[title] = report
-    return found
-
-
 def cell_of(report: Report, key: str, view: View) -> Cell | None:
     """The cell over all folds of a pose pair, None where the report has none of this template size."""
     try:

@@ -11,7 +11,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import follow, progress_html
 from demo.common.notices import notices_html
-from demo.pose_errors.cells import titled
+from demo.common.words import titled
 from demo.pose_errors.saved_reports import save_report
 from sfpn.data.embed import cache_file
 from sfpn.errors import UserError

@@ -16,13 +16,14 @@ import pytest
 from helpers.explorer_data import make_report, make_store
 
 import app
+from demo.common.words import titled
 from demo.links import opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors import provenance as report_words
 from demo.pose_errors import saved_reports
 from demo.pose_errors import tab as pose_errors
-from demo.pose_errors.cells import View, table_of, titled
+from demo.pose_errors.cells import View, table_of
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.reading import read_matrix
 from sfpn.errors import UserError
