@@ -16,7 +16,7 @@ from demo.common.uploads import MAX_FILES, size_of, take_upload, upload_paths
 from sfpn.errors import UserError
 from sfpn.photos.photo import check_bytes, count_pixels
 
-HOW = "give an uploaded file, or its content as data:image/jpeg;base64,..."
+HOW = "give an uploaded file, or its content as a data: address in base64"
 SCHEMA = {"type": "string", "description": "a photo: an uploaded file, or data:image/jpeg;base64,..."}
 SMALLEST = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 

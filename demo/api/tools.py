@@ -25,5 +25,8 @@ _as_texts = GradioMCPServer.postprocess_output_data
 
 
 def _as_json(server: GradioMCPServer, data: Any, root_url: str) -> list:
-    texts = [json.dumps(value, ensure_ascii=False, allow_nan=False) if isinstance(value, (dict, list)) else value for value in data]
+    texts = [
+        json.dumps(value, ensure_ascii=False, allow_nan=False) if isinstance(value, (dict, list)) else value
+        for value in data
+    ]
     return _as_texts(server, texts, root_url)

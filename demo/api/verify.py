@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from demo.api.checks import choice, refusals
+from demo.api.checks import choice, number, refusals
 from demo.api.photo_argument import paths_of, take_photos
 from demo.common.uploads import discard
-from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
 from sfpn.photos.photo import EncodedPhoto, decode_photo
-from sfpn.verification.decision import DEFAULT_FMR
 from sfpn.verification.verifier import Shot, Verifier, check_counts, look
 from sfpn.verification.wording import record
 
@@ -54,8 +52,7 @@ def verify(
     try:
         with refusals():
             choice("model", model, models)
-            if not isinstance(fmr, (int, float)):
-                raise UserError(f"fmr: {fmr} is no number; give the target FMR, e.g. {DEFAULT_FMR}")
+            number("fmr", fmr, 0, 1)
             check_counts(len(given_a), len(given_b))
             files = take_photos([*given_a, *given_b], sides=2)
             shots = {given: _shot(detector, *file) for given, file in files.items()}
