@@ -49,7 +49,8 @@ class Mtcnn:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         self._propose, self._refine, self._output = (
-            network.eval().to(memory_format=torch.channels_last) for network in (PNet(), RNet(), ONet())
+            network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            for network in (PNet(), RNet(), ONet())
         )
         self._start_thread()
 
