@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.start import check_address, name_temporary_folder, own_temporary_folder
+
 # Read by Gradio and the Hugging Face libraries when they are imported: no telemetry, no look-ups.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+name_temporary_folder()
 
 import gradio as gr  # noqa: E402
 
@@ -40,8 +44,9 @@ from sfpn.photos.detector import FaceDetector  # noqa: E402
 from sfpn.photos.photo import MAX_BYTES  # noqa: E402
 
 TITLE = "SqueezeFacePoseNet"
-HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1><p>Are two portraits of the same person, even when one is seen from
-the front and the other in profile? A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
+HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1>
+<p>Are two portraits of the same person, even when one is seen from the front and the other in profile?
+A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
 UPLOAD_LIFETIME = 600  # seconds; uploads are deleted as soon as they are read, this catches what was never read
 BAD_INPUT = 2
 
@@ -138,13 +143,26 @@ def main(arguments: list[str] | None = None) -> int:
     """Load, build and serve until interrupted; 2 for bad input (one line on stderr)."""
     options = parse(arguments)
     try:
-        page = build(load(options))
+        check_address(options.host, options.port)
+        with own_temporary_folder():
+            serve(build(load(options)), options)
     except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return BAD_INPUT
-    page.queue(default_concurrency_limit=4, max_size=64)
-    page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+    except KeyboardInterrupt:  # while loading; later Gradio itself stops on it
+        pass
     return 0
+
+
+def serve(page: gr.Blocks, options: Options) -> None:
+    """Serve until interrupted or terminated. Raises UserError when there is no port to listen on."""
+    page.queue(default_concurrency_limit=4, max_size=64)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that temporary files are removed then too
+    try:
+        page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+    except OSError as error:
+        why = error.strerror or "all of 7860 to 7959 are in use"
+        raise UserError(f"no free port to listen on ({why}): name one with --port") from error
 
 
 def launch_settings() -> dict:

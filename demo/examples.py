@@ -43,7 +43,8 @@ def load_examples(assets: Path = ASSETS) -> tuple[Example, ...]:
 def examples_html(examples: tuple[Example, ...]) -> str:
     """One button a pair, with both pictures and its title."""
     title = '<p class="section-title">Or try a pair of drawn people</p>'
-    return f'{title}<div class="examples">{"".join(_button(number, example) for number, example in enumerate(examples))}</div>'
+    buttons = "".join(_button(number, example) for number, example in enumerate(examples))
+    return f'{title}<div class="examples">{buttons}</div>'
 
 
 def _button(number: int, example: Example) -> str:

@@ -1,4 +1,4 @@
-"""What is clicked in one tab opens in another: the selected tab, pair, sample and cell, and their address in the browser.
+"""What is clicked in one tab opens in another: selected tab, pair, sample and cell, and their address in the browser.
 
     links = make_links()                     # once, inside gr.Blocks
     with links.tabs: ...                     # gr.Tab(..., id=VERIFY) and so on
@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 import gradio as gr
 
-AT_ONCE = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-}  # quick handlers that change no State: that needs the queue
+from demo.common.handlers import AT_ONCE, QUIET, SKIP
+
 VERIFY, EXPLORE, EMBEDDINGS, POSE_ERRORS, MODEL = "verify", "explore", "embeddings", "pose_errors", "model"
 
 _counter = itertools.count(1)
@@ -34,6 +31,15 @@ class Opened:
 
     value: Any
     number: int
+
+
+class Address(NamedTuple):
+    """The components that the page's address opens, or their values."""
+
+    tabs: Any
+    pair: Any = None
+    sample: Any = None
+    cell: Any = None
 
 
 @dataclass(frozen=True)
@@ -50,13 +56,13 @@ class Links:
     address: gr.Textbox
 
     def listen(self, demo: gr.Blocks) -> None:
-        """Open what the page's address names, keep the address up to date, and keep the progress of quiet handlers to one leaf.
+        """Open what the page's address names, keep it up to date, and keep the progress of quiet handlers to one leaf.
 
-        Gradio hands even hidden progress to each output, and before it does copies all that is inside that output: for the
-        tabs the whole page, thirteen times a click.
+        Gradio hands even hidden progress to each output, and before it does copies all that is inside that output: for
+        the tabs the whole page, thirteen times a click.
         """
-        outputs = [self.tabs, self.pair, self.sample, self.cell]
-        demo.load(open_address, None, outputs, show_progress="hidden", api_visibility="private")
+        outputs = Address(self.tabs, self.pair, self.sample, self.cell)
+        demo.load(open_address, None, list(outputs), **QUIET)
         for state, address_of in ((self.pair, pair_address), (self.sample, sample_address), (self.cell, cell_address)):
             state.change(address_of, state, self.address, **AT_ONCE)
         self.address.change(None, self.address, None, js=_SHOW_ADDRESS, api_visibility="private")
@@ -70,9 +76,15 @@ _SHOW_ADDRESS = "query => { if (query) history.replaceState(null, '', query); re
 
 def make_links() -> Links:
     """Make the shared components; call it inside gr.Blocks. The tabs are filled by the caller."""
-    states = (gr.State(None) for _ in range(5))
-    address = gr.Textbox(visible="hidden", elem_id="address", show_label=False)
-    return Links(gr.Tabs(elem_id="tabs"), *states, address)
+    return Links(
+        pair=gr.State(None),
+        sample=gr.State(None),
+        cell=gr.State(None),
+        selection=gr.State(None),
+        embedded=gr.State(None),
+        address=gr.Textbox(visible="hidden", elem_id="address", show_label=False),
+        tabs=gr.Tabs(elem_id="tabs"),
+    )
 
 
 def opened(value: Any) -> Opened:
@@ -87,7 +99,15 @@ def goto(tab: str) -> gr.Tabs:
 
 def pair_address(pair: Opened | None) -> str:
     """The query of a pair, '' for None."""
-    return f"?pair={','.join(quote(row_id, safe='/') for row_id in pair.value)}" if pair else ""
+    return f"?pair={','.join(quote(_without_comma(row_id), safe='/') for row_id in pair.value)}" if pair else ""
+
+
+def _without_comma(row_id: str) -> str:
+    """A row_id whose commas are not those between the two of a pair; undone by `unquote`.
+
+    The query is decoded once on its way, and browsers write its commas as %2C or not, as they like.
+    """
+    return row_id.replace("%", "%25").replace(",", "%2C")
 
 
 def sample_address(sample: Opened | None) -> str:
@@ -103,14 +123,14 @@ def cell_address(cell: Opened | None) -> str:
     return f"?cell={key.replace('-', ',')}" + (f"&model={quote(model, safe='/')}" if model else "")
 
 
-def open_address(request: gr.Request) -> tuple:
-    """(tab, pair, sample, cell) named by the page's address; whoever shows them checks that they exist."""
+def open_address(request: gr.Request) -> Address:
+    """What the page's address names; whoever shows it checks that it exists."""
     query = request.query_params
-    pair = tuple(query.get("pair", "").split(","))
+    pair = tuple(unquote(row_id) for row_id in query.get("pair", "").split(","))
     if len(pair) == 2 and all(pair):
-        return goto(VERIFY), opened(pair), None, None
+        return Address(goto(VERIFY), pair=opened(pair))
     if query.get("sample"):
-        return goto(EXPLORE), None, opened(query["sample"]), None
+        return Address(goto(EXPLORE), sample=opened(query["sample"]))
     if query.get("cell"):
-        return goto(POSE_ERRORS), None, None, opened((query["cell"].replace(",", "-"), query.get("model", "")))
-    return gr.skip(), None, None, None
+        return Address(goto(POSE_ERRORS), cell=opened((query["cell"].replace(",", "-"), query.get("model", ""))))
+    return Address(SKIP)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gradio as gr
+from gradio import themes
 
 STYLE_SHEET = Path(__file__).with_name("style.css")
 
 
-def make_theme() -> gr.themes.Base:
+def make_theme() -> themes.Base:
     """A quiet theme whose fonts ship with Gradio: nothing is fetched from elsewhere."""
     # Gradio's semi-bold file lacks letters; the regular and the bold one are whole
-    sans = (gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif")
-    mono = (gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace")
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.sky,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_md,
+    sans = (themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif")
+    mono = (themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace")
+    return themes.Base(
+        primary_hue=themes.colors.sky,
+        neutral_hue=themes.colors.slate,
+        radius_size=themes.sizes.radius_md,
         font=sans,
         font_mono=mono,
     ).set(

@@ -1,22 +1,24 @@
-"""python -m sfpn COMMAND ...: verify, evaluate, embed, compare, train, import-published, ...; --help lists them."""
+"""Lightweight face verification across poses; `COMMAND --help` says more about each command."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import sys
+from pathlib import Path
 
 from sfpn.errors import UserError
 
-# command -> (module with add_arguments(parser) and run(args) -> exit status, one line of help)
+# command -> (module with add_arguments(parser) and execute(args) -> exit status, one line of help)
 COMMANDS = {
     "verify": ("sfpn.commands.verify", "compare two photos"),
-    "evaluate": ("sfpn.evaluation.evaluate", "pose-wise error rates of models on a dataset folder"),
-    "embed": ("sfpn.data.embed", "embeddings of a dataset folder"),
-    "compare": ("sfpn.evaluation.compare", "two reports, pair by pair, with the interval of the difference"),
+    "evaluate": ("sfpn.commands.evaluate", "pose-wise error rates of models on a dataset folder"),
+    "embed": ("sfpn.commands.embed", "embeddings of a dataset folder"),
+    "compare": ("sfpn.commands.compare", "two reports, pair by pair, with the interval of the difference"),
     "train": ("sfpn.commands.train", "train or distil a network"),
-    "import-published": ("sfpn.network.published", "turn a published MATLAB file into weights with a card"),
-    "calibrate": ("sfpn.evaluation.calibrate", "write operating points and histograms into a card"),
+    "import-published": ("sfpn.commands.import_published", "turn a published MATLAB file into weights with a card"),
+    "make-card": ("sfpn.commands.make_card", "write the card of a model that has none"),
+    "calibrate": ("sfpn.commands.calibrate", "write operating points and histograms into a card"),
 }
 BAD_INPUT = 2
 
@@ -24,7 +26,7 @@ BAD_INPUT = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status: 0 done, 2 bad input (one line on stderr)."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser("python -m sfpn", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(_program(), description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = arguments[0] if arguments else ""
     for command, (module_name, help_line) in COMMANDS.items():
@@ -34,13 +36,18 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.description = module.__doc__
             subparser.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+            subparser.set_defaults(execute=module.execute)
     parsed = parser.parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        return parsed.execute(parsed)
     except UserError as error:
         print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _program() -> str:
+    """How the command was called, as messages name it."""
+    return "sfpn" if Path(sys.argv[0]).stem == "sfpn" else "python -m sfpn"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Names that every part of the project shares: poses, pose pairs, and the columns of a dataset row.
+"""Names that every part of the project shares: poses, pose pairs, operating points, and the columns of a dataset row.
 
 Yaw is in degrees, 0 = looking into the camera, positive = the subject's face turns to the image's right.
 """
@@ -6,6 +6,8 @@ Yaw is in degrees, 0 = looking into the camera, positive = the subject's face tu
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 POSES = ("frontal", "three_quarter", "profile")
 FRONTAL_BELOW_DEGREES = 20.0
@@ -25,6 +27,9 @@ def pose_from_yaw(yaw_degrees: float) -> str:
     """Name the pose of a yaw angle; the only place where the two cut-offs are applied.
 
     Raises ValueError when the yaw is not a finite number.
+
+    >>> pose_from_yaw(12), pose_from_yaw(-40), pose_from_yaw(80)
+    ('frontal', 'three_quarter', 'profile')
     """
     if not math.isfinite(yaw_degrees):
         raise ValueError(f"yaw_degrees must be a finite number, got {yaw_degrees}")
@@ -60,6 +65,40 @@ def pair_from_key(key: str) -> PosePair:
 def pair_label(pair: PosePair) -> str:
     """The pose pair as the paper's tables write it, e.g. 'F-P' or '3/4-P'."""
     return "-".join(POSE_SHORT[pose] for pose in pair)
+
+
+def pair_record(key: str | None) -> dict[str, Any]:
+    """How JSON names the pose pair of a key: `pose_pair`, a list of two names, and `scores_of`, the key itself.
+
+    For 'pooled' and None (comparisons that are not of one pose pair) `pose_pair` is null.
+    """
+    return {"pose_pair": None if key in (None, POOLED) else list(pair_from_key(key)), "scores_of": key}
+
+
+UNKNOWN: Any = None  # what a number of an unsupported operating point is
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """A threshold with its error rates (0-1) and their counts; the same in the library, in cards and in all JSON.
+
+    Not `supported`: too few impostor comparisons to state so low a target; threshold, rates and errors are then None.
+    """
+
+    target_fmr: float = UNKNOWN  # None: of a threshold that was not chosen for a target
+    supported: bool = True
+    genuine: int
+    impostor: int
+    threshold: float = UNKNOWN
+    fmr: float = UNKNOWN
+    fnmr: float = UNKNOWN
+    false_matches: int = UNKNOWN
+    false_non_matches: int = UNKNOWN
+    fnmr_low: float | None = None  # interval by bootstrap over subjects, where there was one
+    fnmr_high: float | None = None
+    set_on: str = ""  # which comparisons the threshold was chosen on
+    measured_on: str = ""  # which comparisons the rates come from
+    pose_estimated: bool = False  # the poses of these comparisons are estimates, not labels
 
 
 # The columns of a dataset row, in order. Types are those of Hugging Face `datasets`; see row_features().

@@ -1,27 +1,39 @@
-"""The app around its tabs: options, what it promises about privacy, its endpoints, and the handlers of the Verify tab."""
+"""The app around its tabs: options, what it promises about privacy, its endpoints, and handlers of the Verify tab."""
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import io
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
+from gradio.analytics import analytics_enabled
 from helpers.drawn_people import drawn, save_drawn
 from helpers.paths import ROOT
 from helpers.small_models import save_random_model
+from packaging.requirements import Requirement
 from PIL import Image
 
 import app
 from demo.examples import load_examples
 from demo.verify import api as verify_api
+from demo.verify import result
 from demo.verify import tab as verify
 from demo.verify.photo_html import photos_html
 from demo.verify.photos import add_photos, add_uploads, see
 from demo.verify.side import show
 from sfpn.errors import UserError
+from sfpn.photos.photo import MAX_BYTES
+from sfpn.verification import decision, verifier
+
+OPTIONAL = {"umap"}  # offered only where it is installed
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +54,35 @@ def test_front_matter_and_requirements_name_the_installed_gradio():
     assert pinned == front_matter == gr.__version__
 
 
+def imported_by(folder: Path) -> set[str]:
+    """Top-level packages that any line of a folder imports, at whatever time."""
+    found = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+                found.add(node.args[0].value)
+    return found - set(sys.stdlib_module_names) - {"demo", "sfpn"}
+
+
+def test_the_install_of_the_readme_brings_whatever_the_tabs_import():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    waiting = [Requirement(line).name for line in lines if line.strip() and not line.startswith("#")]
+    installed = set()
+    while waiting:
+        name = waiting.pop()
+        if name.lower() not in installed:
+            installed.add(name.lower())
+            needs = map(Requirement, importlib.metadata.requires(name) or ())
+            waiting += [r.name for r in needs if not r.marker or r.marker.evaluate({"extra": ""})]
+    packages = importlib.metadata.packages_distributions()
+    missing = {p for p in imported_by(ROOT / "demo") if not {d.lower() for d in packages.get(p, ())} & installed}
+    assert missing - OPTIONAL == set()
+
+
 def test_quiet_handlers_make_gradio_copy_no_more_than_one_leaf(loaded):
     handlers = app.build(loaded).fns.values()
     quiet = [handler for handler in handlers if handler.show_progress == "hidden"]
@@ -49,17 +90,33 @@ def test_quiet_handlers_make_gradio_copy_no_more_than_one_leaf(loaded):
     assert {block.elem_id for handler in quiet for block in handler.show_progress_on} == {"address"}
 
 
-def test_nothing_is_recorded_or_shared():
-    settings = app.launch_settings()
-    assert app.os.environ["GRADIO_ANALYTICS_ENABLED"] != "True"
-    assert not any(settings[name] for name in ("run_history", "enable_monitoring", "share", "pwa"))
-    assert settings["max_file_size"] <= 50_000_000
-
-
-def test_only_the_documented_endpoint_is_public(loaded):
+@pytest.fixture(scope="module")
+def client(loaded):
+    """A client of the running app."""
     page = app.build(loaded)
-    assert page.delete_cache == (600, 600)
-    assert set(page.get_api_info()["named_endpoints"]) == {"/verify"}
+    page.launch(**app.launch_settings(), prevent_thread_lock=True, quiet=True)
+    with httpx.Client(base_url=page.local_url, trust_env=False, timeout=60) as client:
+        yield client
+    page.close()
+
+
+def test_nothing_is_recorded_or_shared(client):
+    assert client.get("monitoring").status_code == 403
+    config = client.get("config").json()
+    assert not config["run_history"] and not config["pwa"] and not config.get("share_url")
+    assert "runs" not in config["footer_links"]
+    assert not analytics_enabled()
+
+
+def test_uploads_have_a_largest_size(client):
+    sizes = {MAX_BYTES + 1: 413, 1000: 200}
+    for size, status in sizes.items():
+        answer = client.post("gradio_api/upload", files={"files": ("a.jpg", bytes(size))})
+        assert answer.status_code == status, size
+
+
+def test_only_the_documented_endpoint_is_public(client):
+    assert set(client.get("gradio_api/info").json()["named_endpoints"]) == {"/verify"}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +161,7 @@ def test_names_of_photos_cannot_bring_in_html(loaded):
     photo = see(loaded.detector, '<img src=x onerror="alert(1)">.jpg', drawn("frontal"))
     html = photos_html([photo])
     assert "<img src=x" not in html and "&lt;img" in html
-    assert "<script>" not in show((), ["<script>.jpg: is no picture"])[2]
+    assert "<script>" not in show((), ["<script>.jpg: is no picture"]).notice
 
 
 def group(loaded):
@@ -134,31 +191,58 @@ def compared(loaded, first, second, fmr=0.001):
 
 def test_comparison_waits_for_both_sides_then_decides(loaded):
     frontal, profile = (see(loaded.detector, f"{pose}.jpg", drawn(pose)) for pose in ("frontal", "profile"))
-    result, notice, verdict, *_ = compared(loaded, (frontal,), ())
-    assert result is None and "as soon as both sides" in verdict
-    result, notice, verdict, _, crops, figure, slider, about, record = compared(loaded, (frontal,), (profile,))
-    assert notice == "" and f"{result.score:.3f}" in verdict and "1 of 1,000 pairs" in verdict
-    assert (
-        crops.count("<img") == 2
-        and "ms on this computer" in about
-        and json.loads(json.dumps(record))["model"] == "random"
-    )
-    assert slider["value"] == 0.4 and figure.layout.shapes[0].x0 == 0.4
+    waiting = compared(loaded, (frontal,), ())
+    assert waiting.result is None and "as soon as both sides" in waiting.verdict
+    shown = compared(loaded, (frontal,), (profile,))
+    assert shown.notice == "" and f"{shown.result.score:.3f}" in shown.verdict and "1 of 1,000 pairs" in shown.verdict
+    assert shown.crops.count("<img") == 2 and "ms on this computer" in shown.about
+    assert json.loads(json.dumps(shown.as_json))["model"] == "random"
+    assert shown.threshold["value"] == 0.4 and shown.chart.layout.shapes[0].x0 == 0.4
 
 
 def test_moving_the_threshold_changes_decision_and_rates(loaded):
     photo = see(loaded.detector, "a.jpg", drawn("frontal"))
-    result = compared(loaded, (photo,), (photo,))[0]
-    fmr, verdict, figure = verify.move_threshold(loaded.models, result, 0.5)
-    assert fmr is None and "Match" in verdict and figure.layout.shapes[0].x0 == 0.5
-    assert (
-        "10 of 190 pairs" in verdict and "105 of 190" in verdict
-    )  # bins 15-19 and 0-14 of the random card's histogram
+    result = compared(loaded, (photo,), (photo,)).result
+    moved = verify.move_threshold(loaded.models, result, 0.5)
+    assert moved.fmr is None and "Match" in moved.verdict and moved.chart.layout.shapes[0].x0 == 0.5
+    # bins 15-19 and 0-14 of the random card's histogram
+    assert "10 of 190 pairs" in moved.verdict and "105 of 190" in moved.verdict
+
+
+def test_the_json_says_what_the_verdict_says(loaded):
+    """Also after another FMR was chosen, or the threshold moved."""
+    photo = see(loaded.detector, "a.jpg", drawn("frontal"))
+    first = compared(loaded, (photo,), (photo,))
+    assert (first.as_json["threshold"], first.as_json["target_fmr"], first.as_json["decision"]) == (0.5, 0.001, "match")
+    shown = verify.move_threshold(loaded.models, first.result, 0.75)
+    moved = shown.as_json
+    assert (moved["threshold"], moved["target_fmr"], moved["match"]) == (0.75, None, True)
+    assert (moved["false_matches"], moved["false_non_matches"]) == (1, 153)  # bins 18 and 19, and 0 to 17, of the card
+    assert "1 of 190 pairs" in shown.verdict and "153 of 190" in shown.verdict
+    assert moved["faces"] == first.as_json["faces"] and moved.keys() == first.as_json.keys()
+    laxer = verify.judge(loaded.models, first.result, 0.01)
+    assert laxer.as_json["target_fmr"] == 0.01 and f"threshold {laxer.as_json['threshold']:.3f}" in laxer.verdict
+    assert verify.judge(loaded.models, first.result, 0.0001).as_json is None
+    by_hand = compared(loaded, (photo,), (photo,), None).as_json
+    assert (by_hand["threshold"], by_hand["target_fmr"]) == (0.0, None)
+
+
+def test_the_rule_is_made_once_for_a_comparison(loaded, monkeypatch):
+    calls = []
+
+    def counted(*given):
+        calls.append(given)
+        return decision.rule_for_fmr(*given)
+
+    for module in (verifier, result):
+        monkeypatch.setattr(module, "rule_for_fmr", counted)
+    photo = see(loaded.detector, "a.jpg", drawn("frontal"))
+    assert compared(loaded, (photo,), (photo,)).as_json and len(calls) == 1
 
 
 def test_an_operating_point_that_is_missing_is_a_notice(loaded):
     photo = see(loaded.detector, "a.jpg", drawn("frontal"))
-    assert "no operating point at FMR 0.0001" in compared(loaded, (photo,), (photo,), 0.0001)[1]
+    assert "no operating point at FMR 0.0001" in compared(loaded, (photo,), (photo,), 0.0001).notice
 
 
 def test_endpoint_answers_and_names_bad_photos(loaded, uploads):
@@ -169,6 +253,13 @@ def test_endpoint_answers_and_names_bad_photos(loaded, uploads):
         verify_api.verify(loaded.models, loaded.detector, None, None, "random", 0.001)
     with pytest.raises(gr.Error, match="nope: no such model here; there are random"):
         verify_api.verify(loaded.models, loaded.detector, None, None, "nope", 0.001)
+
+
+def test_the_model_in_a_few_lines_names_its_training_data(loaded):
+    card = loaded.models["random"].card
+    assert "Trained on data not stated." in result.model_markdown(card)
+    two = replace(card, training={"datasets": [{"title": "first, train"}, {"title": "second, train"}]})
+    assert "Trained on first, train, second, train." in result.model_markdown(two)
 
 
 def test_every_example_has_faces_on_both_sides(loaded):

@@ -1,1 +1,1 @@
-"""What the tabs share: widgets, handlers, downloads, jobs, pictures, views of datasets and embeddings, figure styles."""
+"""What tabs share: figures and clickable HTML as components, handlers, photo inputs, downloads, long jobs, samples."""

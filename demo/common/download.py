@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from demo.common.handlers import QUIET
+
 _SAVE = """packed => {
   if (!packed) return [];
   const {name, data} = JSON.parse(packed), bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
@@ -22,8 +24,7 @@ _SAVE = """packed => {
 def download(button: gr.Button, make: Callable[..., tuple[str, bytes]], inputs: Any) -> None:
     """Each click on `button` saves what `make` gives for the inputs: a file name and its content."""
     packed = gr.Textbox(visible="hidden", show_label=False)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    button.click(lambda *values: _pack(*make(*values)), inputs, packed, **quiet).then(
+    button.click(lambda *values: _pack(*make(*values)), inputs, packed, **QUIET).then(
         None, packed, None, js=_SAVE, api_visibility="private"
     )
 

@@ -52,7 +52,8 @@ class EmbeddingStore:
 
     def position(self, row_id: str) -> int:
         """The row of a picture in the arrays."""
-        return self.view.rows.index.get_loc(row_id)
+        found: Any = self.view.rows.index.get_loc(row_id)  # one number: row_ids occur once
+        return found
 
     def neighbours(self, model: str, query: str | np.ndarray, count: int = NEIGHBOURS) -> pd.DataFrame | None:
         """row_id and score of the samples most alike to a row_id or to an embedding (D,); None without embeddings."""
@@ -70,7 +71,7 @@ class EmbeddingStore:
         return pd.DataFrame({"row_id": self.view.rows.index[best], "score": scores[best]})
 
     def _stored(self, model: str) -> Embeddings | None:
-        """From any file beside the dataset that was made by the same weights, used in the same way, from the same dataset."""
+        """From any file beside the dataset that was made from it by the same weights, used in the same way."""
         wanted = provenance(self.view.dataset, self.models[model])["recipe_sha256"]
         for file in sorted((self.view.dataset.folder / CACHE_FOLDER).glob("*.parquet")):
             made_by = (pq.read_schema(file).metadata or {}).get(b"made_by", b"{}")
@@ -81,4 +82,4 @@ class EmbeddingStore:
     def _keep(self, model: str, known: Embeddings) -> None:
         for key in [key for key in self._derived if key[1] == model]:
             del self._derived[key]
-        self._kept[model] = unit_length(known.of(self.view.rows.index).values)
+        self._kept[model] = unit_length(known.of(list(self.view.rows.index)).values)

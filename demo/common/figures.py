@@ -1,7 +1,8 @@
-"""What all figures share: colours that the colour-blind tell apart (Okabe and Ito), margins, and the table behind a figure."""
+"""What all figures share: colours that the colour-blind tell apart (Okabe and Ito), margins, the table behind each."""
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -12,18 +13,14 @@ IMPOSTOR_FILL, IMPOSTOR_LINE = "rgba(213, 94, 0, 0.35)", "#D55E00"
 FIRST_MODEL, SECOND_MODEL = "#0072B2", "#E69F00"
 POSE_COLOURS = {"frontal": "#0072B2", "three_quarter": "#E69F00", "profile": "#CC79A7", "unknown": "#999999"}
 QUALITATIVE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-SEQUENTIAL = (
-    (0.0, "#eef4f9"),
-    (0.5, "#7fb2d6"),
-    (1.0, "#08447e"),
-)  # light = low; one hue, so that only lightness matters
+SEQUENTIAL = ((0.0, "#eef4f9"), (0.5, "#7fb2d6"), (1.0, "#08447e"))  # light = low; one hue: only lightness matters
 NEUTRAL_LINE = "#808890"  # seen on white and on black
 
 
 def finish(
     figure: go.Figure, name: str, table: pd.DataFrame | None = None, drag: bool = False, **layout: Any
 ) -> go.Figure:
-    """Common margins and legend; `name` and `table` are what the figure is saved as (PNG, SVG, CSV); `drag`: shape 0 can be dragged."""
+    """Common margins and legend. `name` and `table` are what it is saved as (PNG, SVG, CSV); `drag`: shape 0 moves."""
     csv = "" if table is None else table.to_csv(index=False, float_format="%.6g")
     figure.update_layout(
         margin={"l": 56, "r": 16, "t": 24, "b": 48},
@@ -44,16 +41,6 @@ def message(text: str) -> go.Figure:
     )
 
 
-def percent(rate: float | None, digits: int = 2) -> str:
-    """A rate (0-1) in per cent, or a dash."""
-    return "–" if rate is None else f"{100 * rate:.{digits}f} %"
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """An interval of rates (0-1) in per cent, '' where there is none."""
-    return "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def degrees(yaw: float) -> str:
-    """' +42°' to stand behind a pose; '' where the yaw is unknown."""
-    return "" if pd.isna(yaw) else f" {round(yaw) or 0:+d}°"  # `or 0`: no minus before zero
+def in_figure(text: object) -> str:
+    """Text as it reads: Plotly takes tags such as <b> and <a> in labels for markup."""
+    return escape(str(text), quote=False)

@@ -1,4 +1,4 @@
-"""functools.partial as Gradio needs it: keeping the type hints by which Gradio hands over events, requests and progress."""
+"""How events are wired: what keeps a handler quiet, at once or alone, and functools.partial as Gradio needs it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,37 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+AT_ONCE: dict[str, Any] = QUIET | {"queue": False}  # quick handlers that change no State: that needs the queue
+ONE_AT_A_TIME: dict[str, Any] = {
+    "concurrency_limit": 1,
+    "concurrency_id": "model",  # neither detector nor processor gain from more
+}
+SKIP = gr.skip()  # a value that leaves its component as it is
+
 
 def bound(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
-    """`function` with its first arguments given, for use as an event handler (also a generator or with gr.EventData)."""
+    """`function` with its first arguments given, for use as an event handler (also a generator or with gr.EventData).
+
+    functools.partial would hide the type hints by which Gradio hands over events, requests and progress.
+    """
     parameters = list(inspect.signature(function).parameters.values())[len(given) :]
     hints = typing.get_type_hints(function)
 
     if inspect.isgeneratorfunction(function):
 
-        def handler(*args: Any):
+        def steps(*args: Any) -> Any:
             yield from function(*given, *args)
+
+        handler: Any = steps
     else:
 
-        def handler(*args: Any):
+        def answer(*args: Any) -> Any:
             return function(*given, *args)
+
+        handler = answer
 
     functools.update_wrapper(handler, function, assigned=("__name__", "__doc__", "__module__"))
     del handler.__wrapped__  # it would hide the shorter signature

@@ -1,7 +1,7 @@
 """How much the photos of visitors may take in memory: on one side of a page, and on all pages together.
 
-What counts is what stays: the encoded photo and its preview. Pixels are bounded too, because every comparison decodes all
-photos of a side again, one after the other.
+What counts is what stays: the encoded photo and its preview. Pixels are bounded too, because every comparison decodes
+all photos of a side again, one after the other.
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ ALL_BYTES = 1_000_000_000
 class Held(Protocol):
     """A photo in memory."""
 
-    encoded: bytes
-    preview: str
-    size: tuple[int, int]
+    @property
+    def encoded(self) -> bytes: ...
+
+    @property
+    def preview(self) -> str: ...
+
+    @property
+    def size(self) -> tuple[int, int]: ...
 
 
 _held: weakref.WeakValueDictionary[int, Held] = weakref.WeakValueDictionary()
@@ -47,7 +52,8 @@ def check_room(side: Iterable[Held], name: str, size: int = 0, pixels: int = 0) 
         )
     if sum(photo.size[0] * photo.size[1] for photo in side) + pixels > SIDE_PIXELS:
         raise UserError(
-            f"{name}: the photos of a side may have {SIDE_PIXELS / 1e6:.0f} megapixels together; remove one or make it smaller"
+            f"{name}: the photos of a side may have {SIDE_PIXELS / 1e6:.0f} megapixels together; "
+            "remove one or make it smaller"
         )
     if held_bytes() + size > ALL_BYTES:
         raise UserError(f"{name}: the app holds as many photos of its visitors as it can; try again in some minutes")

@@ -3,11 +3,12 @@
     chart = PlotlyView(figure, height=420)
     chart.select(show, None, [...])     # a click: evt.value is the point's customdata; also evt.index, evt.x, evt.y
     chart.lasso(choose, None, [...])    # box or lasso selection: evt.points, each as above
-    chart.drag(move, None, [...])       # with layout.meta['drag']: the first shape, a vertical line, is being dragged: evt.x
+    chart.drag(move, None, [...])       # with layout.meta['drag']: the first shape, a vertical line, is dragged: evt.x
 
-`gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[value, ...])` dims all points but those with one of these
-values as customdata (none: no point is dimmed), without sending the figure again. A trace with `ids` and `meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture
-of the hovered point's id. Buttons save PNG, SVG, and the CSV in `layout.meta = {"name": ..., "csv": ...}`.
+`gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[value, ...])` dims all points but those with one of
+these values as customdata (none: no point is dimmed), without sending the figure again. A trace with `ids` and
+`meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture of the hovered point's id. Buttons save PNG,
+SVG, and the CSV in `layout.meta = {"name": ..., "csv": ...}`.
 plotly.js is the file inside the installed plotly package, served by the app itself.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import plotly
@@ -25,8 +27,8 @@ JAVASCRIPT = Path(__file__).with_suffix(".js")
 
 TEMPLATE = """<div style="position:relative">
 <div class="plotly-view-host" style="height:{height}px;width:100%"></div>
-<img class="plotly-view-thumbnail" alt="" style="display:none;position:absolute;width:112px;height:112px;object-fit:cover;pointer-events:none;z-index:5;border-radius:6px">
-<div class="plotly-view-save" style="text-align:right;font-size:12px;opacity:.75;display:{save}">
+<img class="plotly-view-thumbnail" alt="" style="display:none">
+<div class="plotly-view-save" style="display:{save}">
 <button class="plotly-view-png" title="Save this figure as PNG">PNG</button> ·
 <button class="plotly-view-svg" title="Save this figure as SVG">SVG</button> ·
 <button class="plotly-view-csv" title="Save the numbers of this figure as CSV">CSV</button></div></div>"""
@@ -37,7 +39,7 @@ class PlotlyView(gr.HTML):
 
     def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
         gr.set_static_paths([PLOTLY_JS])
-        properties = {"highlight": None, "line_x": None, "plotly_js": str(PLOTLY_JS)} | kwargs
+        properties = {"highlight": None, "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
         super().__init__(
             value=value,
             html_template=TEMPLATE.format(height=height, save="block" if save else "none"),

@@ -1,8 +1,12 @@
-"""One sample and grids of samples as HTML for demo.common.clickable. What a click gives: ["sample", row_id] or ["pair", a, b]."""
+"""One sample and grids of samples as HTML for demo.common.clickable.
+
+What a click gives: ["sample", row_id] or ["pair", a, b].
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -10,9 +14,9 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from demo.common.dataset_view import DatasetView
-from demo.common.figures import degrees
+from demo.common.dataset_view import DatasetView, Row
 from demo.common.pictures import data_uri
+from demo.common.words import degrees
 
 TILE_POSES = {"three_quarter": "3/4"}
 NOT_SHOWN = ("box_xyxy", "landmarks_xy", "detected")
@@ -31,82 +35,88 @@ def _tile(view: DatasetView, row_id: str) -> str:
     row = view.rows.loc[row_id]
     mark = "" if row["detected"] else '<i title="no face found">∅</i>'
     return (
-        f'<button type="button" data-select="{_target("sample", row_id)}" title="{escape(row_id)}"><img src="{view.address(row_id)}" loading="lazy" '
-        f'alt="{escape(row_id)}">{mark}<span>{escape(str(row["identity"]))}<br>{pose_words(row)}</span></button>'
+        f'<button type="button" data-select="{_target("sample", row_id)}" title="{escape(row_id)}">'
+        f'<img src="{view.address(row_id)}" loading="lazy" alt="{escape(row_id)}">{mark}'
+        f"<span>{escape(str(row['identity']))}<br>{pose_words(row)}</span></button>"
     )
 
 
 def neighbours_html(view: DatasetView, row_id: str | None, neighbours: pd.DataFrame) -> str:
-    """The most alike samples (row_id, score) with their scores; blue frame: the same identity as `row_id`, orange: another."""
+    """The most alike samples (row_id, score) with their scores; blue frame: the same identity, orange: another."""
     view.make_thumbnails(neighbours["row_id"])
-    own = None if row_id is None else view.rows.at[row_id, "identity"]
-    return f'<div class="grid neighbours">{"".join(_neighbour(view, row_id, own, n.row_id, n.score) for n in neighbours.itertuples())}</div>'
+    found = zip(neighbours["row_id"], neighbours["score"], strict=True)
+    tiles = "".join(_neighbour(view, row_id, other, score) for other, score in found)
+    return f'<div class="grid neighbours">{tiles}</div>'
 
 
-def _neighbour(view: DatasetView, row_id: str | None, own: str | None, other: str, score: float) -> str:
-    row = view.rows.loc[other]
-    kind = "" if own is None else "same" if row["identity"] == own else "different"
-    words = {"": "", "same": "same identity", "different": "another identity"}[kind]
-    compare = (
-        ""
-        if row_id is None
-        else f'<button type="button" class="compare" data-select="{_target("pair", row_id, other)}" title="Compare the two in Verify">compare</button>'
-    )
+def _neighbour(view: DatasetView, row_id: str | None, other: str, score: float) -> str:
+    row, kind, words, compare = view.rows.loc[other], "", "", ""
+    if row_id is not None:
+        same = row["identity"] == view.rows.at[row_id, "identity"]
+        kind, words = ("same", "same identity") if same else ("different", "another identity")
+        compare = (
+            f'<button type="button" class="compare" data-select="{_target("pair", row_id, other)}" '
+            'title="Compare the two in Verify">compare</button>'
+        )
     return (
-        f'<div class="tile {kind}"><button type="button" data-select="{_target("sample", other)}" title="{escape(other)}: {words}">'
-        f'<img src="{view.address(other)}" loading="lazy" alt="{escape(other)}, {words}"><span><b>{score:.3f}</b> {escape(str(row["identity"]))}<br>{pose_words(row)}</span></button>{compare}</div>'
+        f'<div class="tile {kind}">'
+        f'<button type="button" data-select="{_target("sample", other)}" title="{escape(other)}: {words}">'
+        f'<img src="{view.address(other)}" loading="lazy" alt="{escape(other)}, {words}">'
+        f"<span><b>{score:.3f}</b> {escape(str(row['identity']))}<br>{pose_words(row)}</span></button>{compare}</div>"
     )
 
 
-def sample_html(row: pd.Series, photo: Image.Image, crop: Image.Image | None) -> str:
+def sample_html(row: Row, photo: Image.Image, crop: Image.Image | None) -> str:
     """The photo with its box and landmarks, the crop that the network gets, and all columns."""
-    crops = (
-        ""
-        if crop is None
-        else f'<figure><img class="crop" src="{data_uri(crop)}" alt="crop"><figcaption>what the network sees</figcaption></figure>'
-    )
-    return (
-        f'<div class="sample"><figure>{_overlay(photo, row)}<figcaption>{photo.width} × {photo.height} px; {_found(row)}</figcaption></figure>{crops}'
-        f"<table>{''.join(_line(name, value) for name, value in row.items() if name not in NOT_SHOWN)}</table></div>"
-    )
+    size = f"{photo.width} × {photo.height} px; {_found(row)}"
+    whole = f"<figure>{_overlay(photo, row)}<figcaption>{size}</figcaption></figure>"
+    seen = ""
+    if crop is not None:
+        picture = f'<img class="crop" src="{data_uri(crop)}" alt="crop">'
+        seen = f"<figure>{picture}<figcaption>what the network sees</figcaption></figure>"
+    lines = "".join(_line(str(name), value) for name, value in row.items() if name not in NOT_SHOWN)
+    return f'<div class="sample">{whole}{seen}<table>{lines}</table></div>'
 
 
-def pose_words(row: pd.Series) -> str:
-    """'3/4 +42°': short enough for a tile; the yaw where it is known."""
-    return f"{TILE_POSES.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}"
+def pose_words(row: Row) -> str:
+    """'3/4 +42°' as HTML, short enough for a tile; the yaw where it is known."""
+    return escape(f"{TILE_POSES.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}")
 
 
-def _overlay(photo: Image.Image, row: pd.Series) -> str:
+def _overlay(photo: Image.Image, row: Row) -> str:
     width, height = photo.size
     marks, stroke = "", max(width, height) / 130
     if row["box_xyxy"] is not None:
         left, top, right, bottom = row["box_xyxy"]
-        marks = f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" stroke-width="{stroke:.2f}"/>'
+        marks = (
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
+            f'stroke-width="{stroke:.2f}"/>'
+        )
     if row["landmarks_xy"] is not None:
         points = row["landmarks_xy"]
         marks += "".join(
             f'<circle cx="{points[i]:.1f}" cy="{points[i + 1]:.1f}" r="{stroke * 1.1:.2f}"/>' for i in range(0, 10, 2)
         )
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="photo with face box and landmarks"><image href="{data_uri(photo, 480)}" width="{width}" height="{height}"/>{marks}</svg>'
-
-
-def _found(row: pd.Series) -> str:
     return (
-        f"face found, confidence {row['quality']:.3f}"
-        if row["detected"]
-        else "no face found: the network gets the whole image"
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="photo with face box and landmarks">'
+        f'<image href="{data_uri(photo, 480)}" width="{width}" height="{height}"/>{marks}</svg>'
     )
+
+
+def _found(row: Row) -> str:
+    if row["detected"]:
+        return f"face found, confidence {row['quality']:.3f}"
+    return "no face found: the network gets the whole image"
 
 
 def _line(name: str, value: Any) -> str:
-    shown = (
-        "–"
-        if value is None or (isinstance(value, float) and pd.isna(value))
-        else f"{value:.2f}"
-        if isinstance(value, float)
-        else str(value)
-    )
-    return f"<tr><th>{escape(name)}</th><td>{escape(shown)}</td></tr>"
+    return f"<tr><th>{escape(name)}</th><td>{escape(_shown(value))}</td></tr>"
+
+
+def _shown(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _target(*parts: str) -> str:

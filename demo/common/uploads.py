@@ -1,8 +1,8 @@
 """Files that visitors send: the one place where anything that a client names becomes bytes, or is deleted.
 
-A request may name any path, whatever the page itself would send, and Gradio lets some of them through. So only regular files
-inside Gradio's upload folder are opened or deleted here: no links, pipes, devices or folders, and no files that are served to
-all. For a path elsewhere the answer is always the same sentence, whether or not there is such a file.
+A request may name any path, whatever the page itself would send, and Gradio lets some of them through. So only regular
+files inside Gradio's upload folder are opened or deleted here: no links, pipes, devices or folders, and no files that
+are served to all. For a path elsewhere the answer is always the same sentence, whether or not there is such a file.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NON
 def own_uploads() -> None:
     """Make Gradio keep each upload in a folder of its own, and fetch nothing on a client's behalf.
 
-    It names the folder by the content alone, so the same photo of two visitors would be one file, and the first of them would
-    take it away from the other. It would also download any address that a client gives in place of a file.
+    It names the folder by the content alone, so the same photo of two visitors would be one file, and the first of them
+    would take it away from the other. It would also download any address that a client gives in place of a file.
     """
     route_utils.GradioUploadFile = _OwnUpload
     processing_utils.async_ssrf_protected_download = _refuse_download
@@ -63,7 +63,10 @@ def locate(path: object) -> Path:
 
 
 def size_of(path: object) -> int:
-    """The bytes of an upload, without opening it. Raises UserError if there is no such upload, or it is empty or too large."""
+    """The bytes of an upload, without opening it.
+
+    Raises UserError if there is no such upload, or it is empty or too large.
+    """
     file = locate(path)
     try:
         status = os.lstat(file)
@@ -115,7 +118,7 @@ def _read(file: Path) -> bytes:
 
 
 def upload_paths(paths: Sequence[object]) -> list[str]:
-    """The paths, each of them an upload, for components that hand them to handlers. Raises gr.Error for anything else."""
+    """The paths, each of them an upload, for components that give them to handlers. Raises gr.Error for others."""
     try:
         if len(paths) > MAX_FILES:
             raise UserError(f"{len(paths):,} files are too many: give at most {MAX_FILES} at once.")

@@ -1,25 +1,46 @@
-"""Samples chosen on the map or in Explore, inside the Embeddings tab: their thumbnails, their similarities, and all poses against identity."""
+"""Samples chosen on the map or in Explore, inside the Embeddings tab: their thumbnails and similarities.
+
+Beside them, how much pose and identity move the embeddings of all samples.
+"""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import gradio as gr
+import plotly.graph_objects as go
 
 from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import bound
+from demo.common.handlers import QUIET, bound
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html
+from demo.common.samples import open_clicked, selection_csv
 from demo.embeddings.figures import heat_map, spread_figure
 from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
-from demo.explore.tab import follow as follow_sample
-from demo.explore.tab import selection_csv
 from demo.links import VERIFY, Links, Opened, goto, opened
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 SHOWN_SELECTION = 96  # thumbnails of a lasso
+SIMILAR_TITLE = (
+    '<h3 class="section-title">Similarity of samples '
+    f"<small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>"
+)
+SPREAD_TITLE = (
+    '<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>'
+)
+
+
+class Chosen(NamedTuple):
+    """What a selection changes: the components, or their values. `selection` is the state with its row_ids."""
+
+    selection: Any
+    tools: Any
+    words: Any
+    grid: Any
+    chart: Any
 
 
 def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: gr.Tab) -> None:
@@ -32,59 +53,55 @@ def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: L
     grid = Clickable(elem_id="lasso-grid")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=310):
-            gr.HTML(
-                f'<h3 class="section-title">Similarity of samples <small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>'
-            )
+            gr.HTML(SIMILAR_TITLE)
             similar = PlotlyView(height=460, elem_id="similarity")
         with gr.Column(scale=1, min_width=310):
-            gr.HTML(
-                '<h3 class="section-title">Pose against identity <small>mean similarity and its 5–95 % range</small></h3>'
-            )
+            gr.HTML(SPREAD_TITLE)
             between = PlotlyView(height=400, elem_id="spread")
             verdict = gr.Markdown(elem_id="spread-reading")
-    chosen = [selection, tools, words, grid, chart]
+    chosen = list(Chosen(selection, tools, words, grid, chart))
     chart.lasso(bound(take_lasso, store), None, chosen, **QUIET)
     links.selection.change(bound(take_selection, store), links.selection, chosen, **QUIET)
     clear.click(bound(choose, store, ()), None, chosen, **QUIET)
     download(save, bound(selection_csv, store.view), selection)
-    grid.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    compared = {"fn": bound(show_similar, store), "inputs": [model, selection], "outputs": similar, **QUIET}
-    measured = {"fn": bound(show_spread, store), "inputs": model, "outputs": [between, verdict], **QUIET}
-    gr.on([tab.select, model.input, selection.change, links.embedded.change], **compared, trigger_mode="always_last")
-    gr.on([tab.select, model.input, links.embedded.change], **measured, trigger_mode="always_last")
+    grid.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    latest: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
+    seen = [tab.select, model.input, links.embedded.change]
+    gr.on([*seen, selection.change], bound(show_similar, store), [model, selection], similar, **latest)
+    gr.on(seen, bound(show_spread, store), model, [between, verdict], **latest)
     similar.select(bound(open_cell, store), None, [links.tabs, links.pair], **QUIET)
 
 
-def take_lasso(store: EmbeddingStore, event: gr.EventData) -> tuple:
+def take_lasso(store: EmbeddingStore, event: gr.EventData) -> Chosen:
     """What `choose` gives for the points inside a lasso or box."""
     points = events.dicts(events.detail(event, "points"))
     values = [value for point in points if isinstance(value := point.get("value"), str)]
     return choose(store, tuple(dict.fromkeys(value for value in values if value in store.view)))
 
 
-def take_selection(store: EmbeddingStore, selection: Opened | None) -> tuple:
+def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
     """What `choose` gives for the rows that another tab sent."""
     return choose(store, selection.value if selection else ())
 
 
-def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> tuple:
-    """(selection, row of tools, words, thumbnails, map with the others dimmed)"""
+def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> Chosen:
+    """A selection of rows: its thumbnails, and the map with the others dimmed."""
     if not row_ids:
-        return (), gr.update(visible=False), "", "", gr.update(highlight=None)
+        return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=None))
     rows = store.view.rows.loc[list(row_ids)]
     more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
-    words = f'<p class="summary"><b>{len(row_ids):,}</b> images of {rows["identity"].nunique():,} identities chosen{more}</p>'
+    counted = f"<b>{len(row_ids):,}</b> images of {rows['identity'].nunique():,} identities chosen{more}"
     others = len(row_ids) < len(store.view.rows)
-    return (
-        row_ids,
-        gr.update(visible=True),
-        words,
-        grid_html(store.view, row_ids[:SHOWN_SELECTION]),
-        gr.update(highlight=list(row_ids) if others else None),
+    return Chosen(
+        selection=row_ids,
+        tools=gr.update(visible=True),
+        words=f'<p class="summary">{counted}</p>',
+        grid=grid_html(store.view, row_ids[:SHOWN_SELECTION]),
+        chart=gr.update(highlight=list(row_ids) if others else None),
     )
 
 
-def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]):
+def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]) -> go.Figure:
     """The heat map of the selection, or of a few images of the first identities."""
     values = store.get(model)
     if values is None:

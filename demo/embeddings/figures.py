@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from demo.common.figures import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITATIVE, SEQUENTIAL, degrees, finish
-from sfpn.schema import POSE_LABELS
+from demo.common.figures import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITATIVE, SEQUENTIAL, finish, in_figure
+from demo.common.words import degrees, pose_label
 
 MANY = 3000  # points from which on WebGL draws them
 WIDEST = 10  # a group narrower than a tenth of the heat map has no room for its name
@@ -22,7 +22,8 @@ def map_figure(
 ) -> go.Figure:
     """Points (N, 2) of the rows; customdata is the row_id.
 
-    `thumbnails`: {"address": ".../{}.jpg", row_id: name, ...} or None; `wrong` (N,): the nearest image is of another identity.
+    `thumbnails`: {"address": ".../{}.jpg", row_id: name, ...} or None.
+    `wrong` (N,): whether the nearest image is of another identity.
     """
     kind = go.Scattergl if len(rows) > MANY else go.Scatter
     figure = go.Figure()
@@ -31,10 +32,13 @@ def map_figure(
         pictures = (
             {}
             if thumbnails is None
-            else {"ids": [thumbnails[row_id] for row_id in chosen.index], "meta": {"thumbnail": thumbnails["address"]}}
+            else {
+                "ids": [thumbnails[str(row_id)] for row_id in chosen.index],
+                "meta": {"thumbnail": thumbnails["address"]},
+            }
         )
         text = [
-            f"{identity}, {POSE_LABELS.get(pose, pose)}{degrees(yaw)}"
+            in_figure(f"{identity}, {pose_label(pose)}{degrees(yaw)}")
             for identity, pose, yaw in zip(chosen["identity"], chosen["pose"], chosen["yaw_degrees"], strict=True)
         ]
         figure.add_trace(
@@ -63,7 +67,7 @@ def map_figure(
     )
 
 
-def add_own_photo(figure: go.Figure, point: Sequence[float]) -> go.Figure:
+def add_own_photo(figure: go.Figure, point: Sequence[float] | np.ndarray) -> go.Figure:
     """The figure with a star where a photo of the user's own lies."""
     return figure.add_scatter(
         x=[point[0]],
@@ -83,7 +87,7 @@ def _groups(rows: pd.DataFrame, colour: str, wrong: np.ndarray) -> list[tuple[st
     if colour == "pose":
         poses = rows["pose"].astype(str).to_numpy()
         return [
-            (POSE_LABELS.get(pose, pose), poses == pose, {"color": value})
+            (pose_label(pose), poses == pose, {"color": value})
             for pose, value in POSE_COLOURS.items()
             if (poses == pose).any()
         ]
@@ -119,7 +123,7 @@ def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
     """Cosines (n, n) of n rows grouped by identity and pose; customdata is the pair [row_id, row_id]."""
     ids, n = list(rows.index), len(rows)
     names = [
-        f"{identity}, {POSE_LABELS.get(pose, pose)}"
+        in_figure(f"{identity}, {pose_label(pose)}")
         for identity, pose in zip(rows["identity"], rows["pose"], strict=True)
     ]
     shown = scores.astype(float).copy()
@@ -142,11 +146,13 @@ def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
     groups = [
         (first, last) for first, last in zip(starts[:-1], starts[1:], strict=True) if (last - first) * WIDEST >= n
     ]
-    names = {
+    ticks = {
         "tickvals": [(first + last - 1) / 2 for first, last in groups],
-        "ticktext": [identities[first] for first, _ in groups],
+        "ticktext": [in_figure(identities[first]) for first, _ in groups],
+        "showgrid": False,
+        "fixedrange": True,
+        "ticks": "",
     }
-    ticks = {**names, "showgrid": False, "fixedrange": True, "ticks": ""}
     figure.update_xaxes(**ticks, automargin=True)  # turned where there is little room
     figure.update_yaxes(**ticks, autorange="reversed", tickangle=-90)
     table = pd.DataFrame(scores, columns=ids).assign(row_id=ids)
@@ -175,7 +181,8 @@ def spread_figure(table: pd.DataFrame) -> go.Figure:
                 "arrayminus": own["mean"] - own["low"],
                 "color": colour,
             },
-            hovertemplate="%{x}: mean %{y:.3f}<br>5–95 %: %{customdata[0]:.2f} to %{customdata[1]:.2f}<br>%{customdata[2]:,} pairs<extra></extra>",
+            hovertemplate="%{x}: mean %{y:.3f}<br>5–95 %: %{customdata[0]:.2f} to %{customdata[1]:.2f}"
+            "<br>%{customdata[2]:,} pairs<extra></extra>",
         )
     figure.update_xaxes(
         title="pose pair",

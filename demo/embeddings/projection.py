@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -12,28 +13,27 @@ import numpy as np
 
 SEED = 0
 PCA_FIRST = 50  # dimensions that t-SNE and UMAP start from
-METHODS = ("PCA", "t-SNE", "UMAP")
+LIBRARIES = {"PCA": None, "t-SNE": "sklearn", "UMAP": "umap"}  # the last one, umap-learn, is not in requirements.txt
 
 
 def available() -> list[str]:
-    """The methods whose libraries are installed (UMAP needs umap-learn)."""
-    return [name for name in METHODS if name != "UMAP" or importlib.util.find_spec("umap")]
+    """The methods whose libraries are installed."""
+    return [name for name, library in LIBRARIES.items() if library is None or importlib.util.find_spec(library)]
 
 
 def pca(values: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, d) coordinates, the (D,) mean and the (D, d) axes of the largest variance, each axis with a fixed sign."""
     mean = values.mean(0)
     centred = values - mean
-    _, vectors = np.linalg.eigh(
-        (centred.T @ centred).astype(np.float64)
-    )  # not np.cov, which makes copies in double precision
+    products = (centred.T @ centred).astype(np.float64)  # not np.cov, which makes copies in double precision
+    _, vectors = np.linalg.eigh(products)
     axes = vectors[:, ::-1][:, :dimensions]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     return centred @ axes.astype(values.dtype), mean, axes
 
 
 def project(values: np.ndarray, method: str, folder: Path) -> np.ndarray:
-    """(N, 2) float32 coordinates by one of METHODS; the slow ones are kept in `folder` by what they were made from."""
+    """(N, 2) float32 coordinates by a method of LIBRARIES; slow ones are kept in `folder` by their source."""
     if method == "PCA":
         return pca(values)[0].astype(np.float32)
     file = kept_file(values, method, folder)
@@ -47,7 +47,7 @@ def project(values: np.ndarray, method: str, folder: Path) -> np.ndarray:
 
 def kept_file(values: np.ndarray, method: str, folder: Path) -> Path:
     """Where the coordinates of these embeddings are kept."""
-    digest = hashlib.sha256(np.ascontiguousarray(values)).hexdigest()[:24]
+    digest = hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:24]
     return folder / f"{method.lower()}-{digest}.npy"
 
 
@@ -67,11 +67,9 @@ def _tsne(values: np.ndarray) -> np.ndarray:
 
 
 def _umap(values: np.ndarray) -> np.ndarray:
-    from umap import UMAP
-
-    return UMAP(n_neighbors=min(15, len(values) - 1), metric="cosine", random_state=SEED, n_jobs=1).fit_transform(
-        values
-    )
+    umap = importlib.import_module("umap")  # not a requirement, so type checkers do not find it
+    neighbours = min(15, len(values) - 1)
+    return umap.UMAP(n_neighbors=neighbours, metric="cosine", random_state=SEED, n_jobs=1).fit_transform(values)
 
 
 SLOW: dict[str, Callable[[np.ndarray], np.ndarray]] = {"t-SNE": _tsne, "UMAP": _umap}

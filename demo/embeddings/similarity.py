@@ -1,11 +1,13 @@
-"""Similarities inside a set of embeddings, for display: who is next to whom, and how pose and identity move an embedding."""
+"""Similarities inside a set of embeddings, to be shown: who is next to whom, and what pose and identity change."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sfpn.schema import POSE_PAIRS, pair_key, pair_label
+from sfpn.schema import POSE_PAIRS, POSES, pair_key, pair_label
 
 BLOCK = 1024  # rows of scores at once
 SAMPLED = 2500  # images whose pairs are summarised; more are drawn by chance with a fixed seed
@@ -54,10 +56,10 @@ def spread(values: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_spread(table: pd.DataFrame) -> str:
     """Whether pose or identity moves the embedding more, said with the means of `spread`."""
-    mean = table.set_index(["pose_pair", "kind"])["mean"]
+    mean = {(pair, kind): value for pair, kind, value in table[["pose_pair", "kind", "mean"]].to_numpy()}
     needed = [("frontal-frontal", "genuine"), ("frontal-profile", "genuine"), ("frontal-frontal", "impostor")]
-    if any(key not in mean.index for key in needed):
-        return "Frontal and profile images of the same identities are needed to tell the effect of pose from that of identity."
+    if any(key not in mean for key in needed):
+        return "Frontal and profile images of the same identities are needed to tell the effect of pose from theirs."
     together, turned, stranger = (mean[key] for key in needed)
     pose, identity = together - turned, together - stranger
     verdict = (
@@ -66,7 +68,8 @@ def read_spread(table: pd.DataFrame) -> str:
         else "Identity moves the embedding more than pose does."
     )
     return (
-        f"Two frontal images of one identity have a mean cosine of {together:.2f}. Turning one of them to profile takes away {pose:.2f}; "
+        f"Two frontal images of one identity have a mean cosine of {together:.2f}. "
+        f"Turning one of them to profile takes away {pose:.2f}; "
         f"exchanging the person takes away {identity:.2f}. {verdict}"
     )
 
@@ -76,15 +79,12 @@ def for_heat_map(rows: pd.DataFrame, row_ids: list[str]) -> list[str]:
     chosen = rows.loc[row_ids] if row_ids else _first_identities(rows)
     if len(chosen) > SHOWN:
         chosen = chosen.iloc[np.linspace(0, len(chosen) - 1, SHOWN).astype(int)]
-    order = {"frontal": 0, "three_quarter": 1, "profile": 2}
-    return list(
-        chosen.assign(order=chosen["pose"].astype(str).map(order).fillna(3))
-        .sort_values(["identity", "order"], kind="stable")
-        .index
-    )
+    order = [POSES.index(pose) if pose in POSES else len(POSES) for pose in chosen["pose"]]
+    return list(chosen.assign(order=order).sort_values(["identity", "order"], kind="stable").index)
 
 
 def _first_identities(rows: pd.DataFrame, identities: int = 5, per_pose: int = 4) -> pd.DataFrame:
     """A few images of each pose of a few identities."""
     first = list(dict.fromkeys(rows["identity"]))[:identities]
-    return rows[rows["identity"].isin(first)].groupby(["identity", "pose"], observed=True).head(per_pose)
+    groups: Any = rows[rows["identity"].isin(first)].groupby(["identity", "pose"], observed=True)
+    return groups.head(per_pose)

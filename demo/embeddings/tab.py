@@ -1,9 +1,10 @@
-"""The Embeddings tab: a map of the dataset under a model, similarities of chosen samples, and a photo of one's own among them."""
+"""The Embeddings tab: a map of the dataset under a model, similarities of chosen samples, a photo of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -11,30 +12,34 @@ import numpy as np
 from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.figures import degrees, message
-from demo.common.handlers import bound
+from demo.common.figures import message
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import follow, progress_html
+from demo.common.notices import notices_html
 from demo.common.photo_inputs import PhotoInput
+from demo.common.pictures import file_address
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import neighbours_html
+from demo.common.samples import open_clicked
 from demo.common.uploads import take_upload
+from demo.common.words import degrees, pose_label
 from demo.embeddings import chosen as chosen_samples
 from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
 from demo.embeddings.projection import available, kept_file, place, project
 from demo.embeddings.similarity import nearest
-from demo.explore.tab import follow as follow_sample
 from demo.links import EXPLORE, Links, goto, opened
-from demo.verify.side import ONE_AT_A_TIME, notices_html
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
 from sfpn.photos.photo import decode_photo
 from sfpn.verification.verifier import look
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
-HINT = """<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, <b>click</b> to open the sample,
-and choose many with the lasso or box tool of the figure's bar, or with the filters of Explore and its button “Show on the map”.</p>"""
+HINT = (
+    '<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, '
+    "<b>click</b> to open the sample, and choose many with the lasso or box tool of the figure's bar, "
+    "or with the filters of Explore and its button “Show on the map”.</p>"
+)
 OWN_HINT = '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept.</p>'
 
 
@@ -50,6 +55,27 @@ class Choice:
     def all(self) -> list:
         """All three."""
         return [self.model, self.method, self.colour]
+
+
+class MapValues(NamedTuple):
+    """What `draw` changes: the components, or their values. `drawn` is the state that says what is drawn."""
+
+    status: Any = ""
+    chart: Any = SKIP
+    missing: Any = SKIP
+    drawn: Any = SKIP
+
+
+class OwnValues(NamedTuple):
+    """What a photo of one's own changes: the components, or their values.
+
+    `own` is the state with (model, embedding (D,) of length one), or None.
+    """
+
+    own: Any = SKIP
+    photo: Any = SKIP
+    notice: Any = SKIP
+    neighbours: Any = SKIP
 
 
 def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
@@ -93,55 +119,50 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
             )
             gr.HTML(OWN_HINT)
             notice, alike = gr.HTML(elem_id="own-notice"), Clickable(elem_id="own-neighbours")
-    shown = {
+    shown: dict[str, Any] = {
         "fn": bound(draw, store),
         "inputs": [*choice.all, own, drawn],
-        "outputs": [status, chart, missing, drawn],
+        "outputs": list(MapValues(status, chart, missing, drawn)),
         **QUIET,
     }
     gr.on([tab.select, model.input, method.input, colour.input], **shown, trigger_mode="always_last")
-    run = compute.click(bound(compute_embeddings, store), model, status, **QUIET | ONE_AT_A_TIME)
+    alone = QUIET | ONE_AT_A_TIME
+    run = compute.click(bound(compute_embeddings, store), model, status, **alone)
     run.then(**shown)
     cancel.click(lambda: "", None, status, cancels=run, **QUIET)
-    photo.input(
-        bound(place_photo, store, detector), [photo, model], [own, photo, notice, alike], **QUIET | ONE_AT_A_TIME
-    ).then(**shown)
+    placed = list(OwnValues(own, photo, notice, alike))
+    photo.input(bound(place_photo, store, detector), [photo, model], placed, **alone).then(**shown)
     chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
-    alike.select(bound(follow_sample, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    alike.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     run.then(opened, model, links.embedded, **QUIET)
     chosen_samples.build(store, model, chart, links, tab)
 
 
 def draw(
     store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None, drawn: tuple | None
-) -> Iterator[tuple]:
-    """(status, map, row of the compute button, what is drawn); nothing for what is drawn already.
+) -> Iterator[MapValues]:
+    """The map, or the button that computes embeddings; nothing for what is drawn already.
 
     Slow projections run in a thread that the status follows.
     """
     values, thumbnails = store.get(model), _thumbnails(store)
     if values is None:
-        yield "", message("No embeddings yet"), gr.update(visible=True), None
+        yield MapValues(chart=message("No embeddings yet"), missing=gr.update(visible=True), drawn=None)
         return
     wanted = (model, method, colour, None if own is None else own[1].tobytes(), thumbnails is None)
     if wanted == drawn:
-        yield "", gr.skip(), gr.skip(), gr.skip()
+        yield MapValues()
         return
     folder = store.view.thumbnails
     if method != "PCA" and not kept_file(values, method, folder).is_file():
         for progress in follow(lambda report: project(values, method, folder)):
-            yield (
-                progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]),
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-            )
+            yield MapValues(progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]))
     coordinates = store.derived(method, model, lambda values: project(values, method, folder))
     wrong = store.derived("wrong", model, bound(_wrong, store)) if colour == "error" else np.zeros(len(values), bool)
     figure = map_figure(store.view.rows, coordinates, colour, thumbnails, wrong)
     if own is not None and own[0] == model:
         figure = add_own_photo(figure, place(own[1], values, coordinates, method))
-    yield "", figure, gr.update(visible=False), wanted
+    yield MapValues(chart=figure, missing=gr.update(visible=False), drawn=wanted)
 
 
 def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
@@ -159,10 +180,10 @@ def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
     yield ""
 
 
-def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None, model: str) -> tuple:
-    """(own, photo input, notice, neighbours) of a photo given by the user, which is deleted from the disk here."""
+def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None, model: str) -> OwnValues:
+    """Where a photo given by the visitor lies on the map; it is deleted from the disk here."""
     if not path:
-        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return OwnValues()
     try:
         name, encoded = take_upload(path)
         shot = look(detector, decode_photo(encoded, name))
@@ -170,11 +191,16 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
         embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
         neighbours = store.neighbours(model, embedding)
     except UserError as error:
-        return None, None, notices_html([str(error)]), ""
+        return OwnValues(None, None, notices_html([str(error)]), "")
     if neighbours is None:
-        return None, None, notices_html([MISSING]), ""
-    words = f'<p class="quiet">Your photo ({shot.face.pose.replace("_", "-")}, yaw{degrees(shot.face.yaw_degrees)}) is the star on the map. Most alike:</p>'
-    return (model, embedding / np.linalg.norm(embedding)), None, words, neighbours_html(store.view, None, neighbours)
+        return OwnValues(None, None, notices_html([MISSING]), "")
+    face = f"{pose_label(shot.face.pose)}, yaw{degrees(shot.face.yaw_degrees)}"
+    return OwnValues(
+        own=(model, embedding / np.linalg.norm(embedding)),
+        photo=None,
+        notice=f'<p class="quiet">Your photo ({face}) is the star on the map. Most alike:</p>',
+        neighbours=neighbours_html(store.view, None, neighbours),
+    )
 
 
 def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
@@ -196,6 +222,6 @@ def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
     view = store.view
     if not view.thumbnails_made():
         return None
-    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {
+    return {"address": f"/{file_address(view.thumbnails)}/{{}}.jpg"} | {
         row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index
     }

@@ -1,9 +1,10 @@
-"""Which rows of a dataset are shown: facets as boolean masks, with counts under the other facets. Fast at 100,000 rows."""
+"""Which rows of a dataset are shown: facets as masks, with counts under the other facets. Fast at 100,000 rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,10 @@ FOUND = {"found": True, "not found": False}
 
 @dataclass(frozen=True)
 class Facets:
-    """Empty tuples and full ranges choose everything. `detected` holds keys of FOUND; rows of unknown yaw or quality are
-    chosen only while that range is full."""
+    """Empty tuples and full ranges choose everything. `detected` holds keys of FOUND.
+
+    Rows of unknown yaw or quality are chosen only while that range is full.
+    """
 
     pose: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
@@ -31,10 +34,10 @@ class Facets:
     @classmethod
     def of(cls, *values) -> Facets:
         """From the values of the components, in the order of the fields; None means empty."""
-        defaults = [getattr(cls, field.name) for field in fields(cls)]
-        return cls(
-            *(tuple(v or ()) if isinstance(d, tuple) else float(v) for v, d in zip(values, defaults, strict=True))
-        )
+        given: dict[str, Any] = dict(zip((field.name for field in fields(cls)), values, strict=True))
+        for name, value in given.items():
+            given[name] = tuple(value or ()) if isinstance(getattr(cls, name), tuple) else float(value)
+        return cls(**given)
 
 
 def masks(rows: pd.DataFrame, facets: Facets) -> dict[str, np.ndarray]:
@@ -50,9 +53,9 @@ def masks(rows: pd.DataFrame, facets: Facets) -> dict[str, np.ndarray]:
     return found
 
 
-def select(rows: pd.DataFrame, facets: Facets) -> np.ndarray:
-    """The row_ids (n,) that all facets choose, in the order of the rows."""
-    return rows.index.to_numpy()[joined(masks(rows, facets), len(rows))]
+def select(rows: pd.DataFrame, found: dict[str, np.ndarray]) -> np.ndarray:
+    """The row_ids (n,) that all masks choose, in the order of the rows."""
+    return rows.index.to_numpy()[joined(found, len(rows))]
 
 
 def joined(found: dict[str, np.ndarray], count: int, but: str = "") -> np.ndarray:
@@ -75,5 +78,5 @@ def counts(rows: pd.DataFrame, found: dict[str, np.ndarray], name: str) -> dict[
     return dict(zip(column.categories, numbers.tolist(), strict=True))
 
 
-def _one_of(column: pd.Series, values: Sequence[str]) -> np.ndarray:
+def _one_of(column: Any, values: Sequence[str]) -> np.ndarray:
     return np.isin(column.cat.codes.to_numpy(), column.cat.categories.get_indexer(list(values)))

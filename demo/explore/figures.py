@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from demo.common.figures import POSE_COLOURS, SEQUENTIAL, finish, message
+from demo.common.figures import POSE_COLOURS, SEQUENTIAL, finish, in_figure, message
+from demo.common.words import pose_label
 from sfpn.schema import POSE_LABELS, POSES
 
 BIN_DEGREES = 10
@@ -15,19 +18,20 @@ SHOWN_IDENTITIES = 400  # columns of the identity x pose table
 
 def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
     """Images by yaw, stacked by pose; customdata is the bin's [low, high] in degrees."""
-    known = rows[rows["yaw_degrees"].notna()]
-    if known.empty:
+    known = rows.loc[rows["yaw_degrees"].notna()]
+    if not len(known):
         return message("No yaw is known for these images.")
     edges = np.arange(-90, 91, BIN_DEGREES)
     bins = np.clip(np.digitize(known["yaw_degrees"], edges) - 1, 0, len(edges) - 2)
     centres, ranges = edges[:-1] + BIN_DEGREES / 2, np.stack([edges[:-1], edges[1:]], axis=1)
     figure, table = go.Figure(), pd.DataFrame({"yaw_low": edges[:-1], "yaw_high": edges[1:]})
     for pose in POSES:
-        table[pose] = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
-        if table[pose].any():
+        images = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
+        table[pose] = images
+        if images.any():
             figure.add_bar(
                 x=centres,
-                y=table[pose],
+                y=images,
                 name=POSE_LABELS[pose],
                 customdata=ranges,
                 marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
@@ -53,15 +57,15 @@ def identity_table(rows: pd.DataFrame) -> go.Figure:
     """Images per identity and pose, for the first identities; customdata is [identity, pose]."""
     if rows.empty:
         return message("No image is chosen.")
-    counted = rows.groupby(["identity", "pose"], observed=True).size().unstack(fill_value=0)
+    counted: Any = rows.groupby(["identity", "pose"], observed=True).size().unstack(fill_value=0)
     poses = [pose for pose in [*POSES, "unknown"] if pose in counted]
     counted = counted[poses].sort_index()
     shown = counted.iloc[:SHOWN_IDENTITIES]
     values = shown.to_numpy().T
     figure = go.Figure(
         go.Heatmap(
-            x=shown.index.astype(str),
-            y=[POSE_LABELS.get(pose, pose) for pose in poses],
+            x=[in_figure(identity) for identity in shown.index],
+            y=[in_figure(pose_label(pose)) for pose in poses],
             z=values,
             customdata=[[[identity, pose] for identity in shown.index] for pose in poses],
             colorscale=SEQUENTIAL,

@@ -1,6 +1,7 @@
 """A facet of names: a list with live counts, or where names are many, one that is searched while its visitor types.
 
-Gradio copies every property of every component whenever anything on the page changes, so a list of thousands slows every click.
+Gradio copies every property of every component whenever anything on the page changes, so a list of thousands slows
+every click.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ MATCHES = 50  # shown at once
 def name_facet(view: DatasetView, name: str, label: str) -> gr.Dropdown:
     """The component; hidden where there is nothing to choose. If it `is_searched`, wire `search` to its key_up."""
     values = list(view.rows[name].cat.categories)
-    words = {"info": f"{len(values):,} names: type to search"} if is_searched(view, name) else {}
-    first = values[:MATCHES] if words else values
+    searched = is_searched(view, name)
     return gr.Dropdown(
-        first,
+        values[:MATCHES] if searched else values,
         multiselect=True,
-        allow_custom_value=bool(words),
+        allow_custom_value=searched,
         label=label,
+        info=f"{len(values):,} names: type to search" if searched else None,
         elem_id=f"facet-{name}",
         visible=len(values) > 1,
-        **words,
     )
 
 
@@ -36,7 +36,7 @@ def is_searched(view: DatasetView, name: str) -> bool:
 
 
 def search(view: DatasetView, name: str, typed: gr.KeyUpData, *values) -> dict:
-    """The names that contain what is typed, those that begin with it first, with their counts under the other facets."""
+    """The names that contain what is typed, those that begin with it first, counted under the other facets."""
     found = counts(view.rows, masks(view.rows, Facets.of(*values)), name)
     part = str(typed.input_value)[:100].casefold()
     matches = sorted(

@@ -1,4 +1,4 @@
-"""A model's card as HTML tables: facts, layers, operating points, measured results. Shows what the card holds, computes nothing."""
+"""A model's card as HTML tables: facts, layers, operating points, measured results. It computes no result."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from demo.common.figures import percent
-from demo.pose_errors.cells import label_of
+from demo.common.words import label_of, percent
 from sfpn.network.card import Card
 from sfpn.network.model import INPUT_SIZE, SFPN, SFPNConfig
 
@@ -35,7 +34,7 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
         + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted")
         + ("" if card.pose_direction is None else ", the direction from frontal to profile removed")
         + (", crop and mirror image summed" if card.mirror_sum else ""),
-        "Crop": f"{pre.size} × {pre.size} px RGB; {geometry}; beyond the photo: {pre.padding}",
+        "Crop": f"{pre.size} × {pre.size} px {pre.channels}; {geometry}; beyond the photo: {pre.padding}",
         "Input": f"(pixel − {', '.join(f'{m:g}' for m in pre.mean)}) / {pre.scale:g}",
         "Weights (SHA-256)": card.weights_sha256[:16],
         "Licence": card.licence,
@@ -97,7 +96,10 @@ def points_html(card: Card) -> str:
         for point in points
     ]
     if not lines:
-        return '<p class="quiet">This card has no operating points; make them with <code>python -m sfpn calibrate</code>.</p>'
+        return (
+            '<p class="quiet">This card has no operating points; '
+            "make them with <code>python -m sfpn calibrate</code>.</p>"
+        )
     return _table(
         (
             "pose pair",
@@ -140,5 +142,7 @@ def _words(value: Any) -> str:
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    titles = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    return f'<div class="wide"><table class="data"><thead><tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f'<table class="data"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="wide">{table}</div>'

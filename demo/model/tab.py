@@ -1,4 +1,4 @@
-"""The Model tab: what a model is, how fast it is on this machine, where its thresholds come from, and what it must not be used for."""
+"""The Model tab: what a model is, how fast it is here, where its thresholds come from, what it must not be used for."""
 
 from __future__ import annotations
 
@@ -6,24 +6,41 @@ import statistics
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 import torch
 from PIL import Image
 
+from demo.common.handlers import ONE_AT_A_TIME, QUIET
 from demo.model.card_html import facts_html, layers_html, points_html, results_html
-from demo.verify.side import ONE_AT_A_TIME
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.embedders import Embedder
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 BATCHES = (1, 16)
 REPEATS = 7  # timed runs, after one that is not
-USE = """Scores are cosines of centred embeddings: higher means more alike. The threshold at which two faces are accepted depends on their **pose pair**, because the
-same network errs far more often between a frontal and a profile face than between two frontal ones. Made to study verification across poses;
-not tested for identification, surveillance or any decision about a person."""
+USE = (
+    "Scores are cosines of centred embeddings: higher means more alike. The threshold at which two faces are accepted "
+    "depends on their **pose pair**, because the same network errs far more often between a frontal and a profile face "
+    "than between two frontal ones. Made to study verification across poses; not tested for identification, "
+    "surveillance or any decision about a person."
+)
+POINTS_TITLE = (
+    '<h3 class="section-title">Operating points '
+    "<small>thresholds frozen on some people, rates measured on others</small></h3>"
+)
+
+
+class CardValues(NamedTuple):
+    """What the choice of a model changes: the components, or their values (HTML)."""
+
+    facts: Any
+    layers: Any
+    points: Any
+    results: Any
+    speed: Any
 
 
 def build(models: Mapping[str, Embedder]) -> None:
@@ -45,20 +62,18 @@ def build(models: Mapping[str, Embedder]) -> None:
         with gr.Column(min_width=310):
             gr.HTML('<h3 class="section-title">Layers</h3>')
             layers = gr.HTML(elem_id="card-layers", padding=False)
-    gr.HTML(
-        '<h3 class="section-title">Operating points <small>thresholds frozen on some people, rates measured on others</small></h3>'
-    )
+    gr.HTML(POINTS_TITLE)
     points = gr.HTML(elem_id="card-points", padding=False)
     gr.HTML('<h3 class="section-title">Measured results</h3>')
     results = gr.HTML(elem_id="card-results", padding=False)
-    gr.on(None, partial(show_card, models), name, [facts, layers, points, results, speed], **QUIET)
+    gr.on(None, partial(show_card, models), name, list(CardValues(facts, layers, points, results, speed)), **QUIET)
     measure.click(partial(measure_speed, models), name, speed, api_visibility="private", **ONE_AT_A_TIME)
 
 
-def show_card(models: Mapping[str, Embedder], name: str) -> tuple[str, str, str, str, str]:
-    """(facts, layers, operating points, results, no speed yet) of a model."""
+def show_card(models: Mapping[str, Embedder], name: str) -> CardValues:
+    """The card of a model; no speed yet."""
     card = models[name].card
-    return facts_html(card, file_bytes(name)), layers_html(card), points_html(card), results_html(card), ""
+    return CardValues(facts_html(card, file_bytes(name)), layers_html(card), points_html(card), results_html(card), "")
 
 
 def file_bytes(name: str) -> int | None:
@@ -78,7 +93,8 @@ def measure_speed(models: Mapping[str, Embedder], name: str) -> str:
         f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}"
         for batch in BATCHES
     ]
-    return f'<p>{"; ".join(lines)} <span class="quiet">(crop to embedding, median of {REPEATS} runs, {torch.get_num_threads()} threads)</span></p>'
+    how = f"(crop to embedding, median of {REPEATS} runs, {torch.get_num_threads()} threads)"
+    return f'<p>{"; ".join(lines)} <span class="quiet">{how}</span></p>'
 
 
 def _seconds(embedder: Embedder, crops: list[Image.Image]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,10 @@ from demo.common.figures import (
     NEUTRAL_LINE,
     SECOND_MODEL,
     finish,
+    in_figure,
     message,
-    percent,
 )
+from demo.common.words import percent
 from sfpn.evaluation.cells import Cell
 
 AXES = ("probit", "log")  # normal deviates, as DET curves are drawn since Martin et al. 1997; or decades
@@ -42,11 +43,12 @@ def det_figure(cells: dict[str, Cell], treatment: str, axes: str = "probit") -> 
             go.Scatter(
                 x=scale(curve["fmr"]),
                 y=scale(curve["fnmr"]),
-                name=name,
+                name=in_figure(name),
                 mode="lines",
                 line={"color": colour, "width": 2.5},
                 customdata=curve[["threshold", "fmr", "fnmr"]],
-                hovertemplate="FMR %{customdata[1]:.3%}<br>FNMR %{customdata[2]:.2%}<br>threshold %{customdata[0]:.3f}<extra></extra>",
+                hovertemplate="FMR %{customdata[1]:.3%}<br>FNMR %{customdata[2]:.2%}<br>"
+                "threshold %{customdata[0]:.3f}<extra></extra>",
             )
             for (name, curve), colour in zip(drawn.items(), MODEL_COLOURS, strict=False)
         ]
@@ -116,17 +118,18 @@ def _outline(table: pd.DataFrame, kind: str, name: str, line: str, fill: str) ->
     )
 
 
-def yaw_figure(cells: dict[str, Sequence[Cell]], treatment: str) -> go.Figure:
+def yaw_figure(cells: Mapping[str, Sequence[Cell]], treatment: str) -> go.Figure:
     """EER with its 95 % interval against |yaw difference|, one line per named series of cells."""
-    figure, tables = go.Figure(), []
+    figure, tables, drawn = go.Figure(), [], set()
     for (name, series), colour in zip(cells.items(), MODEL_COLOURS, strict=False):
         table = yaw_table(series, treatment)
         tables.append(table.assign(model=name))
         known = table.dropna(subset=["eer"])
+        drawn.update(known["band"])
         figure.add_scatter(
             x=known["band"],
             y=100 * known["eer"],
-            name=name,
+            name=in_figure(name),
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 9},
@@ -140,12 +143,12 @@ def yaw_figure(cells: dict[str, Sequence[Cell]], treatment: str) -> go.Figure:
             },
             customdata=known[["genuine", "impostor"]],
             hovertemplate="%{x}: EER %{y:.2f} %<br>%{customdata[0]:,} genuine, %{customdata[1]:,} impostor<extra>"
-            + name
+            + in_figure(name)
             + "</extra>",
         )
-    if not any(len(trace.x) for trace in figure.data):
+    if not drawn:
         return message("This report has no yaw angles.")
-    bands = [band for band in tables[0]["band"] if any(band in set(trace.x) for trace in figure.data)]
+    bands = [band for band in tables[0]["band"] if band in drawn]
     figure.update_xaxes(
         title="|yaw difference| of the two faces",
         type="category",
@@ -162,7 +165,7 @@ def yaw_table(cells: Sequence[Cell], treatment: str) -> pd.DataFrame:
     lines = []
     for cell in cells:
         rates = cell.rates(treatment)
-        low, high = cell.yaw_band
+        low, high = cell.yaw_band or (0.0, 180.0)
         band = f"{low:.0f}°+" if high >= 180 else f"{low:.0f}–{high:.0f}°"
         lines.append(
             {
@@ -183,7 +186,9 @@ def rate_summary(cell: Cell, threshold: float, treatment: str) -> str:
     """FMR and FNMR at a threshold with their counts, as one line of HTML."""
     point = cell.rates_at(threshold, treatment)
     return (
-        f'<p class="quiet">At the threshold {threshold:.4f}:</p><div class="rates"><span><b>{percent(point.fmr, 3)}</b> FMR <small>{point.false_matches:,} of {point.impostor:,} '
-        f"impostor comparisons accepted</small></span><span><b>{percent(point.fnmr)}</b> FNMR <small>"
-        f"{point.false_non_matches:,} of {point.genuine:,} genuine comparisons rejected</small></span></div>"
+        f'<p class="quiet">At the threshold {threshold:.4f}:</p><div class="rates">'
+        f"<span><b>{percent(point.fmr, 3)}</b> FMR <small>{point.false_matches:,} of {point.impostor:,} "
+        f"impostor comparisons accepted</small></span>"
+        f"<span><b>{percent(point.fnmr)}</b> FNMR <small>{point.false_non_matches:,} of {point.genuine:,} "
+        f"genuine comparisons rejected</small></span></div>"
     )

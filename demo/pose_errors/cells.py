@@ -1,23 +1,18 @@
-"""Reading cells of Reports for display: the metric, treatment and template size that the user chose. Computes no rate."""
+"""Reading cells of Reports for display: the metric, treatment and template size that were chosen. Computes no rate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from sfpn.evaluation.cells import Cell, Rates
+from sfpn.evaluation.cells import Cell, Rates, metric_name
+from sfpn.evaluation.metrics import FMR_TARGETS
 from sfpn.evaluation.report import Report
-from sfpn.schema import POSE_PAIRS, pair_from_key, pair_key, pair_label
+from sfpn.schema import POSE_PAIRS, OperatingPoint, pair_key, pair_label
 
 EER = "eer"
-METRICS = {
-    "EER": EER,
-    "FNMR at FMR 1 %": "fnmr_at_0.01",
-    "FNMR at FMR 0.1 %": "fnmr_at_0.001",
-    "FNMR at FMR 0.01 %": "fnmr_at_0.0001",
-}
+METRICS = {"EER": EER} | {f"FNMR at FMR {100 * target:g} %": metric_name(target) for target in FMR_TARGETS}
 TREATMENTS = {
     "embedded from the whole image": "whole_image",
     "left out (acquired faces only)": "skip",
@@ -82,17 +77,20 @@ def value_of(cell: Cell, view: View) -> Value:
     if view.metric == EER:
         return Value(rates.eer, rates.eer_low, rates.eer_high, rates.genuine, rates.impostor)
     point = _point(rates, view.metric)
-    supported = point["supported"]
-    low, high = (point["fnmr_low"], point["fnmr_high"]) if supported else (None, None)
-    return Value(point["fnmr"] if supported else None, low, high, rates.genuine, rates.impostor)
+    supported = point.supported
+    low, high = (point.fnmr_low, point.fnmr_high) if supported else (None, None)
+    return Value(point.fnmr if supported else None, low, high, rates.genuine, rates.impostor)
 
 
-def _point(rates: Rates, metric: str) -> dict[str, Any]:
-    return next(point for point in rates.operating_points if f"fnmr_at_{point['target_fmr']:g}" == metric)
+def _point(rates: Rates, metric: str) -> OperatingPoint:
+    return next(point for point in rates.operating_points if metric_name(point.target_fmr) == metric)
 
 
 def table_of(report: Report, view: View) -> pd.DataFrame:
-    """One line per pose pair that the report has: pose_pair, label, rate, low, high, genuine, impostor, subjects, failures."""
+    """One line per pose pair that the report has.
+
+    Columns: pose_pair, label, rate, low, high (0-1 or None), genuine, impostor, subjects, failures, protocol.
+    """
     lines = []
     for pair in POSE_PAIRS:
         cell = cell_of(report, pair_key(pair), view)
@@ -110,14 +108,3 @@ def table_of(report: Report, view: View) -> pd.DataFrame:
             )
     columns = ["pose_pair", "label", "rate", "low", "high", "genuine", "impostor", "subjects", "failures", "protocol"]
     return pd.DataFrame(lines, columns=columns)
-
-
-def label_of(key: str) -> str:
-    """'F-P' for 'frontal-profile'; 'pooled' stays."""
-    return key if key == "pooled" else pair_label(pair_from_key(key))
-
-
-def names_both(report: Report, other: Report | None) -> bool:
-    """Whether two reports can be compared pair by pair: same dataset, rows, seed and rounds."""
-    same = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
-    return other is not None and other is not report and all(report.header.get(n) == other.header.get(n) for n in same)

@@ -8,11 +8,11 @@ from html import escape
 import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import bound
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import follow, progress_html
+from demo.common.notices import notices_html
 from demo.pose_errors.cells import titled
 from demo.pose_errors.saved_reports import save_report
-from demo.verify.side import ONE_AT_A_TIME, notices_html
 from sfpn.data.embed import cache_file
 from sfpn.errors import UserError
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
@@ -42,13 +42,10 @@ def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, 
             start = gr.Button("Compute", variant="primary", elem_id="report-start", min_width=100)
             cancel = gr.Button("Cancel", elem_id="report-cancel", min_width=100)
         status = gr.HTML(elem_id="report-status", padding=False)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    run = start.click(
-        bound(compute, named, store), [model, protocol], [status, report, other], **quiet, **ONE_AT_A_TIME
-    )
-    cancel.click(lambda: "", None, status, cancels=run, **quiet).then(
-        lambda: "", None, status, **quiet
-    )  # again: after what came late
+    shown = [status, report, other]
+    run = start.click(bound(compute, named, store), [model, protocol], shown, **QUIET, **ONE_AT_A_TIME)
+    cancelled = cancel.click(lambda: "", None, status, cancels=run, **QUIET)
+    cancelled.then(lambda: "", None, status, **QUIET)  # once more, after progress that was still on its way
 
 
 def protocols(store: EmbeddingStore) -> list[str]:
@@ -74,11 +71,11 @@ def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protoco
     steps = follow(lambda report: evaluate(dataset, embedder, config, cache_file(dataset, embedder), progress=report))
     try:
         while True:
-            yield progress_html(*next(steps)), gr.skip(), gr.skip()
+            yield progress_html(*next(steps)), SKIP, SKIP
     except StopIteration as end:
         title, kept = add(named, end.value), keep(end.value, store)
     except UserError as error:
-        yield notices_html([str(error)]), gr.skip(), gr.skip()
+        yield notices_html([str(error)]), SKIP, SKIP
         return
     finally:
         steps.close()
@@ -87,15 +84,16 @@ def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protoco
 
 def keep(report: Report, store: EmbeddingStore) -> str:
     """Write the report into its dataset's folder, and say as HTML where it is or why it is not there."""
+    dataset = store.view.dataset.folder
     try:
-        folder = save_report(report, store.view.dataset.folder)
+        folder = save_report(report, dataset)
     except UserError:
-        return notices_html(
-            [
-                f"The report is shown above, but {store.view.dataset.folder} cannot be written: save it as a ZIP to keep it."
-            ]
-        )
-    return f'<p class="quiet">Done, shown above, and kept in <code>{escape(str(folder))}</code>: <code>python app.py --report</code> opens it again.</p>'
+        words = f"The report is shown above, but {dataset} cannot be written: save it as a ZIP to keep it."
+        return notices_html([words])
+    return (
+        f'<p class="quiet">Done, shown above, and kept in <code>{escape(str(folder))}</code>: '
+        "<code>python app.py --report</code> opens it again.</p>"
+    )
 
 
 def add(named: dict[str, Report], report: Report) -> str:

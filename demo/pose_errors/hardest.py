@@ -1,4 +1,4 @@
-"""The hardest pairs of a cell, inside the Pose errors tab: as pictures that open in Verify, and as a list to take away."""
+"""The hardest pairs of a cell, inside the Pose errors tab: as pictures that open in Verify, and as a list to save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from demo.common.clickable import Clickable
 from demo.common.dataset_view import DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import bound
+from demo.common.handlers import QUIET, bound
+from demo.common.notices import in_markdown
 from demo.links import VERIFY, Links, goto, opened
 from demo.pose_errors.cells import View, cell_of
 from demo.pose_errors.pairs_html import pairs_html
@@ -33,12 +34,11 @@ def build(named: Mapping[str, Report], store: EmbeddingStore | None, cell: list,
     genuine = Clickable(elem_id="hardest-genuine")
     gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
     impostor = Clickable(elem_id="hardest-impostor")
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on(None, bound(show_pairs, named, store), [*cell, count], [note, genuine, impostor], **quiet)
+    gr.on(None, bound(show_pairs, named, store), [*cell, count], [note, genuine, impostor], **QUIET)
     download(save, bound(pairs_csv, named), [*cell, count])
     view = store.view if store else None
     for kind in (genuine, impostor):
-        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **quiet)
+        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
 
 
 def show_pairs(
@@ -53,13 +53,13 @@ def show_pairs(
     words = (
         "Click a pair to open it in **Verify**."
         if own
-        else (
-            f"The pictures of *{report.header['dataset']}* are not loaded (start with `--dataset DIR` to see them): pairs are named by `row_id`."
-        )
+        else f"The pictures of *{in_markdown(report.header['dataset'])}* are not loaded "
+        "(start with `--dataset DIR` to see them): pairs are named by `row_id`."
     )
     if size > 1:
         words += " Each template is shown by its first image."
-    return words, *(pairs_html(store.view if own else None, cell.hardest(kind).head(count)) for kind in KINDS)
+    view = store.view if store and own else None
+    return words, *(pairs_html(view, cell.hardest(kind).head(count)) for kind in KINDS)
 
 
 def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int, count: int) -> tuple[str, bytes]:
@@ -68,7 +68,8 @@ def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int, count
     if cell is None:
         raise gr.Error(NO_CELL, print_exception=False)
     table = cell.tables["hardest"]
-    table = table[table["rank"] <= count][[*COLUMNS, "template_a", "template_b"] if size > 1 else COLUMNS]
+    columns = [*COLUMNS, "template_a", "template_b"] if size > 1 else COLUMNS
+    table = table.loc[table["rank"] <= count, columns]
     return f"hardest-pairs-{key}.csv", table.to_csv(index=False, float_format="%.6g").encode()
 
 

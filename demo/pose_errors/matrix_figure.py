@@ -6,23 +6,22 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from demo.common.figures import FIRST_MODEL, NEUTRAL_LINE, SECOND_MODEL, SEQUENTIAL, finish, interval, message, percent
+from demo.common.figures import FIRST_MODEL, NEUTRAL_LINE, SECOND_MODEL, SEQUENTIAL, finish, in_figure, message
+from demo.common.words import interval, label_of, pair_names, percent
 from sfpn.evaluation.report import Difference
-from sfpn.schema import POSE_LABELS, POSES, pair_from_key, pair_key, pair_label, pose_pair
+from sfpn.schema import POSE_LABELS, POSES, pair_from_key, pair_key, pose_pair
 
 FULL_SCALE = 0.15  # rates from here on get the darkest colour
 
 
 def matrix_figure(table: pd.DataFrame, metric_title: str) -> go.Figure:
-    """Rates with intervals and counts; customdata is the pose pair key. `table` as pose_cells.table_of gives it."""
+    """Rates with intervals and counts; customdata is the pose pair key. `table` as cells.table_of gives it."""
     if table.empty:
         return message("This report has no cell for this choice.")
     lines = table.set_index("pose_pair").to_dict("index")
     poses = [pose for pose in POSES if any(pose in pair_from_key(key) for key in lines)]
-    axis, keys = (
-        [POSE_LABELS[pose] for pose in poses],
-        [[pair_key(pose_pair(down, across)) for across in poses] for down in poses],
-    )
+    axis = [POSE_LABELS[pose] for pose in poses]
+    keys = [[pair_key(pose_pair(down, across)) for across in poses] for down in poses]
     rates = np.array([[_rate(lines.get(key)) for key in row] for row in keys])
     known = rates[np.isfinite(rates)]
     top = max(FULL_SCALE, float(known.max())) if len(known) else 1.0
@@ -58,7 +57,8 @@ def _text(line: dict | None) -> str:
         return "not in<br>this report"
     if pd.isna(line["rate"]):
         return "too few<br>pairs"
-    return f"<b>{percent(line['rate'])}</b><br>{interval(line['low'], line['high'])}<br>{_short(line['genuine'])} / {_short(line['impostor'])}"
+    counts = f"{_short(line['genuine'])} / {_short(line['impostor'])}"
+    return f"<b>{percent(line['rate'])}</b><br>{interval(line['low'], line['high'])}<br>{counts}"
 
 
 def _short(count: int) -> str:
@@ -66,7 +66,7 @@ def _short(count: int) -> str:
 
 
 def _hover(key: str, line: dict | None, metric_title: str) -> str:
-    names = " vs ".join(POSE_LABELS[pose] for pose in pair_from_key(key))
+    names = pair_names(key)
     if line is None:
         return f"{names}: not in this report"
     value = (
@@ -75,16 +75,17 @@ def _hover(key: str, line: dict | None, metric_title: str) -> str:
         else f"{percent(line['rate'])} {interval(line['low'], line['high'])}"
     )
     return (
-        f"<b>{names}</b><br>{metric_title}: {value}<br>{line['genuine']:,} genuine and {line['impostor']:,} impostor "
-        f"comparisons of {line['subjects']} subjects<br>{line['failures']} images without a found face<br><i>click for its curves and hardest pairs</i>"
+        f"<b>{names}</b><br>{metric_title}: {value}<br>"
+        f"{line['genuine']:,} genuine and {line['impostor']:,} impostor comparisons of {line['subjects']} subjects<br>"
+        f"{line['failures']} images without a found face<br><i>click for its curves and hardest pairs</i>"
     )
 
 
 def difference_table(differences: list[Difference]) -> pd.DataFrame:
-    """pose_pair, label, a, b, difference, low, high (rates 0-1), differs; undefined differences are left out by the caller."""
+    """pose_pair, label, a, b, difference, low, high (rates 0-1), differs; a caller drops undefined differences."""
     columns = ["pose_pair", "label", "a", "b", "difference", "low", "high", "differs"]
     lines = [
-        {"pose_pair": d.pose_pair, "label": pair_label(pair_from_key(d.pose_pair))}
+        {"pose_pair": d.pose_pair, "label": label_of(str(d.pose_pair))}
         | {name: getattr(d, name) for name in columns[2:]}
         for d in differences
     ]
@@ -121,6 +122,8 @@ def difference_figure(table: pd.DataFrame, first: str, second: str, metric_title
         )
     )
     figure.add_vline(x=0, line={"color": NEUTRAL_LINE, "dash": "dot", "width": 1})
-    figure.update_xaxes(title=f"{metric_title}, {second} minus {first} (percentage points)", fixedrange=True)
+    figure.update_xaxes(
+        title=f"{metric_title}, {in_figure(second)} minus {in_figure(first)} (percentage points)", fixedrange=True
+    )
     figure.update_yaxes(autorange="reversed", fixedrange=True, type="category")
     return finish(figure, "paired-difference", table, showlegend=False, dragmode=False)

@@ -8,12 +8,11 @@ from html import escape
 import pandas as pd
 
 from demo.common.dataset_view import DatasetView
-from demo.common.figures import degrees
-from sfpn.schema import POSE_LABELS
+from demo.common.words import degrees, pose_label
 
 
 def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
-    """`pairs` has row_id_a, row_id_b, score, acquired. Pairs without pictures in `view` are shown by the names of their rows."""
+    """`pairs` has row_id_a, row_id_b, score, acquired. A pair without pictures in `view` is shown by its row_ids."""
     if pairs.empty:
         return '<p class="quiet">None.</p>'
     if view is None:
@@ -42,9 +41,12 @@ def _button(view: DatasetView, pair) -> str:
     poses = " · ".join(_pose(view, row_id) for row_id in (pair.row_id_a, pair.row_id_b))
     failed = "" if pair.acquired else ' <em title="in one of the two, no face was found">no face found</em>'
     title = escape(f"{pair.row_id_a} and {pair.row_id_b}: open in Verify")
-    return f'<button type="button" data-select="{target}" title="{title}"><span class="two">{pictures}</span><span><b>{pair.score:.3f}</b>{failed}<br>{poses}</span></button>'
+    return (
+        f'<button type="button" data-select="{target}" title="{title}"><span class="two">{pictures}</span>'
+        f"<span><b>{pair.score:.3f}</b>{failed}<br>{poses}</span></button>"
+    )
 
 
 def _pose(view: DatasetView, row_id: str) -> str:
     row = view.rows.loc[row_id]
-    return f"{POSE_LABELS.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}"
+    return escape(f"{pose_label(row['pose'])}{degrees(row['yaw_degrees'])}")

@@ -1,4 +1,4 @@
-"""Reports on disk: one computed in the app is kept in the folder `reports` of its dataset, and leaves the app as a ZIP."""
+"""Reports on disk: one computed in the app is kept in the folder `reports` of its dataset, and saved as a ZIP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def saved_reports(dataset: Path) -> list[Path]:
 
 
 def save_report(report: Report, dataset: Path) -> Path:
-    """Keep a report in its dataset's folder and return where; one of the same weights and protocol is replaced. Raises UserError."""
+    """Keep a report in its dataset's folder and return where; one of the same weights and protocol is replaced.
+
+    Raises UserError if it cannot be written.
+    """
     folder = dataset / FOLDER / folder_name(report)
     report.save(folder)
     return folder

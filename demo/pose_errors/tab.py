@@ -1,42 +1,51 @@
-"""The Pose errors tab: from the pose x pose matrix of a report to the very pairs that make a cell bad. Computes no rate."""
+"""The Pose errors tab: from the pose x pose matrix of a report to the pairs that make a cell bad. Computes no rate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
+import plotly.graph_objects as go
 
 from demo.common import events
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import bound
+from demo.common.handlers import QUIET, SKIP, bound
+from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
+from demo.common.words import label_of, pair_names
 from demo.links import Links, Opened, cell_address, opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
-from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, label_of, names_both, table_of, titled
+from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, table_of, titled
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
 from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
 from demo.pose_errors.provenance import doubts, is_own, provenance_html
 from demo.pose_errors.reading import read_differences, read_matrix
 from demo.pose_errors.saved_reports import zipped
-from demo.verify.side import notices_html
+from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
-from sfpn.schema import POSE_LABELS, pair_from_key, pair_key
+from sfpn.schema import pair_key
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
-INTRODUCTION = """<p class="quiet">Each cell compares faces of two poses; under its error rate stand the 95 % interval (bootstrap over subjects) and the
-number of genuine / impostor comparisons. <b>Click a cell</b> for its curves and hardest pairs.
-<abbr title="Equal error rate: the rate at which as many strangers are accepted as same persons are rejected">EER</abbr>,
+INTRODUCTION = """<p class="quiet">Each cell compares faces of two poses; under its error rate stand the 95 % interval
+(bootstrap over subjects) and the number of genuine / impostor comparisons.
+<b>Click a cell</b> for its curves and hardest pairs.
+<abbr title="Equal error rate: where as many strangers are accepted as same persons are rejected">EER</abbr>,
 <abbr title="False match rate: the share of impostor comparisons that are accepted">FMR</abbr>,
-<abbr title="False non-match rate: the share of genuine comparisons that are rejected">FNMR</abbr>: hover for their meaning.</p>"""
-NO_REPORT = "No report is loaded. Make one with `python -m sfpn evaluate DIR --out REPORT` and start with `python app.py --report REPORT`."
+<abbr title="False non-match rate: the share of genuine comparisons that are rejected">FNMR</abbr>:
+hover for their meaning.</p>"""
+NO_REPORT = (
+    "No report is loaded. Make one with `python -m sfpn evaluate DIR --out REPORT` "
+    "and start with `python app.py --report REPORT`."
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,15 @@ class Choice:
     treatment: gr.Radio
     pair: gr.Dropdown
     count: gr.Radio
+
+
+class ScoreValues(NamedTuple):
+    """What the choice of a cell changes around its histograms: the components, or their values."""
+
+    title: Any
+    histogram: Any
+    threshold: Any
+    rates: Any
 
 
 def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
@@ -180,7 +198,7 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
             rates = gr.HTML(elem_id="cell-rates")
     cell = [choice.report, choice.pair, choice.size, choice.treatment]
     gr.on(None, bound(show_det, named), [*cell, choice.other, axes], det, **QUIET)
-    gr.on(None, bound(show_scores, named), cell, [title, histogram, threshold, rates], **QUIET)
+    gr.on(None, bound(show_scores, named), cell, list(ScoreValues(title, histogram, threshold, rates)), **QUIET)
     threshold.input(
         bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
     )
@@ -199,10 +217,7 @@ def size_choices(report: Report) -> list[tuple[str, int]]:
 
 def pair_choices(report: Report) -> list[tuple[str, str]]:
     """The pose pairs of a report, e.g. ('F-P: frontal vs profile', 'frontal-profile')."""
-    return [
-        (f"{label_of(pair_key(pair))}: {' vs '.join(POSE_LABELS[pose] for pose in pair)}", pair_key(pair))
-        for pair in report.pose_pairs()
-    ]
+    return [(f"{label_of(key)}: {pair_names(key)}", key) for key in map(pair_key, report.pose_pairs())]
 
 
 def first_pair(report: Report) -> str | None:
@@ -215,9 +230,9 @@ def offer(named: Mapping[str, Report], name: str, size: int, key: str) -> tuple:
     """Template sizes and pose pairs of another report, keeping what was chosen where it has that."""
     report = named[name]
     pairs, sizes = pair_choices(report), size_choices(report)
-    key = key if key in dict(map(reversed, pairs)) else first_pair(report)
+    kept = key if key in [known for _, known in pairs] else first_pair(report)
     size = size if size in report.template_sizes() else 1
-    return gr.update(choices=sizes, value=size), gr.update(choices=pairs, value=key)
+    return gr.update(choices=sizes, value=size), gr.update(choices=pairs, value=kept)
 
 
 def show_matrix(named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str) -> tuple:
@@ -240,18 +255,13 @@ def show_difference(
     if other not in named or other == name:
         return gr.update(visible=False), "", None
     first, second = named[name], named[other]
-    if not names_both(first, second):
-        return (
-            gr.update(visible=True),
-            "These two reports are not about the same pairs, so there is no paired difference.",
-            message("no paired difference"),
-        )
+    try:
+        differences = first.compare(second, metric, treatment)
+    except UserError as error:
+        words = f"There is no paired difference: {in_markdown(error)}."
+        return gr.update(visible=True), words, message("no paired difference")
     wanted = {pair_key(pair) for pair in first.pose_pairs()}
-    found = [
-        d
-        for d in first.compare(second, metric, treatment)
-        if d.pose_pair in wanted and d.fold is None and d.template_size == size
-    ]
+    found = [d for d in differences if d.pose_pair in wanted and d.fold is None and d.template_size == size]
     names = first.header["model"], second.header["model"]
     figure = difference_figure(difference_table(found), *names, View(metric).metric_title)
     return gr.update(visible=True), read_differences(found, *names), figure
@@ -279,11 +289,13 @@ def open_cell(named: Mapping[str, Report], cell: Opened | None) -> tuple:
     for name, report in named.items():
         if model in ("", report.header["model"]) and key in {pair_key(pair) for pair in report.pose_pairs()}:
             return gr.update(choices=list(named), value=name), gr.update(choices=pair_choices(report), value=key)
-    gr.Warning(f"No report has the cell {key}" + (f" of the model {model}" if model else ""))
-    return gr.skip(), gr.skip()
+    warn(f"No report has the cell {key}" + (f" of the model {model}" if model else ""))
+    return SKIP, SKIP
 
 
-def show_det(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, other: str, axes: str):
+def show_det(
+    named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, other: str, axes: str
+) -> go.Figure:
     """DET curve of the cell, and of the same cell of the compared report."""
     cells = {}
     for title in dict.fromkeys((name, other)):
@@ -293,20 +305,21 @@ def show_det(named: Mapping[str, Report], name: str, key: str, size: int, treatm
     return det_figure(cells, treatment, axes) if cells else message(NO_CELL)
 
 
-def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str) -> tuple:
-    """(title, histograms, threshold slider, rates at it), the threshold being that of the EER."""
+def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str) -> ScoreValues:
+    """The scores of a cell and the rates at a threshold, which is that of the EER."""
     cell = cell_of(named[name], key, View(template_size=size))
     if cell is None or cell.tables["histogram"].empty:
-        return NO_CELL, message(NO_CELL), gr.skip(), ""
-    rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"]
-    start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(edges.median()))
-    slider = gr.update(
-        minimum=math.floor(100 * edges.min()) / 100, maximum=math.ceil(100 * edges.max()) / 100, value=round(start, 3)
+        return ScoreValues(NO_CELL, message(NO_CELL), SKIP, "")
+    rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"].to_numpy(float)
+    start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(np.median(edges)))
+    low, high = math.floor(100 * float(edges.min())) / 100, math.ceil(100 * float(edges.max())) / 100
+    slider = gr.update(minimum=low, maximum=high, value=round(start, 3))
+    title = (
+        f"**{label_of(key)}** ({pair_names(key)}): {cell.subjects} subjects, "
+        f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
     )
-    title = f"**{label_of(key)}** ({' vs '.join(POSE_LABELS[pose] for pose in pair_from_key(key))}): {cell.subjects} subjects, "
-    title += f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
     title += "" if rates.d_prime is None else f", d′ {rates.d_prime:.2f}, AUC {rates.auc:.4f}"
-    return title, histogram_figure(cell, start), slider, rate_summary(cell, start, treatment)
+    return ScoreValues(title, histogram_figure(cell, start), slider, rate_summary(cell, start, treatment))
 
 
 def move_threshold(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 
 import gradio as gr
 
+from demo.common.handlers import ONE_AT_A_TIME
 from demo.common.photo_inputs import PhotoFiles
 from demo.common.photo_memory import SIDE_BYTES, SIDE_PIXELS
 from demo.common.uploads import discard, size_of, take_upload
 from demo.loaded import Loaded
-from demo.verify.side import ONE_AT_A_TIME
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
@@ -25,18 +26,18 @@ HELP = """
 from gradio_client import Client, handle_file
 
 client = Client("http://127.0.0.1:7860")  # this page's address
-client.predict([handle_file("a.jpg")], [handle_file("b.jpg")], "{model}", 0.001, api_name="/verify")
+client.predict([handle_file("a.jpg")], [handle_file("b.jpg")], {model}, 0.001, api_name="/verify")
 ```
-Each side is a list of 1 to 10 photos of one person; then the model and the target FMR. The answer is one object with `score`,
-`threshold`, `match`, `pose_pair`, `fmr`, `fnmr`, their counts, `model` and both `faces`; a photo that cannot be used is named in the error.
-On the command line: `python -m sfpn verify a.jpg b.jpg --json`.
+Each side is a list of 1 to 10 photos of one person; then the model and the target FMR. The answer is one object with
+`score`, `threshold`, `match`, `pose_pair`, `fmr`, `fnmr`, their counts, `model` and both `faces`; a photo that cannot
+be used is named in the error. On the command line: `python -m sfpn verify a.jpg b.jpg --json`.
 """
 
 
 def add_endpoint(loaded: Loaded) -> None:
     """Register /verify and explain it on the tab."""
     with gr.Accordion("Use it from a program", open=False):
-        gr.Markdown(HELP.format(model=loaded.default_model))
+        gr.Markdown(HELP.format(model=json.dumps(loaded.default_model).replace("`", "")))
     with gr.Row(visible=False):
         files = [PhotoFiles(label) for label in ("photos_a", "photos_b")]
         model = gr.Textbox(loaded.default_model, label="model")
@@ -60,7 +61,10 @@ def verify(
     model: str,
     fmr: float,
 ) -> dict:
-    """Compare two sides of 1 to 10 photos; returns score, threshold, match, pose_pair, fmr, fnmr, counts, model and faces."""
+    """Compare two sides of 1 to 10 photos.
+
+    Returns score, threshold, match, pose_pair, fmr, fnmr, their counts, model and faces.
+    """
     paths_a, paths_b = photos_a or [], photos_b or []
     try:
         if model not in models:
@@ -79,7 +83,7 @@ def verify(
 
 
 def _take(paths: list[str]) -> dict[str, tuple[str, bytes]]:
-    """Names and contents of uploads by path, if they are not too much together. Raises UserError before any is decoded."""
+    """Names and contents of uploads by path. Raises UserError, before any is decoded, if they are too much together."""
     paths = list(dict.fromkeys(paths))
     if sum(map(size_of, paths)) > 2 * SIDE_BYTES:
         raise UserError(

@@ -54,7 +54,8 @@ def _face(number: int, index: int, photo: SeenPhoto) -> str:
     return (
         f'<g class="face{" chosen" if chosen else ""}" role="button" tabindex="0" aria-pressed="{str(chosen).lower()}" '
         f'data-select="[{number}, {index}]" aria-label="{label}"><title>{label}</title>'
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" rx="{face.shorter_side / 30:.1f}"/>'
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
+        f'rx="{face.shorter_side / 30:.1f}"/>'
         f"{_landmarks(face) if chosen else ''}</g>"
     )
 

@@ -55,7 +55,7 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
 
 
 def add_uploads(detector: FaceDetector, seen: Seen, paths: Sequence[str]) -> tuple[Seen, list[str]]:
-    """add_photos for uploaded files, each read and decoded only if there is room for it; all are deleted from the disk."""
+    """add_photos for uploaded files, each read only if there is room for it; all are deleted from the disk."""
     refused, paths = [], list(dict.fromkeys(paths))
     try:
         for number, path in enumerate(paths):

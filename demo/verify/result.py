@@ -8,6 +8,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
+from demo.common.notices import in_markdown
 from demo.verify.photo_html import crops_html
 from demo.verify.photos import Seen
 from demo.verify.score_axis import score_axis
@@ -17,7 +18,7 @@ from sfpn.photos.detector import FaceDetector
 from sfpn.schema import PosePair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, histogram_for, rule_at_threshold, rule_for_fmr
 from sfpn.verification.verifier import Comparison, Verifier
-from sfpn.verification.wording import error_rates, explanation, headline, pair_words, provenance, record
+from sfpn.verification.wording import error_rates, explanation, headline, judgement, pair_words, provenance, record
 
 ICONS = {"match": "✓", "uncertain": "?", "no match": "✗"}
 WAITING = '<div class="verdict waiting"><p>The result appears here as soon as both sides have a photo.</p></div>'
@@ -32,27 +33,31 @@ class Result:
     pose_pair: PosePair
     crops: str  # HTML
     seconds: float
-    record: dict
+    record: dict  # as it was judged first
+
+    def as_json(self, rule: DecisionRule) -> dict:
+        """The comparison as plain JSON values, judged by this rule."""
+        return self.record | judgement(rule, self.score)
 
 
 def compare_photos(
     models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str, fmr: float | None
-) -> Result:
-    """Compare the photos of both sides. Raises UserError."""
+) -> Comparison:
+    """Compare the photos of both sides at a target FMR, the usual one where that is None. Raises UserError."""
     verifier = Verifier(models[model], detector)
-    shots = [[photo.shot() for photo in side] for side in (first, second)]
-    return summarize(model, verifier.compare(*shots, DEFAULT_FMR if fmr is None else fmr))
+    one, other = ([photo.shot() for photo in side] for side in (first, second))
+    return verifier.compare(one, other, DEFAULT_FMR if fmr is None else fmr)
 
 
 def summarize(model: str, comparison: Comparison) -> Result:
     """What the page keeps."""
     return Result(
-        model,
-        comparison.score,
-        comparison.pose_pair,
-        crops_html(comparison.sides),
-        comparison.seconds,
-        record(comparison),
+        model=model,
+        score=comparison.score,
+        pose_pair=comparison.pose_pair,
+        crops=crops_html(comparison.sides),
+        seconds=comparison.seconds,
+        record=record(comparison),
     )
 
 
@@ -71,7 +76,8 @@ def verdict_html(result: Result, rule: DecisionRule) -> str:
         f"<h2>{ICONS[decision]} {headline(decision)}</h2>"
         f"<p>{escape(explanation(rule, result.score))}</p>"
         f"<p>{escape(error_rates(rule.point))}</p>"
-        f'<p class="quiet">Judged as a pair of {pair_words(rule.pose_pair)} faces. {escape(provenance(rule))}</p></section>'
+        f'<p class="quiet">Judged as a pair of {pair_words(rule.pose_pair)} faces. {escape(provenance(rule))}</p>'
+        "</section>"
     )
 
 
@@ -94,10 +100,16 @@ def model_markdown(card: Card, seconds: float | None = None) -> str:
     """The model in a few lines, and how long it took."""
     size = f"{card.parameters:,} parameters" if card.parameters else "number of parameters not stated"
     lines = [
-        f"**{card.title}**: {size}.",
-        f"Trained on {card.training.get('data', 'data not stated')}. Licence: {card.licence}. {card.limits}",
-        f"Weights SHA-256 `{card.weights_sha256[:16]}…`",
+        f"**{in_markdown(card.title)}**: {size}.",
+        f"Trained on {in_markdown(_trained_on(card))}. "
+        f"Licence: {in_markdown(card.licence)}. {in_markdown(card.limits)}",
+        f"Weights SHA-256 <code>{in_markdown(card.weights_sha256[:16])}…</code>",
     ]
     if seconds is not None:
         lines.insert(1, f"Crops, embeddings and score took {1000 * seconds:.0f} ms on this computer's processor.")
     return "\n\n".join(lines)
+
+
+def _trained_on(card: Card) -> str:
+    titles = [str(dataset["title"]) for dataset in card.training.get("datasets", ())]
+    return card.training.get("data") or ", ".join(titles) or "data not stated"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from html import escape
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
+from demo.common.notices import notices_html
 from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.verify.photo_html import photos_html
 from demo.verify.photos import Seen, add_uploads
@@ -18,8 +21,20 @@ from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
 from sfpn.verification.verifier import MAX_PHOTOS
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}  # neither detector nor processor gain from more
+SIDE_HINT = f"one photo, or up to {MAX_PHOTOS} of the same person"
+
+
+class SideValues(NamedTuple):
+    """What the photos of a side change: the components of SideView, or their values."""
+
+    photos: Any
+    view: Any
+    notice: Any
+    image: Any
+    buttons: Any
+
+
+UNCHANGED = SideValues(SKIP, SKIP, SKIP, SKIP, SKIP)
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,7 @@ class SideView:
     @property
     def shown(self) -> list:
         """What `show` gives values for."""
-        return [self.photos, self.view, self.notice, self.image, self.buttons]
+        return list(SideValues(self.photos, self.view, self.notice, self.image, self.buttons))
 
 
 def build_side(title: str, hint: str, name: str) -> SideView:
@@ -64,33 +79,28 @@ def build_side(title: str, hint: str, name: str) -> SideView:
     return SideView(photos, view, notice, image, buttons, more, camera, clear)
 
 
-def show(photos: Seen, refused: list[str]) -> tuple:
-    """Values for SideView.shown."""
-    return (
-        photos,
-        gr.update(value=photos_html(photos), visible=bool(photos)),
-        notices_html(refused),
-        gr.update(value=None, visible=not photos),
-        gr.update(visible=bool(photos)),
+def show(photos: Seen, refused: list[str]) -> SideValues:
+    """A side with these photos, and sentences about those that were refused."""
+    return SideValues(
+        photos=photos,
+        view=gr.update(value=photos_html(photos), visible=bool(photos)),
+        notice=notices_html(refused),
+        image=gr.update(value=None, visible=not photos),
+        buttons=gr.update(visible=bool(photos)),
     )
 
 
-def notices_html(sentences: list[str]) -> str:
-    """Sentences that say what was refused and why."""
-    return "".join(f'<div class="notice" role="alert">{escape(sentence)}</div>' for sentence in sentences)
-
-
-def take_one(detector: FaceDetector, photos: Seen, path: str | None) -> tuple:
+def take_one(detector: FaceDetector, photos: Seen, path: str | None) -> SideValues:
     """A photo dropped, taken or pasted; nothing changes when the input was only emptied."""
-    return show(*add_uploads(detector, photos, [path])) if path else (gr.skip(),) * 5
+    return show(*add_uploads(detector, photos, [path])) if path else UNCHANGED
 
 
-def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> tuple:
+def take_many(detector: FaceDetector, photos: Seen, paths: list[str] | None) -> SideValues:
     """Photos chosen with the button."""
     return show(*add_uploads(detector, photos, paths or []))
 
 
-def choose_face(photos: Seen, event: gr.EventData) -> tuple:
+def choose_face(photos: Seen, event: gr.EventData) -> SideValues:
     """A face was clicked: event.index = [photo, face]."""
     number, index = events.pair(events.detail(event, "index"))
     photo = photos[events.place(number, len(photos))]
@@ -101,13 +111,13 @@ def choose_face(photos: Seen, event: gr.EventData) -> tuple:
     return show((*photos[:number], chosen, *photos[number + 1 :]), [])
 
 
-def remove_photo(photos: Seen, event: gr.EventData) -> tuple:
+def remove_photo(photos: Seen, event: gr.EventData) -> SideValues:
     """The cross of a photo was clicked: event.index = photo."""
     number = events.place(events.detail(event, "index"), len(photos))
     return show((*photos[:number], *photos[number + 1 :]), [])
 
 
-def wire_side(side: SideView, detector: FaceDetector, then: Callable[[gr.events.Dependency], None]) -> None:
+def wire_side(side: SideView, detector: FaceDetector, then: Callable[[Dependency], Any]) -> None:
     """Connect the events of a side; `then` is told each one that changes its photos."""
     busy = {"api_visibility": "private", **ONE_AT_A_TIME}
     # a pasted photo comes as two events, the first of them empty: the last one counts
@@ -118,6 +128,3 @@ def wire_side(side: SideView, detector: FaceDetector, then: Callable[[gr.events.
     then(side.view.remove(remove_photo, side.photos, side.shown, **QUIET))
     then(side.clear.click(lambda: show((), []), None, side.shown, **QUIET))
     side.camera.click(lambda: gr.update(visible=True), None, side.image, **QUIET)
-
-
-SIDE_HINT = f"one photo, or up to {MAX_PHOTOS} of the same person"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from demo.common import events
 from demo.common.clickable import Clickable
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
+from demo.common.notices import notices_html
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.links import Links, Opened
@@ -23,22 +26,59 @@ from demo.verify.result import (
     compare_photos,
     model_markdown,
     rule_of,
+    summarize,
     threshold_range,
     verdict_html,
 )
-from demo.verify.side import ONE_AT_A_TIME, QUIET, SIDE_HINT, build_side, notices_html, show, wire_side
-from sfpn.data.dataset import FaceDataset
+from demo.verify.side import SIDE_HINT, UNCHANGED, build_side, show, wire_side
+from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.errors import UserError
 from sfpn.evaluation.metrics import FMR_TARGETS
+from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.verification.decision import DEFAULT_FMR
+from sfpn.verification.decision import DEFAULT_FMR, DecisionRule
 
 PRIVACY = (
-    "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove them, at "
-    "the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. Made to study verification across poses, "
-    "not to identify people."
+    "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove "
+    "them, at the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. "
+    "Made to study verification across poses, not to identify people."
 )
+BothSides = tuple[Any, ...]  # the SideValues of one side, then those of the other
+
+
+class JudgedValues(NamedTuple):
+    """What follows from a threshold: the components, or their values."""
+
+    notice: Any = ""
+    verdict: Any = ""
+    chart: Any = None
+    threshold: Any = SKIP
+    as_json: Any = None
+
+
+class MovedValues(NamedTuple):
+    """What follows from a threshold moved by hand, and the target FMR, which is then none."""
+
+    notice: Any
+    verdict: Any
+    chart: Any
+    as_json: Any
+    fmr: Any = None
+
+
+class ResultValues(NamedTuple):
+    """What a comparison changes: the fields of ResultView, or their values."""
+
+    result: Any = None
+    notice: Any = ""
+    verdict: Any = ""
+    details: Any = gr.update(visible=False)
+    crops: Any = ""
+    chart: Any = None
+    threshold: Any = SKIP
+    about: Any = SKIP
+    as_json: Any = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +98,12 @@ class ResultView:
     @property
     def shown(self) -> list:
         """What `compare` gives values for."""
-        return [getattr(self, name) for name in self.__dataclass_fields__]
+        return list(ResultValues(**vars(self)))
+
+    @property
+    def judged(self) -> list:
+        """What `judge` gives values for."""
+        return list(JudgedValues(self.notice, self.verdict, self.chart, self.threshold, self.as_json))
 
 
 def build(loaded: Loaded, links: Links) -> None:
@@ -87,7 +132,7 @@ def build(loaded: Loaded, links: Links) -> None:
     _wire_threshold(loaded.models, view, fmr)
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
 
-    def open_example(event: gr.EventData) -> tuple:
+    def open_example(event: gr.EventData) -> BothSides:
         example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
         return _show_both(loaded.detector, example.first, example.second)
 
@@ -135,11 +180,13 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
 
 
 def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
-    judged = [view.notice, view.verdict, view.chart, view.threshold]
-    fmr.input(partial(judge, models), [view.result, fmr], judged, **QUIET)
-    moved = {"trigger_mode": "always_last", **QUIET}
+    fmr.input(partial(judge, models), [view.result, fmr], view.judged, **QUIET)
     view.threshold.input(
-        partial(move_threshold, models), [view.result, view.threshold], [fmr, view.verdict, view.chart], **moved
+        partial(move_threshold, models),
+        [view.result, view.threshold],
+        list(MovedValues(view.notice, view.verdict, view.chart, view.as_json, fmr)),
+        trigger_mode="always_last",
+        **QUIET,
     )
 
 
@@ -151,53 +198,61 @@ def compare(
     model: str,
     fmr: float | None,
     threshold: float,
-) -> tuple:
-    """Values for ResultView.shown once both sides have a photo."""
+) -> ResultValues:
+    """The result once both sides have a photo, at a target FMR or, if that is None, at a threshold."""
+    card = models[model].card
     if not (first and second):
-        return (
-            None,
-            "",
-            WAITING,
-            gr.update(visible=False),
-            "",
-            None,
-            gr.skip(),
-            model_markdown(models[model].card),
-            None,
-        )
+        return ResultValues(verdict=WAITING, about=model_markdown(card))
     try:
-        result = compare_photos(models, detector, first, second, model, fmr)
-        notice, verdict, figure, slider = judge(models, result, fmr, threshold)
+        comparison = compare_photos(models, detector, first, second, model, fmr)
+        result = summarize(model, comparison)
+        rule = comparison.rule if fmr is not None else rule_of(card, result, None, threshold)
+        judged = _judged(card, result, rule)
     except UserError as error:
-        return None, notices_html([str(error)]), "", gr.update(visible=False), "", None, gr.skip(), gr.skip(), None
-    about = model_markdown(models[model].card, result.seconds)
-    return result, notice, verdict, gr.update(visible=True), result.crops, figure, slider, about, result.record
+        return ResultValues(notice=notices_html([str(error)]))
+    return ResultValues(
+        result=result,
+        details=gr.update(visible=True),
+        crops=result.crops,
+        about=model_markdown(card, result.seconds),
+        **judged._asdict(),
+    )
 
 
-def judge(models: Mapping[str, Embedder], result: Result | None, fmr: float | None, threshold: float = 0.0) -> tuple:
-    """(notice, verdict, figure, slider) of a comparison at the frozen point of a target FMR, or at a threshold if that is None."""
+def judge(
+    models: Mapping[str, Embedder], result: Result | None, fmr: float | None, threshold: float = 0.0
+) -> JudgedValues:
+    """A comparison at the frozen point of a target FMR, or at a threshold if that is None."""
     if result is None:
-        return "", WAITING, None, gr.skip()
+        return JudgedValues(verdict=WAITING)
     card = models[result.model].card
     try:
-        rule = rule_of(card, result, fmr, threshold)
+        return _judged(card, result, rule_of(card, result, fmr, threshold))
     except UserError as error:
-        return notices_html([str(error)]), "", None, gr.skip()
+        return JudgedValues(notice=notices_html([str(error)]))
+
+
+def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
+    """What the page shows of a rule. Raises UserError if the card has no histogram."""
     low, high, step = threshold_range(card, result.pose_pair)
-    slider = gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4))
-    return "", verdict_html(result, rule), axis_figure(card, result, rule), slider
+    return JudgedValues(
+        verdict=verdict_html(result, rule),
+        chart=axis_figure(card, result, rule),
+        threshold=gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4)),
+        as_json=result.as_json(rule),
+    )
 
 
-def move_threshold(models: Mapping[str, Embedder], result: Result | None, threshold: float) -> tuple:
-    """(target FMR: none, verdict, figure) at a threshold set by hand."""
-    _, verdict, figure, _ = judge(models, result, None, threshold)
-    return None, verdict, figure
+def move_threshold(models: Mapping[str, Embedder], result: Result | None, threshold: float) -> MovedValues:
+    """A comparison at a threshold set by hand."""
+    judged = judge(models, result, None, threshold)
+    return MovedValues(judged.notice, judged.verdict, judged.chart, judged.as_json)
 
 
-def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> tuple:
+def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> BothSides:
     """Both sides of a pair of row_ids of the dataset."""
     if pair is None:
-        return (gr.skip(),) * 10
+        return *UNCHANGED, *UNCHANGED
     first, second = pair.value
     found = {picture.row_id: picture for picture in dataset.pictures({first, second})} if dataset else {}
     missing = [f"{row_id}: no such picture in the dataset" for row_id in (first, second) if row_id not in found]
@@ -206,7 +261,7 @@ def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened 
     return _show_both(detector, [found[first]], [found[second]])
 
 
-def _show_both(detector: FaceDetector, first: list, second: list) -> tuple:
-    """Values for both SideViews from dataset pictures."""
-    sides = ([(picture.row_id, picture.encoded) for picture in side] for side in (first, second))
-    return tuple(value for files in sides for value in show(*add_photos(detector, (), files)))
+def _show_both(detector: FaceDetector, first: Sequence[Picture], second: Sequence[Picture]) -> BothSides:
+    """Both sides with pictures of a dataset."""
+    one, other = ([(picture.row_id, picture.encoded) for picture in side] for side in (first, second))
+    return *show(*add_photos(detector, (), one)), *show(*add_photos(detector, (), other))

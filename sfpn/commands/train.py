@@ -9,6 +9,7 @@
     python -m sfpn train distill packs/train --targets targets.parquet --start-from published.safetensors \\
         --model base --validate datasets/cfp:validation --out runs/base
     python -m sfpn train imitate packs/train --teacher published.safetensors --model base --out runs/scratch
+    python -m sfpn train plot runs/base runs/scratch --out runs.html
 
 The same command continues a run that was stopped (SIGTERM, Ctrl-C or a crash) from its last checkpoint. A finished run
 writes RUN/MODEL.safetensors and its card.
@@ -19,27 +20,32 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-STAGES = {  # name -> module with add_arguments(parser) and run(args), and what it does
-    "pretrain": ("sfpn.training.identify.pretrain", "stage 1 of the paper: tell many identities apart (MS1M)"),
-    "finetune": ("sfpn.training.identify.finetune", "stage 2 of the paper: go on from other weights (VGGFace2)"),
-    "pack": ("sfpn.training.pack", "crop the faces of datasets into one array"),
-    "targets": (
-        "sfpn.training.distill.targets",
-        "join the embeddings of several teachers into the targets of a distillation",
-    ),
-    "distill": ("sfpn.training.distill.run", "learn to put faces where the teachers put them"),
-    "imitate": ("sfpn.training.imitate.run", "learn from scratch to see like a network of the same layout, map by map"),
-    "plot": ("sfpn.training.plot", "the losses of runs as a page to look at"),
+# stage -> (module with add_arguments(parser, stage) and execute(args) -> exit status, what it does)
+STAGES = {
+    "pretrain": ("identify", "stage 1 of the paper: tell many identities apart (MS1M)"),
+    "finetune": ("identify", "stage 2 of the paper: go on from other weights (VGGFace2)"),
+    "pack": ("pack", "crop the faces of datasets into one array"),
+    "targets": ("targets", "join the embeddings of several teachers into the targets of a distillation"),
+    "distill": ("distill", "learn to put faces where the teachers put them"),
+    "imitate": ("imitate", "learn from scratch to see like a network of the same layout, map by map"),
+    "plot": ("plot", "the losses of runs as a page to look at"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn train`."""
-    stages = parser.add_subparsers(dest="stage", required=True)
-    for name, (module, text) in STAGES.items():
-        import_module(module).add_arguments(stages.add_parser(name, help=text, description=text))
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for stage, (_, text) in STAGES.items():
+        module = _module_of(stage)
+        subparser = stages.add_parser(stage, help=text, description=module.__doc__)
+        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(subparser, stage)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the stage as asked; 0 when done. Raises UserError."""
-    return import_module(STAGES[args.stage][0]).run(args)
+def execute(args: argparse.Namespace) -> int:
+    """Do the stage as asked; 0 when done. Raises UserError."""
+    return _module_of(args.stage).execute(args)
+
+
+def _module_of(stage: str):
+    return import_module(f"sfpn.commands.stages.{STAGES[stage][0]}")

@@ -13,9 +13,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfpn.commands.options import fraction
 from sfpn.errors import UserError
 from sfpn.network.embedders import load_embedder
 from sfpn.photos.detector import FaceDetector
+from sfpn.photos.left_behind import left_by_computer
 from sfpn.photos.photo import load_photo
 from sfpn.schema import POSE_LABELS
 from sfpn.verification.decision import DEFAULT_FMR
@@ -37,17 +39,21 @@ class VerifyConfig:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=Path, help=f"a photo, or a folder with up to {MAX_PHOTOS} photos of one person")
     parser.add_argument("second", type=Path, help="the same for the other side")
-    parser.add_argument("--model", default="base", help="bundled name or path of a weights file (default: base)")
-    parser.add_argument("--fmr", type=float, default=DEFAULT_FMR, help="target false match rate, 0-1 (default: 0.001)")
+    parser.add_argument("--model", default="base", help="bundled name, weights or ONNX file, or Hub id (default: base)")
+    parser.add_argument(
+        "--fmr", type=fraction, default=DEFAULT_FMR, help="target false match rate, 0-1 (default: 0.001)"
+    )
     parser.add_argument("--face-a", type=int, metavar="N", help="use the N-th largest face of the first photo")
     parser.add_argument("--face-b", type=int, metavar="N", help="use the N-th largest face of the second photo")
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
-def run(args: argparse.Namespace) -> int:
+def execute(args: argparse.Namespace) -> int:
     config = VerifyConfig((args.first, args.second), (args.face_a, args.face_b), args.model, args.fmr, args.json)
     comparison = verify(config)
-    print(json.dumps(record(comparison), separators=(",", ":")) if config.as_json else report(comparison))
+    print(
+        json.dumps(record(comparison), separators=(",", ":"), allow_nan=False) if config.as_json else report(comparison)
+    )
     return 0
 
 
@@ -65,10 +71,13 @@ def verify(config: VerifyConfig) -> Comparison:
 
 
 def photo_files(side: Path) -> list[Path]:
-    """The photo itself, or all files of a folder (hidden ones aside) by name. Raises UserError for an empty folder."""
+    """The photo itself, or all files of a folder by name, without those that computers leave there.
+
+    Raises UserError for a folder without files.
+    """
     if not side.is_dir():
         return [side]
-    files = sorted(file for file in side.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = sorted(file for file in side.iterdir() if file.is_file() and not left_by_computer(file.name))
     if not files:
         raise UserError(f"{side}: the folder has no files; put photos of one person in it")
     return files
@@ -82,7 +91,8 @@ def report(comparison: Comparison) -> str:
         [
             *lines,
             f"pose pair: {pair_words(comparison.pose_pair)}",
-            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} ({comparison.model}, target FMR {rule.point.target_fmr:g})",
+            f"score {comparison.score:.4f}, threshold {rule.point.threshold:.4f} "
+            f"({comparison.model}, target FMR {rule.point.target_fmr:g})",
             f"{headline(comparison.decision)}. {explanation(rule, comparison.score)}",
             error_rates(rule.point),
             provenance(rule),

@@ -6,6 +6,7 @@ DIR/data.parquet or data-*.parquet     rows (sfpn.schema.ROW_COLUMNS); dataset.j
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from sfpn.errors import UserError
+from sfpn.files import require_utf8
 from sfpn.photos.detector import Face, make_face
 from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
@@ -25,6 +27,8 @@ from sfpn.schema import ROW_COLUMNS
 CARD_FILE, PAIRS_FILE = "dataset.json", "pairs.parquet"
 PAIR_COLUMNS = ("protocol", "fold", "row_id_a", "row_id_b", "same")
 ROWS_AT_ONCE = 64
+HEXADECIMAL = re.compile("[0-9a-fA-F]+")  # a fingerprint is part of the names of cached files
+CANNOT_BE_READ = (OSError, pa.ArrowException, ValueError, KeyError)  # what reading damaged Parquet raises
 PICTURE_COLUMNS = ("row_id", "image", "box_xyxy", "landmarks_xy", "quality")
 
 
@@ -43,7 +47,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class FaceDataset:
-    """A dataset folder; nothing but its card is read until asked for. Build with `FaceDataset.open`."""
+    """A dataset folder; nothing but its card is read until asked for. Build with `FaceDataset.open`.
+
+    >>> people = FaceDataset.open("demo/assets/synthetic")
+    >>> people.name, len(people.rows()), people.rows()["identity"].nunique()
+    ('synthetic', 1800, 60)
+    >>> [picture] = people.pictures({"syn-0000-frontal-00"})
+    >>> picture.decode().mode, picture.face.pose
+    ('RGB', 'frontal')
+    """
 
     folder: Path
     card: dict[str, Any]
@@ -53,12 +65,14 @@ class FaceDataset:
     def open(cls, folder: Path | str) -> FaceDataset:
         """Raises UserError when the folder is not a dataset folder."""
         folder = Path(folder)
+        require_utf8(folder)
         files = tuple(sorted(folder.glob("data.parquet")) or sorted(folder.glob("data-*.parquet")))
         if not files or not (folder / CARD_FILE).is_file():
             raise UserError(
-                f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): make one with `python -m data_tools build`"
+                f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): "
+                "make one with `python -m data_tools build`"
             )
-        return cls(folder, json.loads((folder / CARD_FILE).read_text(encoding="utf-8")), files)
+        return cls(folder, _read_card(folder / CARD_FILE), files)
 
     @property
     def name(self) -> str:
@@ -74,42 +88,101 @@ class FaceDataset:
         """All columns but the image. Raises UserError for a missing column or a row_id that occurs twice."""
         columns = [name for name in ROW_COLUMNS if name != "image"]
         try:
-            rows = pa.concat_tables(pq.read_table(file, columns=columns) for file in self.files).to_pandas()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UserError(f"the dataset {self.folder} cannot be read ({error}): build it again") from error
+            rows = pa.concat_tables(_read_columns(file, columns) for file in self.files).to_pandas()
+        except CANNOT_BE_READ as error:
+            raise self._unreadable(error) from error
         missing = [name for name in columns if name not in rows]
-        repeated = rows["row_id"][rows["row_id"].duplicated()] if "row_id" in rows else []
-        if missing or len(repeated):
-            wrong = f"no column {missing[0]}" if missing else f"the row_id {repeated.iloc[0]!r} twice"
+        repeated = [] if missing else rows.loc[rows["row_id"].duplicated(), "row_id"].tolist()
+        if missing or repeated:
+            wrong = f"no column {missing[0]}" if missing else f"the row_id {repeated[0]!r} twice"
             raise UserError(f"the dataset {self.folder} has {wrong}: build it again")
         return rows
 
     def pairs(self) -> pd.DataFrame:
-        """The official pairs (protocol, fold, row_id_a, row_id_b, same); empty where the dataset has none."""
+        """The official pairs (protocol, fold, row_id_a, row_id_b, same); empty where the dataset has none.
+
+        Raises UserError when their file cannot be read.
+        """
         file = self.folder / PAIRS_FILE
-        return (
-            pd.read_parquet(file, columns=list(PAIR_COLUMNS))
-            if file.is_file()
-            else pd.DataFrame(columns=list(PAIR_COLUMNS))
-        )
+        if not file.is_file():
+            return pd.DataFrame(columns=list(PAIR_COLUMNS))
+        try:
+            return pq.read_table(file).to_pandas()[list(PAIR_COLUMNS)]
+        except CANNOT_BE_READ as error:
+            raise self._unreadable(error, PAIRS_FILE) from error
 
     def pictures(self, wanted: set[str]) -> Iterator[Picture]:
-        """The wanted rows in the order of the files, read a few at a time."""
+        """The wanted rows in the order of the files, read a few at a time.
+
+        Raises UserError where they cannot be read.
+        """
         for file in self.files:
+            for rows in self._picture_rows(file, wanted):
+                yield from map(picture_of, rows)
+
+    def _picture_rows(self, file: Path, wanted: set[str]) -> Iterator[list[dict[str, Any]]]:
+        """The picture columns of the wanted rows of a file, a few rows at a time."""
+        try:
             stream = pq.ParquetFile(file)
             ids = stream.read(columns=["row_id"]).column("row_id").to_pylist()
             if wanted.isdisjoint(ids):
-                continue
-            columns = list(PICTURE_COLUMNS)
-            for batch in stream.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
+                return
+            for batch in stream.iter_batches(batch_size=ROWS_AT_ONCE, columns=list(PICTURE_COLUMNS)):
                 chosen = [row_id in wanted for row_id in batch.column("row_id").to_pylist()]
-                yield from map(picture_of, batch.filter(pa.array(chosen)).to_pylist())
+                yield batch.filter(pa.array(chosen, pa.bool_())).to_pylist()
+        except CANNOT_BE_READ as error:
+            raise self._unreadable(error, file.name) from error
+
+    def _unreadable(self, error: Exception, name: str = "") -> UserError:
+        where = f"{self.folder / name}: the dataset" if name else f"the dataset {self.folder}"
+        return UserError(f"{where} cannot be read ({one_line(error)}): build it again")
 
 
 def picture_of(row: dict[str, Any]) -> Picture:
-    """From the columns row_id, image, box_xyxy, landmarks_xy and quality of a row."""
-    face = None
-    if row["box_xyxy"] is not None and row["landmarks_xy"] is not None:
-        landmarks = np.array(row["landmarks_xy"], np.float32).reshape(5, 2)
-        face = make_face(np.array(row["box_xyxy"], np.float32), landmarks, row["quality"] or 0.0)
-    return Picture(row["row_id"], row["image"]["bytes"], face)
+    """From the columns row_id, image, box_xyxy, landmarks_xy and quality of a row.
+
+    Raises UserError if they are damaged.
+    """
+    try:
+        face = None
+        if row["box_xyxy"] is not None and row["landmarks_xy"] is not None:
+            landmarks = np.array(row["landmarks_xy"], np.float32).reshape(5, 2)
+            face = make_face(np.array(row["box_xyxy"], np.float32).reshape(4), landmarks, row["quality"] or 0.0)
+        return Picture(row["row_id"], row["image"]["bytes"], face)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"row {row.get('row_id')} is damaged ({one_line(error)}); build the dataset again") from error
+
+
+def _read_columns(file: Path, columns: list[str]) -> pa.Table:
+    """Those of the columns that the file has."""
+    with pq.ParquetFile(file) as stored:
+        return stored.read(columns=[name for name in columns if name in stored.schema_arrow.names])
+
+
+def _read_card(file: Path) -> dict[str, Any]:
+    """A dataset's card.
+
+    Raises UserError unless it is a JSON object with a name and a fingerprint that can name files.
+    """
+
+    def refuse(why: str) -> UserError:
+        return UserError(f"{file} is not a dataset's card ({why}): build the dataset again with `python -m data_tools`")
+
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise refuse("not readable JSON") from error
+    if not isinstance(card, dict):
+        raise refuse("not a JSON object")
+    if not isinstance(card.get("name"), str) or not card["name"]:
+        raise refuse("it has no name")
+    if not card.get("fingerprint"):
+        raise refuse("it has no fingerprint")
+    if not HEXADECIMAL.fullmatch(str(card["fingerprint"])) or not isinstance(card["fingerprint"], str):
+        raise refuse(f"its fingerprint {card['fingerprint']!r} is not a hexadecimal hash")
+    return card
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error as part of a sentence."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,47 +1,31 @@
 """Dataset -> embeddings keyed by row_id: batched, cached by weights and dataset, shardable over processes.
 
-    python -m sfpn embed DIR --model base --out base.parquet
-    python -m sfpn embed DIR:train --model base --out base.parquet
-    accelerate launch --multi_gpu --num_processes 2 -m sfpn embed DIR --model base --out base.parquet
-
 A face that was not found is embedded from the whole image and marked `acquired = False`. Batches are the same however
 many processes share the work, so the numbers are too.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.data.embeddings import Embeddings
-from sfpn.data.selection import Selection
 from sfpn.data.shard import Shard
+from sfpn.machine import processors
+from sfpn.network.embedders import Embedder
 
 BATCH = 64
+CROPPING_THREADS = 2  # at most: the network needs the other processors
 CACHE_FOLDER = "embeddings"  # inside the dataset folder
 Progress = Callable[[int, int], None]  # images done, images in all; may raise to cancel
-
-
-class Embedder(Protocol):
-    """What embeds: see sfpn.network.embedders. `preprocess.crop(photo, face or None)` makes the crops that `embed` takes."""
-
-    name: str
-    card: Any
-    preprocess: Any
-    precision: str
-
-    def embed(self, crops: list[Image.Image]) -> np.ndarray:
-        """(B, D) float32, mean-centred, not normalised."""
 
 
 def embed_dataset(
@@ -57,7 +41,7 @@ def embed_dataset(
     wanted = dataset.rows()["row_id"].tolist() if row_ids is None else list(row_ids)
     known = _cached(cache, made_by)
     missing = set(wanted).difference(known.row_ids if known else ())
-    if missing:
+    if missing or known is None:
         parts = shard.gather(list(_embed_rows(dataset, embedder, missing, shard, progress)))
         known = _joined(parts, known, made_by)
         if cache and shard.index == 0:
@@ -101,7 +85,7 @@ def _embed_rows(
     """One part per batch of this shard; the next batch is decoded while the network works."""
     batches = _batches(dataset.pictures(missing), shard)
     done = 0
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(processors(CROPPING_THREADS)) as pool:
         coming = _start(pool, embedder, next(batches, []))
         while coming:
             batch, crops = coming
@@ -133,55 +117,10 @@ def _batches(pictures: Iterator[Picture], shard: Shard) -> Iterator[list[Picture
 def _joined(parts: list[Embeddings], known: Embeddings | None, made_by: dict[str, str]) -> Embeddings:
     parts = [*parts, *([known] if known else [])]
     order = np.argsort(np.concatenate([part.row_ids for part in parts]))
-    columns = (
+    row_ids, values, acquired = (
         np.concatenate([getattr(part, name) for part in parts])[order] for name in ("row_ids", "values", "acquired")
     )
-    return Embeddings(*columns, made_by)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn embed`."""
-    parser.add_argument("dataset", metavar="DIR[:SPLIT]", help="dataset folder (python -m data_tools build)")
-    parser.add_argument(
-        "--model", required=True, metavar="NAME", help="bundled model, weights file, ONNX file or Hub id"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file to write")
-    parser.add_argument(
-        "--half", action="store_true", help="write numbers of half the size, with about three digits: enough to show"
-    )
-    add_model_arguments(parser)
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that `embed` and `evaluate` share."""
-    parser.add_argument(
-        "--bf16",
-        action="store_true",
-        help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)",
-    )
-    parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Embed every row of the selection and write the file; 0 when it is there. Raises UserError."""
-    from sfpn.network.embedders import load_embedder
-
-    selection, embedder, shard = (
-        Selection.parse(args.dataset),
-        load_embedder(args.model, bf16=args.bf16),
-        Shard.of_launch(),
-    )
-    cache = cache_file(selection.dataset, embedder, args.cache)
-    progress = progress_bar(embedder.name, shard)
-    found = embed_dataset(selection.dataset, embedder, selection.rows()["row_id"].tolist(), cache, shard, progress)
-    if shard.index == 0:
-        found.save(args.out, half=args.half)
-        print(
-            f"{args.out}: {len(found.row_ids)} embeddings of {embedder.name}, {int((~found.acquired).sum())} from the whole image"
-        )
-    return 0
+    return Embeddings(row_ids, values, acquired, made_by)
 
 
 def progress_bar(title: str, shard: Shard) -> Progress | None:

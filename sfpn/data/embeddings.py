@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 
 AT_ONCE = 1024  # rows
 
@@ -34,21 +34,17 @@ class Embeddings:
         return Embeddings(self.row_ids[chosen], self.values[chosen], self.acquired[chosen], self.made_by)
 
     def save(self, file: Path, half: bool = False) -> None:
-        """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Temporary name, then rename.
+        """Parquet: row_id, acquired, embedding; `made_by` in its metadata. Written whole or not at all.
 
         `half`: numbers of half the size, with about three digits. Raises UserError when the place cannot be written.
         """
         kind = np.float16 if half else np.float32
         values = pa.FixedSizeListArray.from_arrays(pa.array(self.values.astype(kind).ravel()), self.values.shape[1])
         table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
-            temporary.replace(file)
+            with whole_file(file) as temporary:
+                pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
         except OSError as error:
-            if temporary.parent.is_dir():
-                temporary.unlink(missing_ok=True)
             raise UserError(f"{file} cannot be written ({error.strerror}): choose another --cache or --out") from error
 
     @classmethod
@@ -56,18 +52,27 @@ class Embeddings:
         """Raises UserError when the file is not one that `save` wrote."""
         try:
             stored = pq.ParquetFile(file)
-            made_by = json.loads(stored.schema_arrow.metadata[b"made_by"])
+            made_by = dict(json.loads(stored.schema_arrow.metadata[b"made_by"]).items())
             size = stored.schema_arrow.field("embedding").type.list_size
             values, position = np.empty((stored.metadata.num_rows, size), np.float32), 0
             for batch in stored.iter_batches(
                 AT_ONCE, columns=["embedding"]
-            ):  # the whole table at once takes five times its size
+            ):  # the whole table takes five times its size
+                if batch.column(0).null_count:
+                    raise ValueError("a row has no embedding")
                 values[position : position + len(batch)] = batch.column(0).flatten().to_numpy().reshape(-1, size)
                 position += len(batch)
             table = stored.read(["row_id", "acquired"])
             row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, AttributeError) as error:
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = " ".join(str(error).split())
             raise UserError(
-                f"{file} is not a file of embeddings ({error}): delete it or make it again with `python -m sfpn embed`"
+                f"{file} is not a file of embeddings ({why}): delete it or make it again with `python -m sfpn embed`"
             ) from error
         return cls(row_ids, values, acquired, made_by)
+
+
+def unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., D) divided by their length; a vector of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -42,6 +42,7 @@ def several_processes() -> bool:
         return True
     if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ:
         raise UserError(
-            "accelerate launch started one process instead of several; without GPUs, give it --multi_gpu as well and no --cpu"
+            "accelerate launch started one process instead of several; "
+            "without GPUs, give it --multi_gpu as well and no --cpu"
         )
     return False

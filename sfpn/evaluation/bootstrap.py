@@ -40,7 +40,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Weighted histograms (rounds, bins) over `edges` (bins,) of comparisons with both faces found, and of the others."""
+    """Weighted histograms (rounds, bins) over `edges` (bins,): comparisons with both faces found, and the others."""
 
     edges: np.ndarray
     genuine: np.ndarray
@@ -49,7 +49,7 @@ class Rounds:
     failed_impostor: np.ndarray
 
     def treated(self, treatment: str) -> RoundHistograms:
-        """The histograms under one treatment of the failures to acquire; rejected comparisons lie in a bin before all."""
+        """The histograms under one treatment of failures to acquire; rejected comparisons lie in a bin before all."""
         if treatment == "skip":
             return RoundHistograms(self.genuine, self.impostor)
         if treatment == "whole_image":
@@ -61,7 +61,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class RoundHistograms:
-    """Weighted `genuine` and `impostor` counts (rounds, bins) in ascending bins; sfpn.evaluation.metrics for all rounds at once."""
+    """Weighted `genuine` and `impostor` counts (rounds, bins) in ascending bins; the metrics of all rounds at once."""
 
     genuine: np.ndarray
     impostor: np.ndarray
@@ -72,7 +72,7 @@ class RoundHistograms:
         bins = np.argmax(fnmr[:, 1:] >= fmr[:, 1:], axis=1)
         each = np.arange(len(bins))
         with np.errstate(invalid="ignore"):
-            return metrics.meeting(fmr[each, bins], fnmr[each, bins], fmr[each, bins + 1], fnmr[each, bins + 1])
+            return metrics.crossing(fmr[each, bins], fnmr[each, bins], fmr[each, bins + 1], fnmr[each, bins + 1])
 
     def fnmr_at_fmr(self, target_fmr: float) -> np.ndarray:
         """(rounds,) FNMR at the lowest bin edge with FMR <= target."""

@@ -1,35 +1,31 @@
 """Fills in a card: descriptor mean, operating points and score histograms per pose pair, measured results.
 
-    python -m sfpn calibrate MODEL.safetensors --mean-from datasets/cfp:train --remove-pose-direction
-    python -m sfpn calibrate MODEL.safetensors --set-on datasets/cfp:validation datasets/lfw:validation \\
-        --measure-on datasets/cfp:test datasets/lfw:test
-
 Thresholds are set on some people and frozen; their error rates are measured on others. For each pose pair the first
 dataset named that has comparisons of it serves, so name a set with pose labels before one with estimated poses.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sfpn.data.embed import Shard, cache_file, embed_dataset, progress_bar
+from sfpn.data.embed import cache_file, embed_dataset, progress_bar
 from sfpn.data.selection import Selection
+from sfpn.data.shard import Shard
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
-from sfpn.evaluation.comparisons import AllPairs
+from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.report import Report, summary
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import tally
 from sfpn.network import checkpoint
-from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram, save_card
+from sfpn.network.card import Card, ScoreHistogram, save_card
 from sfpn.network.embedders import Embedder, load_embedder
-from sfpn.schema import POOLED, POSE_PAIRS, pair_key
+from sfpn.schema import POOLED, OperatingPoint, pair_key
 
 HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
 MEAN_IMAGES = 2000
@@ -48,11 +44,15 @@ class CellScores:
 def descriptor_mean(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
     """(D,) mean of the uncentred descriptors of at most `limit` faces, evenly spread over the selection."""
     rows = selection.rows()
-    found = rows["row_id"][rows["box_xyxy"].notna()].to_numpy()
-    chosen = found[np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)]
+    chosen = evenly(rows.loc[rows["box_xyxy"].notna(), "row_id"].tolist(), limit)
     return embed_dataset(selection.dataset, embedder, chosen, progress=progress_bar("mean", Shard())).values.mean(
         axis=0
     )
+
+
+def evenly(row_ids: list[str], limit: int) -> list[str]:
+    """At most `limit` of the row_ids, evenly spread."""
+    return [row_ids[i] for i in np.linspace(0, len(row_ids) - 1, min(limit, len(row_ids))).astype(int)]
 
 
 def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_IMAGES) -> np.ndarray:
@@ -65,19 +65,19 @@ def pose_direction(embedder: Embedder, selection: Selection, limit: int = MEAN_I
     rows = selection.rows()
     means = []
     for pose in ("frontal", "profile"):
-        found = rows["row_id"][rows["box_xyxy"].notna() & (rows["pose"] == pose)].to_numpy()
-        if not len(found):
+        found = rows.loc[rows["box_xyxy"].notna() & (rows["pose"] == pose), "row_id"].tolist()
+        if not found:
             raise UserError(
-                f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile faces"
+                f"{selection.title} has no {pose} faces; take the pose direction from a set with frontal and profile "
+                "faces"
             )
-        chosen = found[np.linspace(0, len(found) - 1, min(limit // 2, len(found))).astype(int)]
-        means.append(embed_dataset(selection.dataset, embedder, chosen).values.mean(axis=0))
+        means.append(embed_dataset(selection.dataset, embedder, evenly(found, limit // 2)).values.mean(axis=0))
     difference = means[1] - means[0]
     return difference / np.linalg.norm(difference)
 
 
 def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, CellScores]:
-    """All comparisons by pose pair, from the first selection that has genuine and impostor ones; and pooled over those."""
+    """All comparisons by pose pair, of the first selection with genuine and impostor ones; and pooled over those."""
     found: dict[str, CellScores] = {}
     for selection in selections:
         rows = selection.rows()
@@ -86,11 +86,9 @@ def cell_scores(embedder: Embedder, selections: list[Selection]) -> dict[str, Ce
         samples = make_samples(
             rows, embed_dataset(selection.dataset, embedder, rows["row_id"].tolist(), cache, None, bar)
         )
-        for pair in POSE_PAIRS:
-            first, second = (samples.of_pose(pose) for pose in pair)
-            if pair_key(pair) in found or not len(first) or not len(second):
+        for pair, compared in by_pose_pair(samples):
+            if pair_key(pair) in found:
                 continue
-            compared = AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
             genuine, impostor = tally(samples, compared).treated("skip")
             if genuine.total and impostor.total:
                 found[pair_key(pair)] = CellScores(genuine, impostor, selection.title, selection.poses_are_estimates())
@@ -105,24 +103,19 @@ def _pooled(cells: list[CellScores]) -> CellScores:
     return CellScores(genuine, impostor, sources, any(cell.pose_estimated for cell in cells))
 
 
-def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[OperatingPointRecord, ...]:
-    """Thresholds from one set of scores with the error rates of another; targets that counts cannot support are left out."""
+def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[OperatingPoint, ...]:
+    """Thresholds from one set of scores, error rates of another; targets that counts cannot support are left out."""
     points = []
     for target in metrics.FMR_TARGETS:
         chosen = metrics.operating_point(setting.genuine, setting.impostor, target)
         if not chosen.supported:
             continue
-        measured = metrics.rates_at(measuring.genuine, measuring.impostor, chosen.threshold)
-        counts = {
-            k: asdict(measured)[k] for k in ("fmr", "fnmr", "impostor", "genuine", "false_matches", "false_non_matches")
-        }
+        measured = metrics.rates_at(measuring.genuine, measuring.impostor, chosen.threshold, target)
         points.append(
-            OperatingPointRecord(
-                target,
-                chosen.threshold,
-                f"{setting.source}: {setting.impostor.total} impostor comparisons",
-                measuring.source,
-                **counts,
+            replace(
+                measured,
+                set_on=f"{setting.source}: {setting.impostor.total} impostor comparisons",
+                measured_on=measuring.source,
                 pose_estimated=setting.pose_estimated or measuring.pose_estimated,
             )
         )
@@ -145,6 +138,7 @@ def results_of(report: Report) -> list[dict]:
     kept = (
         "protocol",
         "pose_pair",
+        "scores_of",
         "template_size",
         "genuine",
         "impostor",
@@ -163,53 +157,8 @@ def results_of(report: Report) -> list[dict]:
     ]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn calibrate`."""
-    parser.add_argument("model", type=Path, help="weights file or ONNX file whose card is filled in")
-    parser.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
-    parser.add_argument(
-        "--remove-pose-direction",
-        action="store_true",
-        help="with --mean-from: also remove from descriptors how these people's move from frontal to profile",
-    )
-    parser.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
-    parser.add_argument(
-        "--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people"
-    )
-    parser.add_argument(
-        "--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Measure what was asked for and write it into the card; 0 when done. Raises UserError."""
-    if bool(args.set_on) != bool(args.measure_on):
-        raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
-    if args.remove_pose_direction and not args.mean_from:
-        raise UserError(
-            "--remove-pose-direction needs --mean-from: the people whose frontal and profile faces give the direction"
-        )
-    if not (args.mean_from or args.set_on or args.report):
-        raise UserError("nothing to do: give --mean-from, --set-on with --measure-on, or --report")
-    if args.mean_from:
-        calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
-    if args.set_on:
-        calibrate_points(
-            args.model, *([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on))
-        )
-    if args.report:
-        card = checkpoint.load_checked_card(args.model)
-        reports = [Report.load(folder) for folder in args.report]
-        for folder, report in zip(args.report, reports, strict=True):
-            if report.mismatches(card.weights_sha256):
-                raise UserError(f"{folder}: this report was made with other weights than {args.model}; evaluate again")
-        save_card(replace(card, results=[record for report in reports for record in results_of(report)]), args.model)
-    print(f"{args.model.with_suffix('.json')}: written")
-    return 0
-
-
 def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: bool = False) -> None:
-    """Write the descriptor mean of the selection's faces into the card of a weights file; what depended on another mean goes.
+    """Write the descriptor mean of the selection's faces into a card; what depended on another mean goes.
 
     remove_pose_direction: write the pose direction too. Raises UserError if the selection lacks one of the two poses.
     """
@@ -229,7 +178,7 @@ def _rounded(vector: np.ndarray) -> tuple[float, ...]:
 
 
 def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:
-    """Write operating points set on some people and measured on others, and histograms; returns the scores measured on."""
+    """Write histograms, and operating points set on some people and measured on others; returns the latter's scores."""
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
     setting, measuring = cell_scores(embedder, set_on), cell_scores(embedder, measure_on)
     shared = [key for key in setting if key in measuring]
@@ -238,6 +187,16 @@ def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Sele
     points = {key: frozen_points(setting[key], measuring[key]) for key in shared}
     save_card(replace(card, operating_points=points, histograms={k: histogram(measuring[k]) for k in shared}), model)
     return measuring
+
+
+def quote_reports(model: Path, folders: list[Path]) -> None:
+    """Write the results of evaluation reports into the card. Raises UserError for a report on other weights."""
+    card = checkpoint.load_checked_card(model)
+    reports = [Report.load(folder) for folder in folders]
+    for folder, report in zip(folders, reports, strict=True):
+        if report.mismatches(card.weights_sha256):
+            raise UserError(f"{folder}: this report was made with other weights than {model}; evaluate again")
+    save_card(replace(card, results=[record for report in reports for record in results_of(report)]), model)
 
 
 def _without_points(card: Card) -> Card:

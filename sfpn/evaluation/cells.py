@@ -13,18 +13,19 @@ import pandas as pd
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, treat
+from sfpn.schema import POOLED, POSE_PAIRS, OperatingPoint, pair_key
 
 WHOLE_IMAGE = TREATMENTS[0]
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rates:
     """Rates (0-1) under one treatment of failures to acquire, with 95 % intervals by bootstrap over subjects.
 
     Where no error was seen, the upper end is the exact binomial bound for as many trials as there are subjects.
     `eer_span` encloses the EER whatever the order of tied scores (for a cell counted on the grid: the grid error).
-    `operating_points` are `metrics.OperatingPoint` as dictionaries, with `fnmr_low` and `fnmr_high`.
+    `operating_points` have one point per target of metrics.FMR_TARGETS, supported or not.
     """
 
     genuine: int
@@ -36,10 +37,10 @@ class Rates:
     eer_span: tuple[float | None, float | None]
     auc: float | None
     d_prime: float | None
-    operating_points: tuple[dict, ...]
+    operating_points: tuple[OperatingPoint, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """Everything known about one set of comparisons. Rates are fractions; pairs are named by `row_id`.
 
@@ -65,6 +66,14 @@ class Cell:
     treatments: dict[str, Rates]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
+    __pydantic_config__ = {"arbitrary_types_allowed": True, "extra": "forbid"}  # for reading it back (Report.load)
+
+    def __post_init__(self) -> None:
+        if self.pose_pair not in (None, POOLED, *map(pair_key, POSE_PAIRS)):
+            raise ValueError(f"pose_pair {self.pose_pair!r} is none")
+        if WHOLE_IMAGE not in self.treatments or not set(self.treatments) <= set(TREATMENTS):
+            raise ValueError(f"treatments must be {', '.join(TREATMENTS)}, or only {WHOLE_IMAGE}")
+
     def rates(self, treatment: str = WHOLE_IMAGE) -> Rates:
         """Rates with undetected faces embedded from the `whole_image` (default), `skip`ped, or `reject`ed."""
         return self.treatments[self._stored(treatment)]
@@ -76,19 +85,23 @@ class Cell:
     def hardest(self, kind: str) -> pd.DataFrame:
         """The up to 50 hardest `genuine` or `impostor` pairs, hardest first."""
         table = self.tables["hardest"]
-        return table[table["kind"] == kind].reset_index(drop=True)
+        return table.loc[table["kind"] == kind].reset_index(drop=True)
 
     def rounds(self, metric: str = "eer", treatment: str = WHOLE_IMAGE) -> np.ndarray:
         """The value of a metric in every bootstrap round (NaN where it is not defined)."""
         table = self._of("rounds", treatment)
         return table.loc[table["metric"] == metric, "value"].to_numpy()
 
-    def rates_at(self, threshold: float, treatment: str = WHOLE_IMAGE) -> metrics.OperatingPoint:
+    def rates_at(self, threshold: float, treatment: str = WHOLE_IMAGE) -> OperatingPoint:
         """Rates and counts at any threshold; exact at the edges of the histogram (steps of 1 / 1024)."""
         table = self.tables["histogram"]
         edges = table["lower_edge"].to_numpy()
         genuine, impostor = (
-            treat(Scores.binned(edges, table[kind]), Scores.binned(edges, table[f"failed_{kind}"]), treatment)
+            treat(
+                Scores.binned(edges, np.asarray(table[kind])),
+                Scores.binned(edges, np.asarray(table[f"failed_{kind}"])),
+                treatment,
+            )
             for kind in ("genuine", "impostor")
         )
         return metrics.rates_at(genuine, impostor, threshold)
@@ -102,7 +115,12 @@ class Cell:
     def _of(self, name: str, treatment: str) -> pd.DataFrame:
         table = self.tables[name]
         chosen = table["treatment"] == self._stored(treatment)
-        return table[chosen].drop(columns="treatment").reset_index(drop=True)
+        return table.loc[chosen].drop(columns="treatment").reset_index(drop=True)
+
+
+def yaw_band_words(band: tuple[float, float] | None) -> str:
+    """'15-30°', for a cell by |yaw difference|; '' for another."""
+    return f"{band[0]:g}-{band[1]:g}°" if band else ""
 
 
 def metric_name(target_fmr: float) -> str:

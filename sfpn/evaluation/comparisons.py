@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfpn.data.embeddings import unit_length
+from sfpn.schema import POSE_PAIRS, PosePair
+
 BLOCK_SCORES = 1 << 22  # scores held at once by one block: 16 MB
 
 
@@ -34,7 +37,10 @@ class Samples:
 
     @classmethod
     def build(cls, row_ids, identities, poses, embeddings, yaw_degrees=None, acquired=None, templates=None) -> Samples:
-        """From columns in any order; embeddings of any length are normalised. Raises ValueError for a zero embedding."""
+        """From columns in any order; embeddings of any length are normalised.
+
+        Raises ValueError for a zero embedding.
+        """
         row_ids, identities = np.asarray(row_ids, str), np.asarray(identities, str)
         names, subjects = np.unique(identities, return_inverse=True)
         order = np.lexsort((row_ids, subjects))
@@ -47,7 +53,7 @@ class Samples:
             row_ids[order],
             subjects[order].astype(np.int64),
             column(poses, "", str),
-            unit_length(np.asarray(embeddings, np.float32)[order]),
+            directions(np.asarray(embeddings, np.float32)[order]),
             column(yaw_degrees, np.nan, np.float32),
             column(acquired, True, bool),
             column(templates, "", str),
@@ -133,12 +139,20 @@ class PairList:
 Comparisons = AllPairs | PairList
 
 
-def unit_length(embeddings: np.ndarray) -> np.ndarray:
-    """Rows (N, D) divided by their length. Raises ValueError for a row of zeros or of numbers that are not finite."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+def directions(embeddings: np.ndarray) -> np.ndarray:
+    """Rows (N, D) of length one. Raises ValueError for a row of zeros or of numbers that are not finite."""
+    lengths = np.linalg.norm(embeddings, axis=1)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ValueError("an embedding is zero or not finite, so it has no cosine with anything")
-    return embeddings / lengths
+    return unit_length(embeddings)
+
+
+def by_pose_pair(samples: Samples) -> Iterator[tuple[PosePair, AllPairs]]:
+    """Every comparison in each of the six pose pairs that occur."""
+    for pair in POSE_PAIRS:
+        first, second = (samples.of_pose(pose) for pose in pair)
+        if len(first) and len(second):
+            yield pair, AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
 
 
 def _cosines(products: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from sfpn.evaluation.cells import CONFIDENCE, Cell, Rates, metric_name
 from sfpn.evaluation.comparisons import Comparisons, Samples
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, Pairs, Tally, grid_edges, tally
+from sfpn.schema import OperatingPoint
 
 HISTOGRAM_STEP = 2.0**-10  # width of the bins that a report keeps for drawing and for live thresholds
 
@@ -46,19 +47,19 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
     }
     accuracy, deviation = plan.accuracy or (None, None)
     return Cell(
-        plan.protocol,
-        plan.pose_pair,
-        plan.fold,
-        plan.template_size,
-        plan.yaw_band,
-        len(np.unique(samples.subjects[members])),
-        _by_pose(samples, members),
-        _by_pose(samples, members[~samples.acquired[members]]),
-        counted.grid_step,
-        accuracy,
-        deviation,
-        {name: rates for name, (rates, _) in measured.items()},
-        tables,
+        protocol=plan.protocol,
+        pose_pair=plan.pose_pair,
+        fold=plan.fold,
+        template_size=plan.template_size,
+        yaw_band=plan.yaw_band,
+        subjects=len(np.unique(samples.subjects[members])),
+        images=_by_pose(samples, members),
+        failures=_by_pose(samples, members[~samples.acquired[members]]),
+        grid_step=counted.grid_step,
+        accuracy=accuracy,
+        accuracy_deviation=deviation,
+        treatments={name: rates for name, (rates, _) in measured.items()},
+        tables=tables,
     )
 
 
@@ -69,16 +70,16 @@ def _rates(scores: tuple[Scores, Scores], rounds: RoundHistograms, subjects: int
     values = _values_of_rounds(rounds, [point.target_fmr for point in points if point.supported])
     low, high = _interval(equal.rate, values["eer"], subjects)
     rates = Rates(
-        genuine.total,
-        impostor.total,
-        _number(equal.rate),
-        low,
-        high,
-        _number(equal.threshold),
-        (_number(equal.low), _number(equal.high)),
-        _number(metrics.auc(genuine, impostor)),
-        _number(metrics.d_prime(genuine, impostor)),
-        tuple(_with_interval(point, values, subjects) for point in points),
+        genuine=genuine.total,
+        impostor=impostor.total,
+        eer=_number(equal.rate),
+        eer_low=low,
+        eer_high=high,
+        eer_threshold=_number(equal.threshold),
+        eer_span=(_number(equal.low), _number(equal.high)),
+        auc=_number(metrics.auc(genuine, impostor)),
+        d_prime=_number(metrics.d_prime(genuine, impostor)),
+        operating_points=tuple(_with_interval(point, values, subjects) for point in points),
     )
     table = pd.DataFrame(values).melt(ignore_index=False, var_name="metric", value_name="value")
     return rates, table.rename_axis("round").reset_index()
@@ -100,11 +101,11 @@ def _interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | N
     return float(low), float(max(high, metrics.zero_error_bound(subjects, CONFIDENCE)) if rate == 0 else high)
 
 
-def _with_interval(point: metrics.OperatingPoint, values: dict[str, np.ndarray], subjects: int) -> dict:
-    low, high = (None, None)
-    if point.supported:
-        low, high = _interval(point.fnmr, values[metric_name(point.target_fmr)], subjects)
-    return {**vars(point), "fnmr_low": low, "fnmr_high": high}
+def _with_interval(point: OperatingPoint, values: dict[str, np.ndarray], subjects: int) -> OperatingPoint:
+    if not point.supported:
+        return point
+    low, high = _interval(point.fnmr, values[metric_name(point.target_fmr)], subjects)
+    return replace(point, fnmr_low=low, fnmr_high=high)
 
 
 def _det(scores: tuple[Scores, Scores]) -> pd.DataFrame:
@@ -122,7 +123,7 @@ def _histogram(counted: Tally) -> pd.DataFrame:
     }
     columns = {name: np.diff(scores.below(np.append(edges, 2.0))) for name, scores in kinds.items()}
     table = pd.DataFrame({"lower_edge": edges, **columns})
-    return table[table[list(columns)].any(axis=1)].reset_index(drop=True)
+    return table.loc[table[list(columns)].any(axis=1)].reset_index(drop=True)
 
 
 def _hardest(samples: Samples, counted: Tally) -> pd.DataFrame:

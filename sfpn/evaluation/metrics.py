@@ -19,30 +19,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from sfpn.evaluation.scores import Scores
+from sfpn.schema import UNKNOWN, OperatingPoint
 
 FMR_TARGETS = (0.01, 0.001, 0.0001)
 SUPPORT = 3.0  # impostor comparisons needed, times the target: the rule of three
 
 ScoreInput = np.ndarray | Scores
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A decision threshold with its rates (0-1) and counts. Not supported: threshold, rates and errors are None."""
-
-    target_fmr: float | None
-    supported: bool
-    genuine: int
-    impostor: int
-    threshold: float | None = None
-    fmr: float | None = None
-    fnmr: float | None = None
-    false_matches: int | None = None
-    false_non_matches: int | None = None
+Numbers = TypeVar("Numbers", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -79,22 +67,19 @@ def fnmr(genuine: ScoreInput, thresholds: np.ndarray | float, inclusive: bool = 
     return _rate(genuine.below(thresholds, inclusive=inclusive), genuine.total)
 
 
-def rates_at(
-    genuine: ScoreInput, impostor: ScoreInput, threshold: float, target: float | None = None
-) -> OperatingPoint:
+def rates_at(genuine: ScoreInput, impostor: ScoreInput, threshold: float, target: float = UNKNOWN) -> OperatingPoint:
     """Both error rates and their counts at one threshold."""
     genuine, impostor = Scores.of(genuine), Scores.of(impostor)
     false_non_matches, false_matches = int(genuine.below(threshold)), impostor.total - int(impostor.below(threshold))
     return OperatingPoint(
-        target,
-        True,
-        genuine.total,
-        impostor.total,
-        float(threshold),
-        float(_rate(false_matches, impostor.total)),
-        float(_rate(false_non_matches, genuine.total)),
-        false_matches,
-        false_non_matches,
+        target_fmr=target,
+        genuine=genuine.total,
+        impostor=impostor.total,
+        threshold=float(threshold),
+        fmr=float(_rate(false_matches, impostor.total)),
+        fnmr=float(_rate(false_non_matches, genuine.total)),
+        false_matches=false_matches,
+        false_non_matches=false_non_matches,
     )
 
 
@@ -102,7 +87,7 @@ def operating_point(genuine: ScoreInput, impostor: ScoreInput, target_fmr: float
     """The point at the lowest threshold with FMR <= target_fmr; `supported` is False where counts cannot tell."""
     genuine, impostor = Scores.of(genuine), Scores.of(impostor)
     if not is_supported(target_fmr, impostor.total) or not genuine.total:
-        return OperatingPoint(target_fmr, False, genuine.total, impostor.total)
+        return OperatingPoint(target_fmr=target_fmr, supported=False, genuine=genuine.total, impostor=impostor.total)
     return rates_at(genuine, impostor, lowest_threshold(genuine, impostor, target_fmr), target_fmr)
 
 
@@ -133,11 +118,11 @@ def eer(genuine: ScoreInput, impostor: ScoreInput) -> EqualErrorRate:
     score = min(genuine.first(crossed), impostor.first(crossed))
     fmr_at, fmr_above = float(fmr(impostor, score)), float(fmr(impostor, score, inclusive=False))
     fnmr_at, fnmr_above = float(fnmr(genuine, score)), float(fnmr(genuine, score, inclusive=True))
-    rate = float(meeting(fmr_at, fnmr_at, fmr_above, fnmr_above))
+    rate = crossing(fmr_at, fnmr_at, fmr_above, fnmr_above)
     return EqualErrorRate(rate, score, max(fnmr_at, fmr_above), min(fnmr_above, fmr_at))
 
 
-def meeting(fmr_at: np.ndarray, fnmr_at: np.ndarray, fmr_above: np.ndarray, fnmr_above: np.ndarray) -> np.ndarray:
+def crossing(fmr_at: Numbers, fnmr_at: Numbers, fmr_above: Numbers, fnmr_above: Numbers) -> Numbers:
     """Where the segment from the rates at a score to those just above it crosses FMR = FNMR (numbers or arrays)."""
     gap_at, gap_above = fmr_at - fnmr_at, fnmr_above - fmr_above
     return (fmr_at * gap_above + fmr_above * gap_at) / (gap_at + gap_above)

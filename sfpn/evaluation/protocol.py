@@ -1,10 +1,10 @@
 """Verification protocols: which images are compared with which. Pure; nothing here knows a model or a file.
 
-* vggface2-pose: every possible comparison of the images that have a `template` label, and of their templates, in the six
-  pose pairs. On VGGFace2-Pose (368 subjects x 3 poses x 10 images in 2 templates of 5): templates 368 genuine in a
+* vggface2-pose: every possible comparison of the images that have a `template` label, and of their templates, in the
+  six pose pairs. On VGGFace2-Pose (368 subjects x 3 poses x 10 images in 2 templates of 5): templates 368 genuine in a
   same-pose cell and 1,472 in a cross-pose cell; single images 16,560 and 36,800.
-* cfp: the official frontal-frontal and frontal-profile pairs, per fold and pooled (10 folds x 350 genuine + 350 impostor
-  each), accuracy of a fold at the threshold that is best on the other folds; and every profile-profile pair.
+* cfp: the official frontal-frontal and frontal-profile pairs, per fold and pooled (10 folds x 350 genuine and 350
+  impostor each), accuracy of a fold at the threshold best on the other folds; and every profile-profile pair.
 * lfw: the official pairs, pooled and by the estimated pose of their images.
 * all-pairs: every pair of images, pooled and by pose pair.
 Each also gives every pair of its images by |yaw difference|, where the yaw is known (protocol name "yaw-difference").
@@ -20,7 +20,7 @@ import pandas as pd
 
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
-from sfpn.evaluation.comparisons import AllPairs, PairList, Samples, unit_length
+from sfpn.evaluation.comparisons import AllPairs, PairList, Samples, by_pose_pair, directions
 from sfpn.evaluation.measure import Plan
 from sfpn.evaluation.tally import tally
 from sfpn.schema import POOLED, POSE_PAIRS, PosePair, pair_key, pose_pair
@@ -47,27 +47,26 @@ class Protocol:
 
 def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int] | None) -> pd.DataFrame:
     """The official pairs that a protocol uses, of the given folds (None: all). Raises UserError if there are none."""
-    chosen = pairs[pairs["protocol"].isin(protocol.pairs_of)]
+    chosen = pairs.loc[pairs["protocol"].isin(protocol.pairs_of)]
     if folds is not None and not protocol.pairs_of:
-        raise UserError("--folds is for a protocol with official folds (cfp, lfw); leave it away")
+        raise UserError("--folds is for a protocol with official folds (cfp, lfw); leave it out")
     if not protocol.pairs_of:
         return chosen
+    if chosen.empty:
+        names = " or ".join(protocol.pairs_of)
+        raise UserError(f"this dataset has no official pairs ({names}): take --protocol all-pairs, which needs none")
     missing = sorted(set(folds or ()) - set(chosen["fold"]))
-    if missing or chosen.empty:
-        there = ", ".join(map(str, sorted(set(chosen["fold"])))) or "none"
-        raise UserError(
-            f"this dataset has no official pairs for fold {', '.join(map(str, missing)) or 'any'}; folds there: {there}"
-        )
-    return chosen if folds is None else chosen[chosen["fold"].isin(folds)]
+    if missing:
+        wanted, there = (", ".join(map(str, numbers)) for numbers in (missing, sorted(set(chosen["fold"]))))
+        raise UserError(f"--folds {wanted}: this dataset has official pairs of fold {there} only")
+    return chosen if folds is None else chosen.loc[chosen["fold"].isin(list(folds))]
 
 
 def pose_cells(name: str, samples: Samples, template_size: int = 1) -> list[Planned]:
     """Every comparison in each of the six pose pairs that occur."""
-    of_pose = {pose: samples.of_pose(pose) for pair in POSE_PAIRS for pose in pair}
     return [
-        (samples, Plan(name, pair_key(pair), _between(of_pose, pair), template_size=template_size))
-        for pair in POSE_PAIRS
-        if all(len(of_pose[pose]) for pose in pair)
+        (samples, Plan(name, pair_key(pair), comparisons, template_size=template_size))
+        for pair, comparisons in by_pose_pair(samples)
     ]
 
 
@@ -92,7 +91,7 @@ def template_samples(samples: Samples) -> Samples:
     starts = np.flatnonzero(np.diff(np.sort(groups), prepend=-1))
     found = samples.acquired[order]
     acquired = np.logical_or.reduceat(found, starts)
-    weights = (found | ~np.repeat(acquired, np.diff([*starts, len(order)]))).astype(np.float32)
+    weights = (found | ~np.repeat(acquired, np.diff(starts, append=len(order)))).astype(np.float32)
     means = np.add.reduceat(samples.embeddings[order] * weights[:, None], starts)
     first = order[starts]
     return replace(
@@ -100,7 +99,7 @@ def template_samples(samples: Samples) -> Samples:
         row_ids=samples.row_ids[first],
         subjects=samples.subjects[first],
         poses=samples.poses[first],
-        embeddings=unit_length(means),
+        embeddings=directions(means),
         yaw_degrees=np.full(len(first), np.nan, np.float32),
         acquired=acquired,
         templates=samples.templates[first],
@@ -120,11 +119,6 @@ def fold_accuracies(samples: Samples, folds: dict[int, PairList]) -> dict[int, f
     return found
 
 
-def _between(of_pose: dict[str, np.ndarray], pair: PosePair) -> AllPairs:
-    first, second = (of_pose[pose] for pose in pair)
-    return AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
-
-
 def _vggface2_pose(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
     templates = template_samples(samples)
     size = round(len(samples) / len(templates))
@@ -139,7 +133,7 @@ def _all_pairs(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
 def _cfp(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
     planned = []
     for name, pair in CFP_PAIRS.items():
-        planned += _fold_cells("cfp", pair_key(pair), samples, pairs[pairs["protocol"] == name])
+        planned += _fold_cells("cfp", pair_key(pair), samples, pairs.loc[pairs["protocol"] == name])
     profile_profile = [cell for cell in pose_cells("all-pairs", samples) if cell[1].pose_pair == "profile-profile"]
     return [*planned, *profile_profile, *yaw_cells(samples)]
 
@@ -147,9 +141,8 @@ def _cfp(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
 def _lfw(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
     planned = _fold_cells("lfw", POOLED, samples, pairs)
     listed = _pair_list(samples, pairs)
-    kinds = np.array(
-        [_pair_name(samples.poses[a], samples.poses[b]) for a, b in zip(listed.first, listed.second, strict=True)]
-    )
+    poses = zip(samples.poses[listed.first].tolist(), samples.poses[listed.second].tolist(), strict=True)
+    kinds = np.array([_pair_name(a, b) for a, b in poses])
     for pair in POSE_PAIRS:
         chosen = kinds == pair_key(pair)
         if chosen.any():
@@ -161,7 +154,8 @@ def _lfw(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
 
 def _fold_cells(name: str, key: str, samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
     """The pooled cell, then one per fold."""
-    folds = {int(fold): _pair_list(samples, listed) for fold, listed in pairs.groupby("fold")}
+    numbers = sorted(set(pairs["fold"].tolist()))
+    folds = {int(fold): _pair_list(samples, pairs.loc[pairs["fold"] == fold]) for fold in numbers}
     reached = fold_accuracies(samples, folds)
     mean = (float(np.mean([*reached.values()])), float(np.std([*reached.values()]))) if reached else None
     cells = [Plan(name, key, _pair_list(samples, pairs), accuracy=mean)]
@@ -174,7 +168,8 @@ def _fold_cells(name: str, key: str, samples: Samples, pairs: pd.DataFrame) -> l
 
 def _pair_list(samples: Samples, pairs: pd.DataFrame) -> PairList:
     position = pd.Series(np.arange(len(samples)), index=samples.row_ids)
-    return PairList(position[pairs["row_id_a"]].to_numpy(), position[pairs["row_id_b"]].to_numpy())
+    first, second = (position.loc[pairs[name].tolist()].to_numpy() for name in ("row_id_a", "row_id_b"))
+    return PairList(first, second)
 
 
 def _pair_name(pose_a: str, pose_b: str) -> str:
@@ -183,7 +178,7 @@ def _pair_name(pose_a: str, pose_b: str) -> str:
 
 def _rows_with_template(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     labelled = rows["template"].notna() & rows["pose"].notna()
-    if not labelled.any():
+    if not np.any(labelled):
         raise UserError(
             "vggface2-pose needs rows with `template` and `pose` labels and this dataset has none; try all-pairs"
         )
@@ -191,12 +186,12 @@ def _rows_with_template(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
 
 
 def _rows_of_named_subjects(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
-    named = rows["row_id"].isin({*pairs["row_id_a"], *pairs["row_id_b"]})
-    return rows.loc[rows["identity"].isin(set(rows.loc[named, "identity"])), "row_id"].to_numpy()
+    named = rows["row_id"].isin([*pairs["row_id_a"], *pairs["row_id_b"]])
+    return rows.loc[rows["identity"].isin(rows.loc[named, "identity"].unique()), "row_id"].to_numpy()
 
 
 def _rows_of_pairs(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
-    return rows.loc[rows["row_id"].isin({*pairs["row_id_a"], *pairs["row_id_b"]}), "row_id"].to_numpy()
+    return rows.loc[rows["row_id"].isin([*pairs["row_id_a"], *pairs["row_id_b"]]), "row_id"].to_numpy()
 
 
 def _every_row(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:

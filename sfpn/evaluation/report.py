@@ -1,7 +1,7 @@
 """Report: the pose-wise error rates of one model on one dataset, as a small folder that opens anywhere.
 
-    report.json                                   header, and per cell its counts, rates and intervals
-    det.parquet histogram.parquet hardest.parquet rounds.parquet      the tables of all cells (see sfpn.evaluation.cells.Cell)
+    report.json                                        header, and per cell its counts, rates and intervals
+    {det,histogram,hardest,rounds}.parquet             the tables of all cells (see sfpn.evaluation.cells.Cell)
 
 Reading it needs neither the model nor the pictures:
 
@@ -21,20 +21,33 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell, Rates, metric_name
-from sfpn.schema import POSE_PAIRS, PosePair, pair_key
+from sfpn.files import whole_folder
+from sfpn.schema import POSE_PAIRS, PosePair, pair_key, pair_record
 
 REPORT_FILE = "report.json"
-TABLES = ("det", "histogram", "hardest", "rounds")
+TABLES = {  # name -> columns, see sfpn.evaluation.cells.Cell; `cell` is the number of the cell in the report
+    "det": ("cell", "treatment", "threshold", "fmr", "fnmr"),
+    "histogram": ("cell", "lower_edge", "genuine", "impostor", "failed_genuine", "failed_impostor"),
+    "hardest": (
+        *("cell", "kind", "rank", "row_id_a", "row_id_b"),
+        *("template_a", "template_b", "score", "acquired"),
+    ),
+    "rounds": ("cell", "treatment", "metric", "round", "value"),
+}
+HEADER = (  # what every header names
+    *("format", "model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256"),
+    *("protocol", "folds", "rounds", "seed", "command", "date", "images", "subjects", "acquisition", "left_out"),
+)
 FORMAT = 1
 SAME_PAIRS = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
 
@@ -59,10 +72,21 @@ class Difference:
     high: float | None
     differs: bool
 
+    def record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return plain(asdict(self) | pair_record(self.pose_pair))
+
 
 @dataclass(frozen=True)
 class Report:
-    """A header (plain JSON values) and its cells; see the module docstring for how to read one."""
+    """A header (plain JSON values) and its cells; see the module docstring for how to read one.
+
+    >>> report = Report.load("demo/assets/reports/synthetic-base")
+    >>> report.header["model"], report.cell(("frontal", "profile")).pose_pair
+    ('base', 'frontal-profile')
+    >>> report.cell("frontal-frontal").rates().eer < report.cell("frontal-profile").rates().eer
+    True
+    """
 
     header: dict[str, Any]
     cells: tuple[Cell, ...]
@@ -91,7 +115,7 @@ class Report:
 
     def yaw_cells(self) -> list[Cell]:
         """The cells by |yaw difference|, ascending."""
-        return sorted((cell for cell in self.cells if cell.yaw_band), key=lambda cell: cell.yaw_band)
+        return sorted((cell for cell in self.cells if cell.yaw_band), key=lambda cell: cell.yaw_band or ())
 
     def mismatches(self, weights_sha256: str | None = None, dataset_fingerprint: str | None = None) -> list[str]:
         """One sentence for each of the given hashes that is not the one this report was made with."""
@@ -111,39 +135,33 @@ class Report:
         differing = [name for name in SAME_PAIRS if self.header.get(name) != other.header.get(name)]
         if differing:
             raise UserError(
-                f"the two reports are not about the same pairs ({', '.join(differing)} differ): evaluate both models on the same dataset, folds and seed"
+                f"the two reports are not about the same pairs ({', '.join(differing)} differ): "
+                "evaluate both models on the same dataset, folds and seed"
             )
         theirs = {_key(cell): cell for cell in other.cells}
         return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
 
     def save(self, folder: Path) -> None:
-        """Write the folder under a temporary name, then rename. Raises UserError if `folder` is something else or cannot be written."""
+        """Write the folder, whole or not at all, in place of an older report.
+
+        Raises UserError if `folder` is something else or cannot be written.
+        """
         if (
             folder.exists()
             and any(folder.iterdir() if folder.is_dir() else [folder])
             and not (folder / REPORT_FILE).is_file()
         ):
             raise UserError(f"{folder} exists and is not a report: choose another --out")
-        building = folder.with_name(folder.name + ".building")
         try:
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir(parents=True)
-            self._write(building)
-            shutil.rmtree(folder, ignore_errors=True)
-            building.rename(folder)
+            with whole_folder(folder) as building:
+                self._write(building)
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
 
     def _write(self, folder: Path) -> None:
-        cells = [
-            {f.name: getattr(cell, f.name) for f in fields(Cell) if f.name not in ("tables", "treatments")}
-            for cell in self.cells
-        ]
-        rates = [{name: asdict(rates) for name, rates in cell.treatments.items()} for cell in self.cells]
-        content = {
-            "header": self.header,
-            "cells": [cell | {"treatments": r} for cell, r in zip(cells, rates, strict=True)],
-        }
+        from pydantic import TypeAdapter
+
+        content = TypeAdapter(Report).dump_python(self, exclude={"cells": {"__all__": {"tables"}}})
         (folder / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
         for name in TABLES:
             table = pd.concat(
@@ -160,13 +178,38 @@ class Report:
                 f"{folder} is not a report folder (no {REPORT_FILE}): make one with `python -m sfpn evaluate`"
             )
         try:
-            content = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
-            tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-        except (OSError, ValueError) as error:
-            raise UserError(f"the report {folder} is damaged ({error}): evaluate again") from error
-        if content["header"].get("format") != FORMAT:
+            content = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"), object_hook=_without_unknowns)
+            written_as = content["header"].get("format") if isinstance(content.get("header"), dict) else None
+            stored = cls._checked(content) if written_as in (None, FORMAT) else None
+            tables = {name: _read_table(folder / f"{name}.parquet", columns) for name, columns in TABLES.items()}
+        except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+            why = str(error).replace("\n", " ")
+            raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
+        if stored is None:
             raise UserError(f"{folder} has another report format than the {FORMAT} of this version: evaluate again")
-        return cls(content["header"], tuple(_load_cell(cell, i, tables) for i, cell in enumerate(content["cells"])))
+        cells = (
+            replace(cell, tables={name: _part(table, number) for name, table in tables.items()})
+            for number, cell in enumerate(stored.cells)
+        )
+        return cls(stored.header, tuple(cells))
+
+    @classmethod
+    def _checked(cls, content: Any) -> Report:
+        """The report in JSON values, every field of the right kind.
+
+        Raises ValueError that names the first that is not.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            report = TypeAdapter(cls).validate_python(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        missing = [name for name in HEADER if name not in report.header]
+        if missing:
+            raise ValueError(f"header.{missing[0]}: missing")
+        return report
 
 
 def summary(cell: Cell) -> dict[str, Any]:
@@ -175,7 +218,7 @@ def summary(cell: Cell) -> dict[str, Any]:
     return plain(
         {
             "protocol": cell.protocol,
-            "pose_pair": cell.pose_pair,
+            **pair_record(cell.pose_pair),
             "fold": cell.fold,
             "template_size": cell.template_size,
             "yaw_band": cell.yaw_band,
@@ -205,21 +248,26 @@ def plain(value: Any) -> Any:
 
 
 def _flat(rates: Rates) -> dict[str, Any]:
-    points = {f"{point['target_fmr']:g}": point for point in rates.operating_points}
-    return asdict(rates) | {"fnmr_at_fmr": {target: point["fnmr"] for target, point in points.items()}}
+    return asdict(rates) | {"fnmr_at_fmr": {f"{point.target_fmr:g}": point.fnmr for point in rates.operating_points}}
 
 
-def _load_cell(stored: dict[str, Any], number: int, tables: dict[str, pd.DataFrame]) -> Cell:
-    own = {name: table[table["cell"] == number].drop(columns="cell") for name, table in tables.items()}
-    band = stored["yaw_band"] and tuple(stored["yaw_band"])
-    treatments = {name: _load_rates(rates) for name, rates in stored["treatments"].items()}
-    return Cell(**stored | {"yaw_band": band, "treatments": treatments}, tables=own)
+def _without_unknowns(record: dict[str, Any]) -> dict[str, Any]:
+    """An operating point without nulls, which stand for what an unsupported one lacks; other objects as they are."""
+    return {key: value for key, value in record.items() if value is not None} if "target_fmr" in record else record
 
 
-def _load_rates(stored: dict[str, Any]) -> Rates:
-    return Rates(
-        **stored | {"eer_span": tuple(stored["eer_span"]), "operating_points": tuple(stored["operating_points"])}
-    )
+def _read_table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Raises OSError or ValueError if it cannot be read or lacks a column."""
+    table = pd.read_parquet(file)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{file.name} has no column {missing[0]}")
+    return table
+
+
+def _part(table: pd.DataFrame, number: int) -> pd.DataFrame:
+    """The rows of one cell; there may be none."""
+    return table.loc[table["cell"] == number].drop(columns="cell")
 
 
 def _key(cell: Cell) -> tuple:
@@ -227,20 +275,34 @@ def _key(cell: Cell) -> tuple:
 
 
 def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
-    values = [_value(cell.rates(treatment), metric) for cell in (a, b)]
-    rounds = b.rounds(metric, treatment) - a.rounds(metric, treatment) if None not in values else np.array([])
+    of_a, of_b = (_value(cell.rates(treatment), metric) for cell in (a, b))
+    rounds = b.rounds(metric, treatment) - a.rounds(metric, treatment) if None not in (of_a, of_b) else np.array([])
     rounds = rounds[np.isfinite(rounds)]
-    if not len(rounds):
-        return Difference(*_key(a), metric, *values, None, None, None, False)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = (float(end) for end in np.quantile(rounds, [tail, 1 - tail]))
-    return Difference(*_key(a), metric, *values, values[1] - values[0], low, high, low > 0 or high < 0)
+    difference = low = high = None
+    if of_a is not None and of_b is not None and len(rounds):
+        tail = (1 - CONFIDENCE) / 2
+        low, high = (float(end) for end in np.quantile(rounds, [tail, 1 - tail]))
+        difference = of_b - of_a
+    return Difference(
+        protocol=a.protocol,
+        pose_pair=a.pose_pair,
+        fold=a.fold,
+        template_size=a.template_size,
+        yaw_band=a.yaw_band,
+        metric=metric,
+        a=of_a,
+        b=of_b,
+        difference=difference,
+        low=low,
+        high=high,
+        differs=low is not None and high is not None and (low > 0 or high < 0),
+    )
 
 
 def _value(rates: Rates, metric: str) -> float | None:
     if metric == "eer":
         return rates.eer
-    found = [point["fnmr"] for point in rates.operating_points if metric == metric_name(point["target_fmr"])]
+    found = [point.fnmr for point in rates.operating_points if metric == metric_name(point.target_fmr)]
     if not found:
         raise UserError(
             f"unknown metric {metric!r}: choose eer or fnmr_at_ with one of the FMR targets, e.g. fnmr_at_0.01"

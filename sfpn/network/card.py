@@ -1,48 +1,43 @@
 """The card beside every weights file: what the numbers in the file need to be used, and how good they are.
 
 A card is a JSON file with the weights' name and the ending .json. The verifier decides with its operating points, the
-app shows it, and nothing of what it holds is known to the code otherwise.
+app shows it, and nothing of what it holds is known to the code otherwise. Cards come from strangers as weights do:
+every field is checked when a card is read, and a card that does not hold what it should is refused.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sfpn.errors import UserError
+from sfpn.files import write_text
 from sfpn.photos.preprocess import Preprocess
-from sfpn.schema import POOLED, PosePair, pair_from_key, pair_key
+from sfpn.schema import POOLED, OperatingPoint, pair_from_key
 
+MAX_BYTES = 10_000_000  # of a card; ours have 80 kB
+MAX_SIZE = 1024  # px, side of a crop
+MAX_DESCRIPTOR = 65_536  # numbers of an embedding
 
-@dataclass(frozen=True)
-class OperatingPointRecord:
-    """A frozen threshold and the error rates (0-1) measured at it on other people than it was set on."""
-
-    target_fmr: float
-    threshold: float
-    set_on: str  # which comparisons the threshold was chosen on
-    measured_on: str  # which comparisons the rates below come from
-    fmr: float
-    fnmr: float
-    impostor: int
-    genuine: int
-    false_matches: int
-    false_non_matches: int
-    pose_estimated: bool = False  # the poses of the comparisons measured on are estimates, not labels
+Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class ScoreHistogram:
     """Counts (bins,) of scores in equal bins between low and high; scores outside fall into the end bins."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     low: float
     high: float
-    genuine: tuple[int, ...]
-    impostor: tuple[int, ...]
+    genuine: Annotated[tuple[Count, ...], Field(min_length=1)]
+    impostor: tuple[Count, ...]
     measured_on: str
 
     @property
@@ -51,43 +46,89 @@ class ScoreHistogram:
         return np.linspace(self.low, self.high, len(self.genuine) + 1)
 
 
+def _checked_point(point: OperatingPoint) -> OperatingPoint:
+    for name in ("target_fmr", "fmr", "fnmr"):
+        if getattr(point, name) is None or not 0 <= getattr(point, name) <= 1:
+            raise ValueError(f"{name} must be a rate of 0 to 1, not {getattr(point, name)}")
+    if point.threshold is None or not point.supported:
+        raise ValueError("threshold is missing")
+    counts = (point.genuine, point.impostor, point.false_matches, point.false_non_matches)
+    if any(count is None or count < 0 for count in counts) or not point.impostor:
+        raise ValueError("comparisons and errors must be counts, and impostor above zero")
+    return point
+
+
+def _checked_histogram(histogram: ScoreHistogram) -> ScoreHistogram:
+    if len(histogram.genuine) != len(histogram.impostor):
+        raise ValueError(
+            f"genuine and impostor need as many bins, not {len(histogram.genuine)} and {len(histogram.impostor)}"
+        )
+    if histogram.low >= histogram.high:
+        raise ValueError(f"low must be below high, not {histogram.low:g} and {histogram.high:g}")
+    return histogram
+
+
+def _checked_preprocess(preprocess: Preprocess) -> Preprocess:
+    if not 1 <= preprocess.size <= MAX_SIZE:
+        raise ValueError(f"size must be 1 to {MAX_SIZE} pixels, not {preprocess.size}")
+    if preprocess.scale <= 0 or not 0 < preprocess.crop_factor <= 100:
+        raise ValueError("scale and crop_factor must be above zero")
+    return preprocess
+
+
+def _checked_architecture(architecture: dict[str, Any]) -> dict[str, Any]:
+    size = architecture.get("descriptor_size", 1)
+    if not isinstance(architecture.get("type", ""), str) or not isinstance(architecture.get("depthwise", False), bool):
+        raise ValueError("type must be a text and depthwise true or false")
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_DESCRIPTOR:
+        raise ValueError(f"descriptor_size must be a whole number of 1 to {MAX_DESCRIPTOR}, not {size!r:.40}")
+    return architecture
+
+
+def _checked_keys(by_pair: dict[str, Any]) -> dict[str, Any]:
+    for key in by_pair:
+        if key != POOLED:
+            pair_from_key(key)
+    return by_pair
+
+
+def _checked_name(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        raise ValueError("must be printable")
+    return name
+
+
+Vector = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_DESCRIPTOR)]
+Point = Annotated[OperatingPoint, AfterValidator(_checked_point)]
+Points = Annotated[dict[str, tuple[Point, ...]], AfterValidator(_checked_keys)]
+Histogram = Annotated[ScoreHistogram, AfterValidator(_checked_histogram)]
+
+
 @dataclass(frozen=True)
 class Card:
     """See the fields; `extra` keeps what a card holds beyond them, so that saving a loaded card loses nothing."""
 
-    name: str
+    name: Annotated[str, Field(max_length=200), AfterValidator(_checked_name)]
     title: str
-    architecture: (
-        dict  # {"type": "SqueezeFacePoseNet", "depthwise": bool, "descriptor_size": int} or {"type": "onnx", ...}
-    )
-    preprocess: Preprocess
+    # {"type": "SqueezeFacePoseNet", "depthwise": bool, "descriptor_size": int} or
+    # {"type": "onnx", "descriptor_size": int, "output": name, "external_data": {file name: SHA-256}}
+    architecture: Annotated[dict[str, Any], AfterValidator(_checked_architecture)]
+    preprocess: Annotated[Preprocess, AfterValidator(_checked_preprocess)]
     licence: str
     weights_sha256: str = ""
-    parameters: int | None = None
-    descriptor_mean: tuple[float, ...] | None = None  # subtracted from every descriptor
-    pose_direction: tuple[float, ...] | None = (
-        None  # unit vector, frontal to profile; centred descriptors lose their part along it
-    )
+    parameters: Count | None = None
+    descriptor_mean: Vector | None = None  # subtracted from every descriptor
+    # unit vector, frontal to profile; centred descriptors lose their part along it
+    pose_direction: Vector | None = None
     mirror_sum: bool = False  # add the descriptor of the mirrored crop
-    training: dict = field(default_factory=dict)
-    results: list = field(default_factory=list)  # measured: {"data", "command", "pose_pair", "eer", ...}
+    training: dict[str, Any] = field(default_factory=dict)
+    results: list[dict[str, Any]] = field(default_factory=list)  # measured: {"data", "command", "pose_pair", ...}
     limits: str = ""
-    operating_points: dict[str, tuple[OperatingPointRecord, ...]] = field(
-        default_factory=dict
-    )  # by pair key or "pooled"
-    histograms: dict[str, ScoreHistogram] = field(default_factory=dict)
-    extra: dict = field(default_factory=dict)
+    operating_points: Points = field(default_factory=dict)  # by pair key or "pooled"
+    histograms: Annotated[dict[str, Histogram], AfterValidator(_checked_keys)] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
-    def points_for(self, pair: PosePair) -> tuple[str, tuple[OperatingPointRecord, ...]]:
-        """('frontal-profile' or 'pooled', its points): those of the pair, else the pooled ones, else none."""
-        key = pair_key(pair)
-        return (
-            (key, self.operating_points[key])
-            if self.operating_points.get(key)
-            else (POOLED, self.operating_points.get(POOLED, ()))
-        )
-
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Plain values, as the file holds them."""
         record = {name: getattr(self, name) for name in _PLAIN}
         record["preprocess"] = self.preprocess.to_json()
@@ -99,26 +140,51 @@ class Card:
         return record | self.extra
 
     @classmethod
-    def from_json(cls, record: dict) -> Card:
-        """Raises ValueError, TypeError or KeyError if a field is missing or malformed."""
-        known = {name: record[name] for name in _PLAIN if name in record}
-        vectors = {name: tuple(float(v) for v in record[name]) for name in _VECTORS if record.get(name) is not None}
-        points = {k: tuple(OperatingPointRecord(**p) for p in v) for k, v in record.get("operating_points", {}).items()}
-        histograms = {
-            k: ScoreHistogram(**v | {"genuine": tuple(v["genuine"]), "impostor": tuple(v["impostor"])})
-            for k, v in record.get("histograms", {}).items()
-        }
-        for key in [*points, *histograms]:
-            if key != POOLED:
-                pair_from_key(key)
-        return cls(
-            **known,
-            preprocess=Preprocess.from_json(record["preprocess"]),
-            **vectors,
-            operating_points=points,
-            histograms=histograms,
-            extra={k: v for k, v in record.items() if k not in {*_PLAIN, *_STRUCTURED}},
-        )
+    def from_json(cls, record: Any) -> Card:
+        """The card of a record as `to_json` gives it.
+
+        Raises ValueError, which names the field, if one is missing or does not hold what it should.
+        """
+        if not isinstance(record, dict):
+            raise ValueError("it is not a JSON object")
+        known = {each.name for each in fields(cls)} - {"extra"}
+        held = {name: value for name, value in record.items() if name in known}
+        _check_fields("preprocess", held.get("preprocess"), Preprocess, ("geometry", "size", "mean", "scale"))
+        points = held.get("operating_points")
+        for key, listed in points.items() if isinstance(points, dict) else ():
+            for point in listed if isinstance(listed, list) else ():
+                _check_fields(f"operating_points.{key:.60}", point, OperatingPoint, ("target_fmr", "threshold"))
+        extra = {name: value for name, value in record.items() if name not in known}
+        text = json.dumps(held | {"extra": extra}, allow_nan=False)
+        try:
+            return _reader().validate_json(text, strict=True)
+        except ValidationError as error:
+            raise ValueError(_in_words(error)) from error
+
+
+@functools.cache
+def _reader() -> TypeAdapter[Card]:
+    return TypeAdapter(Card)
+
+
+def _check_fields(where: str, record: Any, kind: type, needed: tuple[str, ...]) -> None:
+    """Raise ValueError for an unknown field, and for a missing one whose default would be this project's own habit."""
+    if not isinstance(record, dict):
+        return  # said better by the reader
+    if unknown := sorted(set(record) - {each.name for each in fields(kind)}):
+        raise ValueError(f"{where} has a field {unknown[0]!r:.60}, which is not known")
+    if missing := [name for name in needed if name not in record]:
+        raise ValueError(f"{where}.{missing[0]} is missing")
+
+
+def _in_words(error: ValidationError) -> str:
+    """'operating_points.pooled.0.threshold should be a valid number, not a text'."""
+    first, *others = error.errors(include_url=False)
+    where = ".".join(str(part)[:60] for part in first["loc"]) or "it"
+    what = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    missing = first["type"] in ("missing", "missing_argument")
+    words = f"{where} is missing" if missing else f"{where}: {what[:1].lower()}{what[1:]}"
+    return " ".join(words.split())[:300] + (f", and {len(others)} more" if others else "")
 
 
 _PLAIN = (
@@ -134,7 +200,6 @@ _PLAIN = (
     "limits",
 )
 _VECTORS = ("descriptor_mean", "pose_direction")  # of the descriptor's size, or null
-_STRUCTURED = ("preprocess", *_VECTORS, "operating_points", "histograms")
 
 
 def card_path(weights: Path) -> Path:
@@ -147,16 +212,18 @@ def load_card(weights: Path) -> Card:
     path = card_path(weights)
     if not path.is_file():
         raise UserError(
-            f"{weights.name}: its card {path.name} is missing beside it; weights cannot be used without one"
+            f"{weights}: its card {path.name} is missing beside it, and weights cannot be used without one; "
+            f"make it with: python -m sfpn make-card {weights}"
         )
     try:
-        return Card.from_json(json.loads(path.read_text()))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: not a valid card ({error}); restore it or make the weights again") from error
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES / 1e6:.0f} MB")
+        return Card.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, OSError, RecursionError) as error:
+        why = str(error) if not isinstance(error, RecursionError) else "it is nested too deeply"
+        raise UserError(f"{path}: not a valid card ({why}); restore it or make the weights again") from error
 
 
 def save_card(card: Card, weights: Path) -> None:
-    """Write the card beside its weights, whole or not at all."""
-    temporary = card_path(weights).with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(card.to_json(), indent=1) + "\n")
-    os.replace(temporary, card_path(weights))
+    """Write the card beside its weights, whole or not at all. Raises ValueError for a number that is not finite."""
+    write_text(json.dumps(card.to_json(), indent=1, allow_nan=False) + "\n", card_path(weights))

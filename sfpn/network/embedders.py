@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from sfpn.errors import UserError
-from sfpn.network import checkpoint
+from sfpn.network import checkpoint, hub
 from sfpn.network.card import Card
+from sfpn.network.onnx_model import OnnxModel, external_files
 from sfpn.photos.preprocess import Preprocess
 
 BATCH = 16  # crops at once; small, because the maps then stay in the processor's cache
@@ -47,11 +48,13 @@ class _CardEmbedder(ABC):
         return self.card.preprocess
 
     def embed(self, crops: list[Image.Image]) -> np.ndarray:
-        """(B, D) float32, centred as the card says, not normalised."""
+        """(B, D) float32, centred as the card says, not normalised. Raises UserError as `check_embeddings` does."""
         if not crops:
             raise ValueError("embed needs at least one crop")
         inputs = self.preprocess.tensor(crops)
-        return np.concatenate([self._embed_batch(batch) for batch in inputs.split(BATCH)])
+        embeddings = np.concatenate([self._embed_batch(batch) for batch in inputs.split(BATCH)])
+        check_embeddings(self.name, embeddings)
+        return embeddings
 
     def _embed_batch(self, batch: torch.Tensor) -> np.ndarray:
         descriptors = self._forward(batch)
@@ -76,7 +79,7 @@ class SFPNEmbedder(_CardEmbedder):
     def __init__(self, name_or_path: str | Path, *, bf16: bool = False) -> None:
         model, card = checkpoint.load(name_or_path)
         super().__init__(card.name, card)
-        self._model = model.to(memory_format=torch.channels_last)
+        self._model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs)
         self._bf16, self.precision = bf16, "bfloat16" if bf16 else "float32"
 
     @torch.inference_mode()
@@ -86,26 +89,45 @@ class SFPNEmbedder(_CardEmbedder):
 
 
 class OnnxEmbedder(_CardEmbedder):
-    """Any ONNX file with a card: one input (B, 3, size, size), one output (B, D)."""
+    """Any ONNX file with a card; see sfpn.network.onnx_model for what is understood."""
 
-    def __init__(self, path: str | Path) -> None:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            raise UserError(f"{path}: ONNX files need ONNX Runtime; run: pip install onnxruntime") from error
-        path = checkpoint.resolve(path)
-        card = checkpoint.load_checked_card(path)
+    def __init__(self, name_or_path: str | Path) -> None:
+        path = checkpoint.resolve(name_or_path)
+        card, encoded = checkpoint.read_checked(path)
         super().__init__(card.name, card)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf) as error:
-            raise UserError(f"{path}: not a readable ONNX model ({error}); export it again") from error
-        self._input = self._session.get_inputs()[0].name
+        self._model = open_onnx(path, card, encoded)
+        _check_integer_input(path, card, self._model)
+        checkpoint.check_vectors(card, self._model.descriptor_size, path)
 
     def _forward(self, batch: torch.Tensor) -> np.ndarray:
-        return self._session.run(None, {self._input: np.ascontiguousarray(batch.numpy())})[0].astype(np.float32)
+        return self._model.run(batch.numpy())
+
+
+def open_onnx(path: Path, card: Card, encoded: bytes) -> OnnxModel:
+    """The network of an ONNX file, used as its card says. Raises UserError if the two do not fit."""
+    hub.external_names(card.architecture)
+    output = card.architecture.get("output")
+    if output is not None and not isinstance(output, str):
+        raise UserError(f"{path}: its card's architecture.output must be the name of an output")
+    return OnnxModel(
+        path,
+        encoded,
+        size=card.preprocess.size,
+        descriptor_size=card.architecture.get("descriptor_size"),
+        output=output,
+        external=external_files(path, encoded, card.architecture.get("external_data", {})),
+        threads=torch.get_num_threads(),
+    )
+
+
+def _check_integer_input(path: Path, card: Card, model: OnnxModel) -> None:
+    """Whole numbers cannot hold what a mean or a scale makes of pixels."""
+    preprocess = card.preprocess
+    if model.input.is_whole and (any(preprocess.mean) or preprocess.scale != 1):
+        raise UserError(
+            f"{path}: takes pixels as they are (uint8), but its card subtracts {list(preprocess.mean)} and divides by "
+            f"{preprocess.scale:g}; write mean 0 and scale 1 into the card"
+        )
 
 
 class InceptionEmbedder(_CardEmbedder):
@@ -130,7 +152,8 @@ class InceptionEmbedder(_CardEmbedder):
             self._model = InceptionResnetV1(pretrained=pretrained).eval()
         except OSError as error:
             raise UserError(
-                f"inception-{pretrained}: its weights could not be downloaded ({error}); connect to a network and try again"
+                f"inception-{pretrained}: its weights could not be downloaded ({error}); "
+                "connect to a network and try again"
             ) from error
 
     @torch.inference_mode()
@@ -138,16 +161,39 @@ class InceptionEmbedder(_CardEmbedder):
         return self._model(batch).numpy()
 
 
-def load_embedder(name_or_path: str | Path, *, bf16: bool = False) -> Embedder:
-    """A bundled name ('base'), a path (.safetensors or .onnx, card beside it), or 'inception-vggface2'.
+def check_embeddings(model: str, embeddings: np.ndarray) -> None:
+    """Raise UserError unless all embeddings (B, D) have a finite length above zero, as a cosine needs."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(embeddings, axis=-1)
+    if not np.isfinite(lengths).all():
+        raise UserError(
+            f"model {model}: its embeddings hold NaN or infinity or are too long for a number, which cannot be "
+            "compared; its weights or the mean and scale in its card are wrong"
+        )
+    if not lengths.all():
+        raise UserError(
+            f"model {model}: gives an embedding of zeros, which is like nothing; "
+            "its weights or the mean and scale in its card are wrong"
+        )
 
-    Raises UserError if it cannot be loaded.
+
+def load_embedder(name_or_path: str | Path, *, bf16: bool = False) -> Embedder:
+    """A model to embed faces with, by name.
+
+    name_or_path: a bundled name ('base', 'depthwise'), a path (.safetensors or .onnx, card beside it), a folder that
+    `SFPN.save_pretrained` wrote, 'user/repo' or 'user/repo@revision' of the Hugging Face Hub (downloaded once), or
+    'inception-vggface2'. bf16: arithmetic in bfloat16, of a SqueezeFacePoseNet only. Raises UserError if it cannot be
+    loaded.
+
+    >>> from PIL import Image
+    >>> embedder = load_embedder("base")
+    >>> embedder.embed([Image.new("RGB", (113, 113), "teal")]).shape
+    (1, 1000)
     """
     name = str(name_or_path)
     if name.startswith("inception-"):
         if name.removeprefix("inception-") not in ("vggface2", "casia-webface"):
             raise UserError(f"{name}: known are inception-vggface2 and inception-casia-webface")
         return InceptionEmbedder(name.removeprefix("inception-"))
-    if name.endswith(".onnx"):
-        return OnnxEmbedder(name)
-    return SFPNEmbedder(name, bf16=bf16)
+    path = checkpoint.resolve(name_or_path)
+    return OnnxEmbedder(path) if path.suffix == ".onnx" else SFPNEmbedder(path, bf16=bf16)

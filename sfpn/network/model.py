@@ -20,11 +20,18 @@ Platforms", arXiv 2007.08566. The layers are those of the authors' published fil
 
 from __future__ import annotations
 
+import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+if TYPE_CHECKING:
+    from sfpn.network.card import Card
 
 INPUT_SIZE = 113
 
@@ -41,7 +48,7 @@ class SFPNConfig:
 
 def conv_relu(in_channels: int, out_channels: int, size: int, config: SFPNConfig, groups: int = 1) -> nn.Sequential:
     """Convolution that keeps height and width, [batch normalisation,] ReLU."""
-    layers = OrderedDict(
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv=nn.Conv2d(in_channels, out_channels, size, padding=size // 2, groups=groups, bias=not config.batch_norm)
     )
     if config.batch_norm:
@@ -65,7 +72,17 @@ class Fire(nn.Module):
 
 
 class SFPN(nn.Module):
-    """SqueezeFacePoseNet: (B, 3, 113, 113) RGB 0-255 less the channel means -> (B, descriptor_size), all >= 0."""
+    """SqueezeFacePoseNet: (B, 3, 113, 113) RGB 0-255 less the channel means -> (B, descriptor_size), all >= 0.
+
+    `card` is the card of the weights where they came from a file or the Hub, else None.
+
+    >>> import torch
+    >>> model = SFPN.from_pretrained("base")
+    >>> model(torch.zeros(2, 3, 113, 113)).shape
+    torch.Size([2, 1000])
+    """
+
+    card: Card | None = None
 
     def __init__(self, config: SFPNConfig = SFPNConfig()) -> None:  # noqa: B008 (frozen)
         super().__init__()
@@ -92,6 +109,50 @@ class SFPN(nn.Module):
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
         return self.layers(faces).mean(dim=(2, 3))
 
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path) -> SFPN:
+        """The network of a bundled name ('base'), a weights file or folder, or a Hub id ('user/repo[@revision]').
+
+        In evaluation mode, float32, with its card as `card`. Raises UserError if it cannot be loaded.
+        """
+        from sfpn.network import checkpoint
+
+        return checkpoint.load(name_or_path)[0]
+
+    def save_pretrained(self, folder: str | Path, card: Card | None = None) -> Path:
+        """Write model.safetensors, its card model.json and a README.md into a folder; returns the weights file.
+
+        card: by default that of the weights loaded; without its thresholds and rates if the weights have changed since,
+        because those were measured with the old ones. Batch normalisation is folded away. Raises ValueError for a
+        network without a card.
+        """
+        from sfpn.network import pretrained
+
+        return pretrained.save(self, Path(folder), card or self.card, measured_with_these=card is not None)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        card: Card | None = None,
+        private: bool | None = None,
+        revision: str | None = None,
+        commit_message: str = "Upload weights and card",
+        token: str | None = None,
+    ) -> str:
+        """Upload what `save_pretrained` writes to 'user/repo' in one commit; returns the commit's address.
+
+        private: of a repository that is made (None: as the account's settings say). token: None takes the one of
+        `hf auth login`. Raises UserError if the Hub cannot be reached or does not allow it.
+        """
+        from sfpn.network import hub
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, card)
+            return hub.upload(
+                Path(folder), repo_id, private=private, revision=revision, message=commit_message, token=token
+            )
+
     def maps(self, faces: torch.Tensor, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
         """The outputs (B, C, H, W) of the named layers, for distillation; stops at the last one asked for."""
         found: dict[str, torch.Tensor] = {}
@@ -115,15 +176,17 @@ def fold_batch_norm(model: SFPN) -> SFPN:
     gamma * (conv(x) - mean) / sqrt(var + eps) + beta is again a convolution (Jacob et al., arXiv 1712.05877, eq. 14).
     """
     folded = SFPN(SFPNConfig(model.config.depthwise, False, model.config.descriptor_size, model.config.dropout))
-    targets = dict(folded.named_modules())
     for name, module in model.named_modules():
         if not isinstance(module, nn.Conv2d):
             continue
-        norm = model.get_submodule(name.removesuffix("conv") + "norm") if model.config.batch_norm else None
-        weight, bias = module.weight.detach(), None if module.bias is None else module.bias.detach()
-        if norm is not None:
-            scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-            weight, bias = weight * scale[:, None, None, None], norm.bias.detach() - norm.running_mean * scale
-        targets[name].weight.data.copy_(weight)
-        targets[name].bias.data.copy_(bias)
+        weight, bias = module.weight, module.bias
+        if model.config.batch_norm:
+            norm = model.get_submodule(name.removesuffix("conv") + "norm")
+            assert isinstance(norm, nn.BatchNorm2d)
+            mean, variance = norm.running_mean, norm.running_var
+            assert mean is not None and variance is not None
+            weight, bias = fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, norm.weight, norm.bias)
+        target = folded.get_submodule(name)
+        assert bias is not None  # a convolution without normalisation has one, and folding makes one
+        target.load_state_dict({"weight": weight.detach(), "bias": bias.detach()})
     return folded.eval()

@@ -1,23 +1,18 @@
-"""Reads the authors' published MATLAB files (layer graphs) into our network, and fetches them on request.
-
-python -m sfpn import-published FILE.mat --out X.safetensors
-python -m sfpn import-published --download depthwise --out X.safetensors
-"""
+"""Reads the authors' published MATLAB files (layer graphs) into our network, and fetches them on request."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
-import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.network import checkpoint
 from sfpn.network.card import Card
 from sfpn.network.model import SFPN, SFPNConfig
@@ -35,7 +30,10 @@ FILES = {  # name -> (file in the repository, SHA-256 where known)
 
 
 def read_published(path: Path) -> SFPN:
-    """The published network in evaluation mode. Raises UserError if the file is not one of the published layer graphs."""
+    """The published network in evaluation mode.
+
+    Raises UserError if the file is not one of the published layer graphs.
+    """
     layers = _read_layers(path)
     depthwise = any("groupedconv" in name for name in layers)
     model = SFPN(SFPNConfig(depthwise=depthwise))
@@ -47,8 +45,8 @@ def read_published(path: Path) -> SFPN:
         weight, bias = (torch.from_numpy(array) for array in by_our_name[name])
         if weight.shape != module.weight.shape:
             raise UserError(f"{path}: layer {name} has shape {tuple(weight.shape)}, not {tuple(module.weight.shape)}")
-        module.weight.data.copy_(weight)
-        module.bias.data.copy_(bias)
+        module.weight = torch.nn.Parameter(weight)
+        module.bias = torch.nn.Parameter(bias)
     return model.eval()
 
 
@@ -67,7 +65,8 @@ def _read_layers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the path of a published .mat file, or use --download")
     try:
-        graph = matio.load_from_mat(str(path))["lgraph_1"].properties["any"][0, 0]
+        graph: Any = matio.load_from_mat(str(path))["lgraph_1"]
+        graph = graph.properties["any"][0, 0]
         layers = [layer.properties["any"][0, 0] for layer in graph["Layers"].ravel()]
     except (MatReadError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, EOFError) as error:
         raise UserError(
@@ -85,7 +84,10 @@ def _value(layer: np.void, field: str) -> np.ndarray:
 
 
 def _to_torch(weight: np.ndarray) -> np.ndarray:
-    """(H, W, in, out) -> (out, in, H, W); grouped (H, W, in per group, out per group, groups) -> (groups * out, in, H, W)."""
+    """(H, W, in, out) -> (out, in, H, W).
+
+    Grouped: (H, W, in per group, out per group, groups) -> (groups * out, in, H, W).
+    """
     if weight.ndim == 5:
         height, width, channels, filters, groups = weight.shape
         return np.ascontiguousarray(weight.transpose(4, 3, 2, 0, 1).reshape(groups * filters, channels, height, width))
@@ -111,50 +113,25 @@ def published_card(name: str, source: str) -> Card:
 
 
 def fetch(name: str, cache: Path) -> Path:
-    """The authors' file from their repository, kept in `cache`. Raises UserError without a network or for a wrong hash."""
+    """The authors' file from their repository, kept in `cache`.
+
+    Raises UserError without a network or for a wrong hash.
+    """
     file_name, sha256 = FILES[name]
     target = cache / file_name
     if not target.is_file():
         url = f"https://raw.githubusercontent.com/{REPOSITORY}/main/{file_name}"
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".part")
         try:
-            with urllib.request.urlopen(url, timeout=30) as response, partial.open("wb") as file:
-                shutil.copyfileobj(response, file)
-        except (urllib.error.URLError, TimeoutError, OSError) as error:
-            partial.unlink(missing_ok=True)
+            with whole_file(target) as partial, urllib.request.urlopen(url, timeout=30) as response:
+                with partial.open("wb") as file:
+                    shutil.copyfileobj(response, file)
+        except OSError as error:  # URLError and TimeoutError are too
             raise UserError(
-                f"{file_name} could not be fetched from {REPOSITORY} ({error}); connect to a network or give the file's path"
+                f"{file_name} could not be fetched from {REPOSITORY} ({error}); "
+                "connect to a network or give the file's path"
             ) from error
-        os.replace(partial, target)
     if sha256 and checkpoint.file_sha256(target) != sha256:
         raise UserError(
             f"{target}: SHA-256 is not {sha256}; the file is damaged or was replaced: delete it and try again"
         )
     return target
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn import-published`."""
-    parser.add_argument("file", nargs="?", type=Path, help="a published .mat file")
-    parser.add_argument("--download", choices=FILES, help="fetch the authors' file instead of giving one")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "sfpn", help="where downloads are kept")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="X.safetensors", help="weights to write; the card goes beside them"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write weights and card of a published file; 0 when done. Raises UserError."""
-    if (args.file is None) == (args.download is None):
-        raise UserError("give either the path of a published .mat file or --download base|depthwise")
-    if args.out.suffix != ".safetensors":
-        raise UserError(f"--out {args.out}: the name must end in .safetensors")
-    path = fetch(args.download, args.cache) if args.download else args.file
-    model = read_published(path)
-    name = "depthwise" if model.config.depthwise else "base"
-    card = checkpoint.save(model, published_card(name, f"{REPOSITORY}: {path.name}"), args.out)
-    print(f"{args.out}: {card.parameters} parameters, card beside it")
-    if card.descriptor_mean is None:
-        print("no descriptor mean is known for it; measure one with: python -m sfpn calibrate ... --mean-from DATASET")
-    return 0

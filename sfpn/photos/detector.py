@@ -19,7 +19,7 @@ from sfpn.schema import pose_from_yaw
 
 PAD_FRACTION = 0.4  # of the longer side (of twice the shorter one at most), on every side
 WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
-LARGE_PHOTO = 1280  # px, longer side: from here on, portraits are searched in half the pixels
+LARGE_PHOTO = 1920  # px, longer side: from here on, portraits are searched in half the pixels
 LARGE_WORKING_SIZE = 640  # px; finds the same faces there as WORKING_SIZE, in half the time
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
 PYRAMID_FACTOR = 0.709  # MTCNN's own; not imported from mtcnn.py, which loads torch
@@ -90,7 +90,14 @@ def detector_name() -> str:
 
 
 class FaceDetector:
-    """Finds all faces of a photo. Calls from several threads wait for each other; one per process is enough."""
+    """Finds all faces of a photo. Calls from several threads wait for each other; one per process is enough.
+
+    >>> from sfpn import FaceDataset
+    >>> [picture] = FaceDataset.open("demo/assets/synthetic").pictures({"syn-0000-profile-00"})
+    >>> [face] = FaceDetector().detect(picture.decode())
+    >>> face.pose, face.confidence > 0.9
+    ('profile', True)
+    """
 
     def __init__(self, *, small_faces: bool = True) -> None:
         """small_faces: also search below portrait size (group photos). Datasets of portraits are faster without."""

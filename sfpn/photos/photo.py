@@ -88,7 +88,11 @@ class EncodedPhoto:
 
 
 def load_photo(path: str | Path) -> Photo:
-    """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large."""
+    """Read a picture file; see decode_photo. Raises UserError, also if it is missing or too large.
+
+    >>> load_photo("demo/assets/synthetic/sheet-yaw.webp").image.mode
+    'RGB'
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; check the path")

@@ -24,36 +24,36 @@ REFERENCE_LANDMARKS_112 = np.array(
 )
 GEOMETRIES = ("box", "five_point")
 PADDINGS = ("edge", "black")
+CHANNELS = ("RGB", "BGR")
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a face becomes network input: (pixels RGB 0-255 - mean) / scale."""
+    """How a face becomes network input: (pixels RGB 0-255 - mean) / scale, the channels in the order of `channels`."""
 
-    geometry: str = (
-        "box"  # box: square around the face box; five_point: similarity transform to the reference landmarks
-    )
+    # box: square around the face box; five_point: similarity transform to the reference landmarks
+    geometry: str = "box"
     size: int = 113  # px, side of the crop
     crop_factor: float = 1.35  # box geometry: side of the square over the shorter side of the face box
     padding: str = "edge"  # beyond the photo's border: repeat the edge, or black
     mean: tuple[float, float, float] = (131.0912, 103.8827, 91.4953)
     scale: float = 1.0
+    channels: str = "RGB"  # order in which the network gets them; `mean` is in the order RGB whatever this says
 
     def __post_init__(self) -> None:
-        if self.geometry not in GEOMETRIES or self.padding not in PADDINGS or self.size < 1 or not self.scale:
+        known = self.geometry in GEOMETRIES and self.padding in PADDINGS and self.channels in CHANNELS
+        if not known or self.size < 1 or not self.scale:
             raise ValueError(f"not a preprocessing this project knows: {self}")
 
     def to_json(self) -> dict:
-        return asdict(self) | {"mean": list(self.mean), "channels": "RGB"}
+        return asdict(self) | {"mean": list(self.mean)}
 
     @classmethod
     def from_json(cls, record: dict) -> Preprocess:
         """Inverse of to_json. Raises ValueError for unknown fields or values."""
-        record: dict[str, Any] = dict(record)
-        if record.pop("channels", "RGB") != "RGB":
-            raise ValueError("channels must be RGB")
         try:
-            return cls(**record | {"mean": tuple(float(v) for v in record["mean"])})
+            values: dict[str, Any] = record | {"mean": tuple(float(v) for v in record["mean"])}
+            return cls(**values)
         except (KeyError, TypeError) as error:
             raise ValueError(f"incomplete preprocessing: {error}") from error
 
@@ -73,6 +73,7 @@ class Preprocess:
                 raise ValueError(f"a crop must be {self.size}x{self.size}, got {crop.size}")
         pixels = np.stack([np.asarray(crop.convert("RGB"), np.float32) for crop in crops])
         pixels = (pixels - np.array(self.mean, np.float32)) / np.float32(self.scale)
+        pixels = pixels[..., ::-1].copy() if self.channels == "BGR" else pixels
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
 
 

@@ -1,1 +1,4 @@
-"""Training: runs that stop and continue, the losses they minimise, and the crops they see. Started by python -m sfpn train."""
+"""Training: runs that stop and continue, the losses they minimise, and the crops they see.
+
+Started by python -m sfpn train.
+"""

@@ -30,7 +30,7 @@ class Augmentation:
 def random_views(
     crops: torch.Tensor, size: int, coverage: float, augmentation: Augmentation, generator: torch.Generator
 ) -> torch.Tensor:
-    """Views (B, 3, size, size), float 0-255, of crops (B, 3, S, S) uint8; a plain view covers `coverage` of a crop's side.
+    """Views (B, 3, size, size), float 0-255, of crops (B, 3, S, S) uint8; plain ones cover `coverage` of a crop's side.
 
     The generator is the processor's: the same views whatever device the crops are on.
     """

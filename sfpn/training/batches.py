@@ -1,4 +1,4 @@
-"""Which crops a training step sees and how: everything follows from (seed, step), so a stopped run continues exactly."""
+"""Which crops a training step sees and how: all follows from (seed, step), so a stopped run continues exactly."""
 
 from __future__ import annotations
 

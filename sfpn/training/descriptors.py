@@ -1,4 +1,4 @@
-"""Descriptors of faces in the making: with gradients where asked, and of undisturbed faces."""
+"""Descriptors of faces in training: with gradients where asked, and of undisturbed faces."""
 
 from __future__ import annotations
 

@@ -1,21 +1,21 @@
-"""The end of a run: batch normalisation folded, descriptor mean, operating points, results and card, none of it by hand."""
+"""The end of a run: batch normalisation folded, descriptor mean, operating points, results and card, all by itself."""
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sfpn.data.selection import Selection
-from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.calibrate import CellScores, calibrate_mean, calibrate_points
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, save_card
 from sfpn.network.model import SFPN, fold_batch_norm
+from sfpn.schema import pair_record
 
 LIMITS = (
-    "Thresholds are measured on press photos of celebrities; expect other error rates on children, low resolution, masks, "
+    "Thresholds are measured on press photos of celebrities; "
+    "expect other error rates on children, low resolution, masks, "
     "heavy occlusion and other cameras. Not for identifying people, not for decisions about them."
 )
 
@@ -29,30 +29,19 @@ class Measuring:
     set_on: tuple[Selection, ...] = ()  # thresholds
     measure_on: tuple[Selection, ...] = ()  # error rates at these thresholds, and EER
 
-    @classmethod
-    def parse(cls, args: argparse.Namespace) -> Measuring:
-        """From the options of `add_measuring_arguments`. Raises UserError if a set cannot be read or one side is missing."""
-        if bool(args.set_on) != bool(args.measure_on):
-            raise UserError("--set-on and --measure-on go together: thresholds of some people, error rates of others")
-        mean_from = Selection.parse(args.mean_from) if args.mean_from else None
-        return cls(
-            mean_from,
-            args.remove_pose_direction,
-            *(tuple(map(Selection.parse, some or ())) for some in (args.set_on, args.measure_on)),
-        )
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sitting of a run ended: after which step, and with which weights (None: stopped, the run can go on)."""
+
+    step: int
+    weights: Path | None
+    main: bool = True  # among several processes, the one that writes
 
 
-def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options by which a run measures its own weights when it ends."""
-    group = parser.add_argument_group("the end of the run", "what its card will hold beside the weights")
-    group.add_argument("--mean-from", metavar="DIR[:SPLIT]", help="measure the descriptor mean here")
-    group.add_argument(
-        "--remove-pose-direction",
-        action="store_true",
-        help="with --mean-from: also remove how descriptors move from frontal to profile",
-    )
-    group.add_argument("--set-on", nargs="+", metavar="DIR[:SPLIT]", help="set the thresholds on these people")
-    group.add_argument("--measure-on", nargs="+", metavar="DIR[:SPLIT]", help="measure the error rates on these people")
+def variant(depthwise: bool) -> tuple[str, str]:
+    """The short name of a network's variant, and its words in a card's title."""
+    return ("depthwise", "3x3 expands grouped by channel (depth-wise variant)") if depthwise else ("base", "base")
 
 
 def finish_run(network: SFPN, card: Card, path: Path, measuring: Measuring) -> Card:
@@ -66,16 +55,16 @@ def finish_run(network: SFPN, card: Card, path: Path, measuring: Measuring) -> C
     if measuring.set_on:
         measured = calibrate_points(path, list(measuring.set_on), list(measuring.measure_on))
         card = checkpoint.load_checked_card(path)
-        save_card(replace(card, results=[_result(pair, cell) for pair, cell in measured.items()]), path)
+        save_card(replace(card, results=[_result(key, cell) for key, cell in measured.items()]), path)
     return checkpoint.load_checked_card(path)
 
 
-def _result(pose_pair: str, cell: CellScores) -> dict:
+def _result(key: str, cell: CellScores) -> dict:
     """What the card keeps of one pose pair: all comparisons of faces that were found."""
     return {
         "data": cell.source,
         "protocol": "all-pairs, undetected faces left out",
-        "pose_pair": pose_pair,
+        **pair_record(key),
         "template_size": 1,
         "genuine": cell.genuine.total,
         "impostor": cell.impostor.total,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sfpn.errors import UserError
+from sfpn.files import write_text
 
 LOG_FILE = "log.jsonl"
 NOT_LOSSES = ("images", "learning_rate")
@@ -14,7 +17,10 @@ NOT_LOSSES = ("images", "learning_rate")
 
 @dataclass
 class Meter:
-    """Means of a step's losses since the last log line. Part of the checkpoint, so that no line depends on interruptions."""
+    """Means of a step's losses since the last log line.
+
+    Part of the checkpoint, so that no line depends on interruptions.
+    """
 
     steps: int = 0
     images: float = 0.0
@@ -59,16 +65,17 @@ class Log:
         self.path, self.main = folder / LOG_FILE, main
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of steps that a killed run had done after its last checkpoint: they are about to be done again."""
+        """Drop the lines of steps that a killed run had done after its last checkpoint: they will be done again."""
         if not self.main or not self.path.is_file():
             return
         kept = [line for line in self.path.read_text().splitlines(keepends=True) if _step_of(line) <= step]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(kept))
-        os.replace(temporary, self.path)
+        write_text("".join(kept), self.path)
 
     def add(self, step: int, meter: Meter, validated: dict) -> str:
-        """Append a line: the step, the mean losses since the last line, and what the validation found. Returns the line."""
+        """Append a line: the step, the mean losses since the last line, and what the validation found.
+
+        Returns the line.
+        """
         record = {"step": step} | ({} if meter.learning_rate is None else {"learning_rate": meter.learning_rate})
         record |= meter.means() | validated
         if meter.images:
@@ -81,16 +88,23 @@ class Log:
 
 
 def read_log(folder: Path) -> list[dict]:
-    """The lines of a run's log, oldest first; empty if there is none."""
+    """The lines of a run's log, oldest first; empty if there is none. Raises UserError for a line that is none."""
     path = folder / LOG_FILE
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        if not math.isfinite(_step_of(line)):
+            raise UserError(
+                f"{path}: line {number} is not a line of a log (cut off when the machine went down?); "
+                "continue the run, which drops it, or delete the line"
+            )
+    return [json.loads(line) for line in lines]
 
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError):  # half a line: the machine went down while it was written
-        return float("inf")
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):  # half a line: the machine went down while it was written
+        return math.inf
 
 
 class Progress:

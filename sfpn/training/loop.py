@@ -10,7 +10,6 @@ killed goes on from its last checkpoint as if nothing had happened; even its log
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Protocol
 import torch
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.training.log import Log, Meter, Progress
 from sfpn.training.signals import StopSignals
 
@@ -34,14 +34,19 @@ TAKES_LESS_MEMORY = "lower the batch size"
 class Settings(Protocol):
     """What the loop reads of a run's frozen settings."""
 
-    steps: int  # the run ends here at the latest
+    @property
+    def steps(self) -> int:
+        """The run ends here at the latest."""
+        ...
 
 
 class Trainable(Protocol):
     """What `drive` trains."""
 
     step: int  # optimizer steps done
-    config: Settings
+
+    @property
+    def config(self) -> Settings: ...
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; its losses by name. `images` (seen) and `learning_rate` beside them are shown as such.
@@ -79,7 +84,8 @@ class Loop:
 def drive(run: Trainable, loop: Loop) -> bool:
     """Train to the end (True) or until SIGTERM or Ctrl-C (False); either way the checkpoint is up to date.
 
-    Raises UserError when a loss is not finite, memory runs out, a decoding process dies, or the folder holds another run.
+    Raises UserError when a loss is not finite, memory runs out, a decoding process dies, or the folder holds another
+    run.
     """
     loop.folder.mkdir(parents=True, exist_ok=True)
     meter, ended = _resume(run, loop)
@@ -110,6 +116,11 @@ def check_finite(losses: dict[str, float], step: int, learning_rate: float) -> N
         raise FloatingPointError(f"step {step}, learning rate {learning_rate:g}: loss {', '.join(bad)}")
 
 
+def weighted_sum(losses: dict[str, torch.Tensor], weights: dict[str, float]) -> torch.Tensor:
+    """() what a step minimises: the losses (each ()) times their weights, where not given 1."""
+    return torch.stack([weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
+
+
 def check_same_settings(before: dict, now: dict, changeable: tuple[str, ...]) -> None:
     """Raises UserError if a checkpoint was made with other settings than now, apart from the changeable ones."""
     different = [name for name, value in now.items() if name not in changeable and before.get(name) != value]
@@ -117,16 +128,6 @@ def check_same_settings(before: dict, now: dict, changeable: tuple[str, ...]) ->
         raise UserError(
             f"the checkpoint was made with other settings ({', '.join(different)}); use them, or a new --out folder"
         )
-
-
-def save_atomically(state: dict, path: Path) -> None:
-    """Write a checkpoint under a temporary name, then rename: an interrupted run never leaves half a file."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def load_state(folder: Path) -> dict | None:
@@ -164,7 +165,8 @@ def _resume(run: Trainable, loop: Loop) -> tuple[Meter, bool]:
 
 def _save(run: Trainable, meter: Meter, ended: bool, loop: Loop) -> None:
     if loop.main:
-        save_atomically({"run": run.state(), "meter": meter.state(), "ended": ended}, loop.folder / CHECKPOINT_FILE)
+        with whole_file(loop.folder / CHECKPOINT_FILE) as temporary:  # an interrupted run never leaves half a file
+            torch.save({"run": run.state(), "meter": meter.state(), "ended": ended}, temporary)
 
 
 @contextmanager

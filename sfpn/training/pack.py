@@ -7,10 +7,8 @@ datasets the crops come from.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +16,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from sfpn.data.dataset import CANNOT_BE_READ, one_line
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
+from sfpn.files import whole_folder
 from sfpn.photos.preprocess import Preprocess
 
 SIZE = 160  # px; a plain 113 px view then has nearly one pixel of the pack for each of its own
@@ -41,7 +41,7 @@ class Pack:
         return len(self.row_ids)
 
 
-def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selection] = ()) -> int:
+def write_pack(selections: list[Selection], folder: Path, unlabelled: Sequence[Selection] = ()) -> int:
     """Crop every face of the selections into a new pack; returns how many rows had no face and were left out.
 
     unlabelled: more selections, whose column identity does not say who is who.
@@ -55,21 +55,18 @@ def write_pack(selections: list[Selection], folder: Path, unlabelled: list[Selec
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
         raise UserError("none of these rows has a face; build the dataset with detection")
-    building = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    shape = (len(rows), SIZE, SIZE, 3)
-    crops = np.lib.format.open_memmap(building / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
-    position = 0
-    for (selection, _), table in zip(labelled, tables, strict=True):
-        for picture in selection.dataset.pictures(set(table["row_id"])):
-            crops[position] = np.asarray(preprocess.crop(picture.decode(), picture.face))
-            position += 1
-    crops.flush()
-    rows.to_parquet(building / "rows.parquet", index=False)
-    datasets = [_described(*pair, len(table)) for pair, table in zip(labelled, tables, strict=True)]
-    (building / "pack.json").write_text(json.dumps({"datasets": datasets}, indent=1))
-    os.replace(building, folder)
+    with whole_folder(folder) as building:
+        shape = (len(rows), SIZE, SIZE, 3)
+        crops = np.lib.format.open_memmap(building / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
+        position = 0
+        for (selection, _), table in zip(labelled, tables, strict=True):
+            for picture in selection.dataset.pictures(set(table["row_id"])):
+                crops[position] = np.asarray(preprocess.crop(picture.decode(), picture.face))
+                position += 1
+        crops.flush()
+        rows.to_parquet(building / "rows.parquet", index=False)
+        datasets = [_described(*pair, len(table)) for pair, table in zip(labelled, tables, strict=True)]
+        (building / "pack.json").write_text(json.dumps({"datasets": datasets}, indent=1))
     return sum(len(selection.rows()) for selection, _ in labelled) - len(rows)
 
 
@@ -101,33 +98,22 @@ def load_pack(folder: Path) -> Pack:
     """Open a pack. Raises UserError if the folder is none or its two files do not fit together."""
     if not all((folder / name).is_file() for name in ("crops.npy", "rows.parquet", "pack.json")):
         raise UserError(f"{folder}: not a pack of training crops; make one with: python -m sfpn train pack")
-    crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
-    rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
+    try:
+        crops = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
+        rows = pyarrow.parquet.read_table(folder / "rows.parquet").to_pandas()
+        datasets = json.loads((folder / "pack.json").read_text(encoding="utf-8"))["datasets"]
+    except (*CANNOT_BE_READ, EOFError, TypeError) as error:
+        raise UserError(
+            f"{folder}: the pack is damaged ({one_line(error)}); make it again with: python -m sfpn train pack"
+        ) from error
     if (
         not {"row_id", "identity", "pose"} <= set(rows)
         or crops.shape != (len(rows), SIZE, SIZE, 3)
         or crops.dtype != np.uint8
     ):
         raise UserError(
-            f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; make it again"
+            f"{folder}: crops.npy {crops.shape} does not fit its {len(rows)} rows, or a column is missing; "
+            "make it again with: python -m sfpn train pack"
         )
     identities, _ = pd.factorize(rows["identity"], sort=True)  # null becomes -1
-    datasets = json.loads((folder / "pack.json").read_text())["datasets"]
     return Pack(crops, rows["row_id"].tolist(), identities, rows["pose"].to_numpy(str), tuple(datasets))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn train pack`."""
-    parser.add_argument("datasets", nargs="+", metavar="DIR[:SPLIT]")
-    parser.add_argument(
-        "--unlabelled", nargs="+", default=[], metavar="DIR[:SPLIT]", help="more datasets, whose identities say nothing"
-    )
-    parser.add_argument("--out", type=Path, required=True)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write a pack as asked; 0 when done. Raises UserError."""
-    labelled, unlabelled = ([Selection.parse(text) for text in texts] for texts in (args.datasets, args.unlabelled))
-    left_out = write_pack(labelled, args.out, unlabelled)
-    print(f"{args.out}: {len(load_pack(args.out))} crops; {left_out} rows without a face left out")
-    return 0

@@ -1,40 +1,17 @@
-"""python -m sfpn train plot RUN [RUN ...] --out FILE.html: losses, validation and learning rate of runs over their steps.
-
-The page holds plotly.js itself and opens without a network. FILE.svg needs kaleido (pip install kaleido) and a Chrome.
-"""
+"""Losses, validation and learning rate of runs over their steps, as a page or a picture."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 from sfpn.training.log import read_log
 
 NOT_SHOWN = ("step", "epoch", "images_per_second")
 LOGARITHMIC = ("learning_rate",)
 ROW_HEIGHT, HEAD_HEIGHT = 260, 90  # px
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn train plot`."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".html or .svg")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the plot; 0 when it is there. Raises UserError."""
-    figure = run_figure({str(folder): series_of(folder) for folder in args.runs})
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    if args.out.suffix == ".html":
-        figure.write_html(args.out, include_plotlyjs=True)
-    elif args.out.suffix == ".svg":
-        _write_svg(figure, args.out)
-    else:
-        raise UserError(f"{args.out}: a plot is written as .html or .svg; choose one of these endings")
-    print(f"{args.out}: {len(args.runs)} runs")
-    return 0
 
 
 def series_of(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
@@ -91,9 +68,20 @@ def run_figure(runs: dict[str, dict[str, tuple[list[int], list[float]]]]):
     )
 
 
-def _write_svg(figure, out: Path) -> None:
+def write_figure(figure, out: Path) -> None:
+    """Write a plotly Figure as a page that holds plotly.js itself (.html) or a picture (.svg). Raises UserError."""
+    if out.suffix not in (".html", ".svg"):
+        raise UserError(f"{out}: a plot is written as .html or .svg; choose one of these endings")
+    with whole_file(out) as temporary:
+        if out.suffix == ".html":
+            figure.write_html(temporary, include_plotlyjs=True)
+        else:
+            _write_svg(figure, temporary, out)
+
+
+def _write_svg(figure, temporary: Path, out: Path) -> None:
     try:
-        figure.write_image(out)
+        figure.write_image(temporary, format="svg")
     except (ValueError, RuntimeError, ImportError) as error:  # kaleido or its browser is missing
         raise UserError(
             f"{out}: SVG needs kaleido and a Chrome browser (pip install kaleido); or write .html instead"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -38,3 +39,9 @@ def any_of(accelerator) -> Callable[[bool], bool]:
     if accelerator.num_processes == 1:
         return bool
     return lambda asked: bool(accelerator.reduce(torch.tensor(int(asked), device=accelerator.device), "sum").item())
+
+
+def refuse_several(stage: str) -> None:
+    """Raise UserError if this is one of several processes: a training that cannot share its work would run in each."""
+    if several_processes() and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError(f"train {stage} runs in one process and cannot share its work; start it without a launcher")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from typing import Any
 
 ECHO_SECONDS = 2.0  # launchers pass on what the terminal has sent to the whole group already
 
 
 class StopSignals:
-    """While entered, `asked` turns true at SIGTERM or SIGINT instead of the process ending; a later second one ends it."""
+    """While entered, SIGTERM or SIGINT turns `asked` true instead of ending the process; a later second one ends it."""
 
     NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
         self._asked_at: float | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     @property
     def asked(self) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from sfpn.errors import UserError
 from sfpn.network.model import SFPN
@@ -25,11 +27,19 @@ def started_from(source: SFPN, depthwise: bool) -> SFPN:
         if tensors[name].shape != wanted.shape:
             tensors[name] = ungrouped(tensors[name], wanted.shape[1])
     student.load_state_dict(tensors)
-    return student.to(memory_format=torch.channels_last)
+    return channels_last(student)
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def channels_last(network: Network) -> Network:
+    """The network itself, its weights now in the memory layout in which convolutions are fastest."""
+    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
 
 
 def ungrouped(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
-    """A grouped weight (out, in / groups, H, W) as the full (out, in, H, W) that computes the same: zero between groups.
+    """A grouped weight (out, in / groups, H, W) as the full (out, in, H, W) that computes the same: zero elsewhere.
 
     A function-preserving start of a larger network (Net2Net, Chen et al., arXiv 1511.05641).
     """

@@ -11,12 +11,13 @@ import torch
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.selection import Selection
 from sfpn.evaluation import metrics
-from sfpn.evaluation.comparisons import AllPairs
+from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.tally import tally
 from sfpn.network.model import SFPN, fold_batch_norm
 from sfpn.photos.preprocess import Preprocess
-from sfpn.schema import POSE_PAIRS, pair_key
+from sfpn.schema import pair_key
+from sfpn.training.start import channels_last
 
 BATCH = 8
 Validate = Callable[[SFPN], dict[str, float]]  # student -> {"eer_frontal-profile": 0.12, ...}
@@ -27,7 +28,7 @@ def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
     if selection is None:
         return lambda student: {}
     rows = selection.rows()
-    rows = rows[rows["box_xyxy"].notna()]
+    rows = rows.loc[rows["box_xyxy"].notna()]
     inputs = torch.cat(
         [
             preprocess.tensor([preprocess.crop(picture.decode(), picture.face)]).to(torch.bfloat16)
@@ -38,7 +39,7 @@ def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
     def measure(student: SFPN) -> dict[str, float]:
         values = _descriptors(fold_batch_norm(student.eval()), inputs)
         embeddings = Embeddings(
-            rows["row_id"].to_numpy(), values - values.mean(0), np.ones(len(rows), bool), {"model": "student"}
+            np.asarray(rows["row_id"]), values - values.mean(0), np.ones(len(rows), bool), {"model": "student"}
         )
         student.train()
         return {f"eer_{pair}": round(eer, 4) for pair, eer in eers(rows, embeddings).items()}
@@ -47,20 +48,17 @@ def validation(selection: Selection | None, preprocess: Preprocess) -> Validate:
 
 
 def eers(rows: pd.DataFrame, embeddings: Embeddings) -> dict[str, float]:
-    """Pose pair key -> EER (0-1) over all pairs of the rows, which are in the order of the embeddings; of pairs that exist."""
+    """Pose pair key -> EER (0-1) over all pairs of the rows (in the embeddings' order), where there are any."""
     samples = make_samples(rows, embeddings)
-    found = {}
-    for pair in POSE_PAIRS:
-        first, second = (samples.of_pose(pose) for pose in pair)
-        if len(first) and len(second):
-            scores = tally(samples, AllPairs(first, None if pair[0] == pair[1] else second)).treated("skip")
-            found[pair_key(pair)] = metrics.eer(*scores).rate
-    return found
+    return {
+        pair_key(pair): metrics.eer(*tally(samples, compared).treated("skip")).rate
+        for pair, compared in by_pose_pair(samples)
+    }
 
 
 @torch.inference_mode()
 def _descriptors(model: SFPN, inputs: torch.Tensor) -> np.ndarray:
-    model = model.to(memory_format=torch.channels_last)
+    model = channels_last(model)
     with torch.autocast("cpu", torch.bfloat16):
         batches = (part.contiguous(memory_format=torch.channels_last) for part in inputs.split(BATCH))
         return torch.cat([model(part).float() for part in batches]).numpy()

@@ -8,17 +8,19 @@ match.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
-from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram
-from sfpn.schema import POOLED, PosePair, pair_key
+from sfpn.network.card import Card, ScoreHistogram
+from sfpn.schema import POOLED, OperatingPoint, PosePair, pair_key
 
 MATCH, UNCERTAIN, NO_MATCH = "match", "uncertain", "no match"
 DEFAULT_FMR = 0.001
-BY_HAND = "by hand"  # OperatingPointRecord.set_on of a threshold that a visitor chose
+BY_HAND = "by hand"  # OperatingPoint.set_on of a threshold that a visitor chose
 UNCERTAIN_FACTOR = 10.0  # how many times as many false matches mark the lower end of the uncertain zone
 
 
@@ -32,7 +34,7 @@ class DecisionRule:
 
     pose_pair: PosePair
     scores_of: str
-    point: OperatingPointRecord
+    point: OperatingPoint
     uncertain_from: float
 
     @property
@@ -79,18 +81,7 @@ def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionR
     """
     key, histogram = histogram_for(card, pair)
     found = metrics.rates_at(*_scores(histogram), threshold)
-    point = OperatingPointRecord(
-        target_fmr=found.fmr,
-        threshold=threshold,
-        set_on=BY_HAND,
-        measured_on=histogram.measured_on,
-        fmr=found.fmr,
-        fnmr=found.fnmr,
-        impostor=found.impostor,
-        genuine=found.genuine,
-        false_matches=found.false_matches,
-        false_non_matches=found.false_non_matches,
-    )
+    point = replace(found, target_fmr=found.fmr, set_on=BY_HAND, measured_on=histogram.measured_on)
     return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
 
 
@@ -114,10 +105,12 @@ def genuine_quantile(card: Card, pair: PosePair, fnmr: float) -> float | None:
 def _scores(histogram: ScoreHistogram) -> tuple[Scores, Scores]:
     """Genuine and impostor scores; both kinds are counted at the lower edges of their bins."""
     edges = histogram.edges[:-1]
-    return Scores.binned(edges, histogram.genuine), Scores.binned(edges, histogram.impostor)
+    return Scores.binned(edges, np.array(histogram.genuine)), Scores.binned(edges, np.array(histogram.impostor))
 
 
-def _uncertain_from(card: Card, key: str, point: OperatingPointRecord) -> float:
+def _uncertain_from(card: Card, key: str, point: OperatingPoint) -> float:
+    if not point.impostor:
+        return point.threshold
     laxer = UNCERTAIN_FACTOR * max(point.target_fmr, 1 / point.impostor)
     for record in card.operating_points.get(key, ()):
         if abs(record.target_fmr - laxer) < 1e-9:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from sfpn.data.embeddings import unit_length
 from sfpn.errors import UserError
-from sfpn.network.embedders import Embedder
+from sfpn.network.embedders import Embedder, check_embeddings, load_embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
 from sfpn.photos.finding import find_faces, why_no_face
 from sfpn.photos.photo import EncodedPhoto, Photo
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
+from sfpn.verification.given import GivenSide, photos_of
 
 MAX_PHOTOS = 10  # a side
 SMALLEST_FACE = 20.0  # px, shorter side of the face box
@@ -82,10 +85,42 @@ class Comparison:
 
 
 class Verifier:
-    """One embedder and one detector. The detector is not thread-safe: one call at a time."""
+    """One embedder and one detector. The detector is not thread-safe: one call at a time.
+
+    >>> from sfpn import FaceDataset, Verifier
+    >>> people = FaceDataset.open("demo/assets/synthetic")
+    >>> names = ["syn-0002-frontal-00", "syn-0002-frontal-01", "syn-0006-frontal-00"]
+    >>> one, again, other = (picture.decode() for picture in people.pictures(set(names)))
+    >>> verifier = Verifier.from_pretrained("base")
+    >>> verifier([one, again], one).match, verifier(one, other).match
+    (True, False)
+    >>> comparison = verifier(one, other)
+    >>> comparison.pose_pair, comparison.score < comparison.rule.point.threshold
+    (('frontal', 'frontal'), True)
+    >>> print(f"accepts {comparison.rule.point.target_fmr:.1%} of strangers")
+    accepts 0.1% of strangers
+    """
 
     def __init__(self, embedder: Embedder, detector: FaceDetector) -> None:
         self.embedder, self.detector = embedder, detector
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, *, bf16: bool = False) -> Verifier:
+        """A verifier with the weights of a bundled name ('base'), a path, or a Hub id ('user/repo[@revision]').
+
+        See sfpn.load_embedder for the names. Raises UserError if the weights cannot be loaded.
+        """
+        return cls(load_embedder(name_or_path, bf16=bf16), FaceDetector())
+
+    def __call__(self, first: GivenSide, second: GivenSide, target_fmr: float = DEFAULT_FMR) -> Comparison:
+        """Are the two sides of one person? The answer has `.score`, `.match`, `.decision` and `.rule`.
+
+        first, second: a photo, or a list of up to ten of one person; a photo is a path, a PIL image, a uint8 array
+        (H, W, 3) RGB or (H, W) grey, or a Photo. target_fmr: share of strangers (0-1) that may be accepted, one of
+        those that the card has a threshold for. Raises UserError, which names the photo, for one that cannot be read or
+        has no usable face.
+        """
+        return self.verify(photos_of(first, "first"), photos_of(second, "second"), target_fmr)
 
     def look(self, photo: Photo, chosen: int | None = None) -> Shot:
         """Find the faces of a photo; `chosen` is an index into them, by default the large and central one.
@@ -103,7 +138,8 @@ class Verifier:
     def compare(self, first: Sequence[Shot], second: Sequence[Shot], target_fmr: float = DEFAULT_FMR) -> Comparison:
         """Compare two sides of photos that were looked at.
 
-        Raises UserError if a side is missing, has too many photos, or photos of more than one person.
+        Raises UserError if a side is missing, has too many photos, or photos of more than one person, and if the model
+        gives embeddings that cannot be compared.
         """
         check_counts(len(first), len(second))
         started = time.perf_counter()
@@ -119,7 +155,9 @@ class Verifier:
 
     def _sides(self, first: tuple[Shot, ...], second: tuple[Shot, ...]) -> tuple[Side, Side]:
         crops = [self.embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]
-        embeddings = normalized(self.embedder.embed(crops))
+        found = np.asarray(self.embedder.embed(crops))
+        check_embeddings(self.embedder.name, found)
+        embeddings = unit_length(found)
         cut = len(first)
         sides = (_side(first, crops[:cut], embeddings[:cut]), _side(second, crops[cut:], embeddings[cut:]))
         for name, side in zip(SIDES, sides, strict=True):
@@ -173,19 +211,13 @@ def check_counts(*counts: int) -> None:
             raise UserError(f"the {name} side has {count} photos; give at most {MAX_PHOTOS}")
 
 
-def normalized(embeddings: np.ndarray) -> np.ndarray:
-    """Vectors (..., D) of length one; a zero vector stays zero."""
-    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-    return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
-
-
 def pose_of_side(poses: Sequence[str]) -> str:
     """The most frequent pose; of equally frequent ones, the most frontal."""
     return max(POSES, key=lambda pose: (poses.count(pose), -POSES.index(pose)))
 
 
 def _side(shots: tuple[Shot, ...], crops: list[Image.Image], embeddings: np.ndarray) -> Side:
-    template = normalized(embeddings.mean(axis=0))
+    template = unit_length(embeddings.mean(axis=0))
     return Side(shots, tuple(crops), embeddings, template, pose_of_side([shot.face.pose for shot in shots]))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sfpn.network.card import OperatingPointRecord
-from sfpn.schema import POSE_LABELS, PosePair
-from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, DecisionRule
+import math
+
+from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
+from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, UNCERTAIN_FACTOR, DecisionRule
 from sfpn.verification.verifier import Comparison, Shot, Side
 
+_TIMES = {10.0: "ten"}.get(UNCERTAIN_FACTOR, f"{UNCERTAIN_FACTOR:g}")
 HEADLINES = {MATCH: "Match", UNCERTAIN: "Uncertain, so no match"}
 
 
@@ -22,7 +24,11 @@ def pair_words(pair: PosePair) -> str:
 
 
 def percent(rate: float) -> str:
-    """A rate (0-1) as a percentage with two significant digits, e.g. '0.1 %', '12 %'."""
+    """A rate (0-1) as a percentage with two significant digits.
+
+    >>> percent(0.001), percent(0.1234)
+    ('0.1 %', '12 %')
+    """
     return f"{100 * rate:.2g} %" if rate < 0.995 else f"{100 * rate:.0f} %"
 
 
@@ -33,17 +39,23 @@ def explanation(rule: DecisionRule, score: float) -> str:
         return f"The score {score:.3f} reaches the threshold {threshold:.3f}."
     if score >= rule.uncertain_from:
         return (
-            f"The score {score:.3f} lies just below the threshold {threshold:.3f}: in the zone from {rule.uncertain_from:.3f} on, "
-            "ten times as many strangers score as high. Do not take it as proof either way; try other photos."
+            f"The score {score:.3f} lies just below the threshold {threshold:.3f}: in the zone from "
+            f"{rule.uncertain_from:.3f} on, {_TIMES} times as many strangers score as high. "
+            "Do not take it as proof either way; try other photos."
         )
-    return f"The score {score:.3f} is below the threshold {threshold:.3f}, and below the uncertain zone from {rule.uncertain_from:.3f} on."
+    return (
+        f"The score {score:.3f} is below the threshold {threshold:.3f}, "
+        f"and below the uncertain zone from {rule.uncertain_from:.3f} on."
+    )
 
 
-def error_rates(point: OperatingPointRecord) -> str:
+def error_rates(point: OperatingPoint) -> str:
     """Both error rates at the threshold with their counts."""
     return (
-        f"At this threshold {percent(point.fmr)} of strangers match (FMR: {point.false_matches:,} of {point.impostor:,} pairs) "
-        f"and {percent(point.fnmr)} of pairs of one person do not (FNMR: {point.false_non_matches:,} of {point.genuine:,})."
+        f"At this threshold {percent(point.fmr)} of strangers match "
+        f"(FMR: {point.false_matches:,} of {point.impostor:,} pairs) "
+        f"and {percent(point.fnmr)} of pairs of one person do not "
+        f"(FNMR: {point.false_non_matches:,} of {point.genuine:,})."
     )
 
 
@@ -74,31 +86,41 @@ def _where(set_on: str) -> str:
 def record(comparison: Comparison) -> dict:
     """The comparison as plain JSON values; rates are fractions 0-1, boxes and landmarks pixels of the upright photo.
 
+    A rate that is of no comparisons is null.
     turned_degrees: how far a photo was turned, clockwise, after its EXIF orientation, to stand upright (0 mostly).
     """
-    rule = comparison.rule
+    return judgement(comparison.rule, comparison.score) | {
+        "model": comparison.model,
+        "seconds": round(comparison.seconds, 4),
+        "faces": [_side_record(side) for side in comparison.sides],
+    }
+
+
+def judgement(rule: DecisionRule, score: float) -> dict:
+    """The part of `record` that follows from the rule; a threshold set by hand has no target_fmr (None)."""
     point = rule.point
     return {
-        "score": round(comparison.score, 6),
+        "score": round(score, 6),
         "threshold": point.threshold,
-        "match": comparison.match,
-        "decision": comparison.decision,
+        "match": score >= point.threshold,
+        "decision": rule.decide(score),
         "uncertain_from": rule.uncertain_from,
-        "pose_pair": list(comparison.pose_pair),
+        "pose_pair": list(rule.pose_pair),
         "scores_of": rule.scores_of,
-        "target_fmr": point.target_fmr,
-        "fmr": point.fmr,
-        "fnmr": point.fnmr,
+        "target_fmr": None if point.set_on == BY_HAND else _rate(point.target_fmr),
+        "fmr": _rate(point.fmr),
+        "fnmr": _rate(point.fnmr),
         "impostor": point.impostor,
         "genuine": point.genuine,
         "false_matches": point.false_matches,
         "false_non_matches": point.false_non_matches,
         "measured_on": point.measured_on,
         "pose_estimated": point.pose_estimated,
-        "model": comparison.model,
-        "seconds": round(comparison.seconds, 4),
-        "faces": [_side_record(side) for side in comparison.sides],
     }
+
+
+def _rate(rate: float) -> float | None:
+    return None if math.isnan(rate) else rate
 
 
 def _side_record(side: Side) -> dict:

@@ -1,7 +1,7 @@
 """What each ingredient of the weights is worth, as EER on people kept out of training (all pairs of detected faces).
 
-python -m tests.benchmarks.ablation use WEIGHTS DIR:validation --mean-from DIR:train    # the same weights, used otherwise
-python -m tests.benchmarks.ablation runs RUN [RUN ...]                                  # the last line of each run's log
+python -m tests.benchmarks.ablation use WEIGHTS DIR:validation --mean-from DIR:train  # the same weights, used otherwise
+python -m tests.benchmarks.ablation runs RUN [RUN ...]                                # the last line of each run's log
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def runs(folders: list[Path]) -> None:
             training = load_card(file).training
             changed = {name: value for name, value in training["config"].items() if DEFAULTS.get(name) != value}
             print(
-                f"  {file.stem} from {training['from']}; teachers: {', '.join(training.get('teachers', []))}; {json.dumps(changed)}"
+                f"  {file.stem} from {training['from']}; teachers: {', '.join(training.get('teachers', []))}; "
+                f"{json.dumps(changed)}"
             )
 
 

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/build_dataset.py cfp ../shared/data/cfp-dataset --workers 2
 
-CPU seconds an image hardly depend on what else the machine does; wall seconds do. Memory is the sum of the proportional set sizes of the command and its workers, sampled twice a second (Linux only).
+CPU seconds an image hardly depend on what else the machine does; wall seconds do. Memory is the sum of the
+proportional set sizes of the command and its workers, sampled twice a second (Linux only).
 """
 
 from __future__ import annotations
@@ -63,10 +64,12 @@ def main() -> None:
         rows = json.loads((out / "dataset.json").read_text())["rows"]
     minutes = TARGET_IMAGES * seconds / rows / 60
     print(
-        f"| kind | images | workers | s | CPU s/image | minutes for {TARGET_IMAGES} | peak MiB |\n|---|---|---|---|---|---|---|"
+        f"| kind | images | workers | s | CPU s/image | minutes for {TARGET_IMAGES} | peak MiB |\n"
+        "|---|---|---|---|---|---|---|"
     )
     print(
-        f"| {args.kind} | {rows} | {args.workers} | {seconds:.0f} | {cpu_seconds / rows:.3f} | {minutes:.1f} | {peak:.0f} |"
+        f"| {args.kind} | {rows} | {args.workers} | {seconds:.0f} | {cpu_seconds / rows:.3f} | {minutes:.1f} | "
+        f"{peak:.0f} |"
     )
 
 

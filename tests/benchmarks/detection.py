@@ -2,7 +2,8 @@
 
     python tests/benchmarks/detection.py ../shared/data/cfp-dataset [--unpadded]
 
-A detection counts if its box holds the centre of the hand-marked fiducials. --unpadded shows what the border padding is for.
+A detection counts if its box holds the centre of the hand-marked fiducials. --unpadded shows what the border padding
+is for.
 """
 
 from __future__ import annotations
@@ -49,14 +50,16 @@ def main() -> None:
                 if held:
                     yaws[pose].append(abs(choose_face(held, image.size).yaw_degrees))
         print(
-            f"{pose}: {missed} of {count * len(SUBJECTS)} undetected; |yaw| 5/50/95 %: {np.percentile(yaws[pose], [5, 50, 95]).round(1)}"
+            f"{pose}: {missed} of {count * len(SUBJECTS)} undetected; |yaw| 5/50/95 %: "
+            f"{np.percentile(yaws[pose], [5, 50, 95]).round(1)}"
         )
     frontal, profile = (np.array(yaws[pose]) for pose in IMAGES)
     candidates = np.arange(10.0, 50.0, 0.5)
     right = [((frontal < c).sum() + (profile >= c).sum()) / (len(frontal) + len(profile)) for c in candidates]
     best = int(np.argmax(right))
     print(
-        f"told apart at |yaw| >= {candidates[best]:g} degrees: {100 * right[best]:.2f} % (at 18 degrees: {100 * right[list(candidates).index(18.0)]:.2f} %)"
+        f"told apart at |yaw| >= {candidates[best]:g} degrees: {100 * right[best]:.2f} % (at 18 degrees: "
+        f"{100 * right[list(candidates).index(18.0)]:.2f} %)"
     )
     print(f"{1000 * seconds / 2100:.1f} ms an image")
 

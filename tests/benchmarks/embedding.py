@@ -32,7 +32,8 @@ def main() -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     precision = "bf16" if args.bf16 else "float32"
     print(
-        f"{embedder.name}, {precision}, {torch.get_num_threads()} threads: {len(chosen)} images in {wall:.1f} s wall, {cpu:.1f} s processor: {len(chosen) / wall:.0f} images/s"
+        f"{embedder.name}, {precision}, {torch.get_num_threads()} threads: "
+        f"{len(chosen)} images in {wall:.1f} s wall, {cpu:.1f} s processor: {len(chosen) / wall:.0f} images/s"
     )
 
 

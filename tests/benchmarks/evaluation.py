@@ -47,7 +47,8 @@ def timed(what: str) -> Iterator[None]:
     yield
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{what}: {time.perf_counter() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s processor, peak {peak:.0f} MiB"
+        f"{what}: {time.perf_counter() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s processor, peak "
+        f"{peak:.0f} MiB"
     )
 
 
@@ -59,7 +60,8 @@ def six_cells(samples: Samples) -> None:
             rates = measure(samples, plan, draws).rates()
         comparisons += rates.genuine + rates.impostor
         print(
-            f"    EER {100 * rates.eer:.3f} % [{100 * rates.eer_low:.3f}, {100 * rates.eer_high:.3f}] of {rates.genuine} genuine, {rates.impostor} impostor"
+            f"    EER {100 * rates.eer:.3f} % [{100 * rates.eer_low:.3f}, {100 * rates.eer_high:.3f}] of "
+            f"{rates.genuine} genuine, {rates.impostor} impostor"
         )
     print(f"  {comparisons} comparisons")
 

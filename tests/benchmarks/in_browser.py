@@ -1,8 +1,9 @@
 """How fast the app answers in a real browser: start, first useful paint, clicks on the map, filters, and its memory.
 
-    PYTHONPATH=. python tests/benchmarks/in_browser.py --rows 11000 100000    (embeddings of up to 11,000 rows are made up for the map)
+    PYTHONPATH=. python tests/benchmarks/in_browser.py --rows 11000 100000
 
-First a start with the bundled people, then one with each made-up dataset. Wall clock: whatever else runs on the machine counts.
+First a start with the bundled people, then one with each made-up dataset; embeddings of up to 11,000 rows are made up
+for the map. Wall clock: whatever else runs on the machine counts.
 """
 
 from __future__ import annotations
@@ -40,10 +41,16 @@ MAPPED = 11_000  # rows up to which there are embeddings
 REPEATS = 7
 WATCH = """([selector, words]) => { window.__took = null;
   window.addEventListener('click', () => { const start = performance.now();
-    const look = () => { if (document.querySelector(selector)?.innerText.includes(words)) window.__took = performance.now() - start; else setTimeout(look, 5); };
+    const look = () => {
+      if (document.querySelector(selector)?.innerText.includes(words)) window.__took = performance.now() - start;
+      else setTimeout(look, 5);
+    };
     look(); }, {once: true, capture: true}); }"""
-POINT = """i => { const g = document.querySelector('#map .js-plotly-plot'), l = g._fullLayout, t = g._fullData[0], r = g.getBoundingClientRect();
-  return {id: t.customdata[i], x: r.left + l.xaxis._offset + l.xaxis.d2p(t.x[i]), y: r.top + l.yaxis._offset + l.yaxis.d2p(t.y[i])}; }"""
+POINT = """i => {
+  const g = document.querySelector('#map .js-plotly-plot'), r = g.getBoundingClientRect();
+  const {xaxis, yaxis} = g._fullLayout, t = g._fullData[0];
+  const x = r.left + xaxis._offset + xaxis.d2p(t.x[i]), y = r.top + yaxis._offset + yaxis.d2p(t.y[i]);
+  return {id: t.customdata[i], x, y}; }"""
 
 
 def main() -> None:
@@ -52,7 +59,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=[11_000])
     args = parser.parse_args()
     print(
-        f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n\n| what | median | best | slowest |\n|---|---|---|---|"
+        f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n\n"
+        "| what | median | best | slowest |\n|---|---|---|---|"
     )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)

@@ -47,7 +47,8 @@ def print_detection(card: dict) -> None:
     for pose, counts in card["detection"].items():
         share = 100 * counts["found"] / counts["images"]
         print(
-            f"{pose:14} {counts['found']}/{counts['images']} found ({share:.1f} %), median yaw error {counts['median_yaw_error']}"
+            f"{pose:14} {counts['found']}/{counts['images']} found ({share:.1f} %), median yaw error "
+            f"{counts['median_yaw_error']}"
         )
     for point in card["yaw_curve"]:
         print(

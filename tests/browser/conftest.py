@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from helpers.browsing import FLAGS, IDENTITIES, SIZES, chromium, served, visitor
-from helpers.drawn_people import SYNTHETIC
+from helpers.drawn_people import write_people
 from helpers.paths import ROOT
 from helpers.small_models import center_on, save_random_model
 
@@ -68,49 +65,24 @@ def explorer_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def explorer(browser, uploads, explorer_folder) -> Iterator[str]:
-    """The address of the app with three drawn people, three random networks, and embeddings and reports of two of them."""
+    """The address of the app with three drawn people and three random networks, two with embeddings and reports."""
     folder = explorer_folder
     models = [str(folder / f"{name}.safetensors") for name in ("one", "two", "three")]
-    _few_people(folder / "people")
+    write_people(folder / "people", IDENTITIES)
     for seed, path in enumerate(models):
         save_random_model(Path(path), seed=seed, title=Path(path).stem)
         center_on(Path(path), folder / "people")
-    run = [
-        sys.executable,
-        "-m",
-        "sfpn",
-        "evaluate",
-        str(folder / "people"),
-        "--protocol",
-        "vggface2-pose",
-        "--rounds",
-        "20",
-    ]
-    subprocess.run(
-        [*run, "--model", *models[:2], "--out", str(folder / "reports")], cwd=ROOT, check=True, capture_output=True
-    )
+    evaluate = f"{sys.executable} -m sfpn evaluate --protocol vggface2-pose --rounds 20".split()
+    evaluate += [str(folder / "people"), "--out", str(folder / "reports"), "--model", *models[:2]]
+    subprocess.run(evaluate, cwd=ROOT, check=True, capture_output=True)
     reports = [str(folder / "reports" / name) for name in ("one", "two")]
-    with served(
-        folder, ["--model", *models, "--dataset", str(folder / "people"), "--report", *reports], uploads
-    ) as address:
+    options = ["--model", *models, "--dataset", str(folder / "people"), "--report", *reports]
+    with served(folder, options, uploads) as address:
         yield address
-
-
-def _few_people(folder) -> None:
-    table = pa.concat_tables(pq.read_table(file) for file in sorted(SYNTHETIC.glob("data*.parquet")))
-    chosen = sorted(set(table["identity"].to_pylist()))[:IDENTITIES]
-    folder.mkdir()
-    kept = table.filter(pa.compute.is_in(table["identity"], pa.array(chosen)))
-    pq.write_table(kept, folder / "data-00000.parquet", row_group_size=50)
-    card = json.loads((SYNTHETIC / "dataset.json").read_text()) | {
-        "fingerprint": "three-drawn-people",
-        "rows": len(kept),
-    }
-    (folder / "dataset.json").write_text(json.dumps(card))
 
 
 @pytest.fixture(params=SIZES)
 def visit(request, browser, explorer):
-    """visit(query) opens a page of a desk's or a phone's size; at the end it must have had no error and no outside request."""
+    """visit(query) opens a page of a desk's or a phone's size, which must have no error and no outside request."""
     with visitor(browser, explorer, SIZES[request.param]) as visit:
         yield visit

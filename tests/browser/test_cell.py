@@ -1,4 +1,4 @@
-"""A cell of the pose matrix in a real browser: threshold, figures and lists to take away, two reports, and reports on request."""
+"""A cell of the pose matrix in a real browser: threshold, saved figures and lists, two reports, reports on request."""
 
 from __future__ import annotations
 
@@ -34,12 +34,22 @@ def test_a_cell_and_the_threshold_by_keyboard(visit):
     page.wait_for_function("before => document.querySelector('#cell-rates').innerText !== before", arg=before)
 
 
+def test_html_in_an_address_is_text(visit):
+    page = visit("?cell=%3Cb id=evil%3Eno%3C/b%3E,profile&model=%3Cb id=evil%3E")
+    page.wait_for_selector("[data-testid=toast-text]")
+    assert "<b id=evil>no</b>-profile of the model <b id=evil>" in page.inner_text("[data-testid=toast-text]")
+    assert page.locator("#evil").count() == 0
+
+
 def test_the_threshold_is_dragged_and_both_rates_follow(pose_errors):
     page = pose_errors
     page.wait_for_selector("#cell-rates b")
     before = settled(page, "#cell-rates")
     low, high, line = page.evaluate(
-        "() => { const l = document.querySelector('#scores .js-plotly-plot')._fullLayout; return [...l.xaxis.range, l.shapes[0].x0]; }"
+        """() => {
+            const layout = document.querySelector('#scores .js-plotly-plot')._fullLayout;
+            return [...layout.xaxis.range, layout.shapes[0].x0];
+        }"""
     )
     height = page.evaluate("document.querySelector('#scores .js-plotly-plot')._fullLayout.yaxis.range[1] / 2")
     start, stop = place(page, "#scores", line, height), place(page, "#scores", (line + high) / 2, height)
@@ -70,7 +80,9 @@ def test_figures_do_not_depend_on_the_address(pose_errors):
     page.wait_for_function("location.search.includes('cell=frontal,profile')")
     page.wait_for_selector("#det .scatterlayer path", state="attached")
     found = page.evaluate(
-        "[...document.querySelectorAll('#matrix [clip-path], #det [clip-path]')].map(part => part.getAttribute('clip-path'))"
+        """[...document.querySelectorAll('#matrix [clip-path], #det [clip-path]')].map(
+            part => part.getAttribute('clip-path')
+        )"""
     )
     assert len(found) > 2 and all(address.startswith("url(#") for address in found)
 

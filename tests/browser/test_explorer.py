@@ -6,7 +6,7 @@ import json
 from urllib.parse import unquote
 
 from helpers.browsing import IDENTITIES
-from helpers.clicks import click_heat_map, open_tab
+from helpers.clicks import click_heat_map, open_tab, place
 
 
 def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):
@@ -80,13 +80,16 @@ def test_map_point_opens_its_sample_and_a_cell_its_pair(visit):
     open_tab(page, "Embeddings")
     page.wait_for_selector("#map .points path", state="attached")
     page.locator("#map").scroll_into_view_if_needed()
-    spot = page.evaluate(
-        """() => { const g = document.querySelector('#map .js-plotly-plot'), l = g._fullLayout, t = g._fullData[2], r = g.getBoundingClientRect();
-        const i = t.y.indexOf(Math.max(...t.y)); return {id: t.customdata[i], x: r.left + l.xaxis._offset + l.xaxis.d2p(t.x[i]), y: r.top + l.yaxis._offset + l.yaxis.d2p(t.y[i])}; }"""
+    highest = page.evaluate(
+        """() => {
+            const {x, y} = document.querySelector('#map .js-plotly-plot')._fullData[2], i = y.indexOf(Math.max(...y));
+            return [x[i], y[i]];
+        }"""
     )
-    page.mouse.move(spot["x"] - 1, spot["y"])
-    page.mouse.move(spot["x"], spot["y"])
-    page.mouse.click(spot["x"], spot["y"])
+    x, y = place(page, "#map", *highest)
+    page.mouse.move(x - 1, y)
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
     page.wait_for_selector("#sample td")
     assert "profile" in page.locator("#sample td").first.inner_text()
     open_tab(page, "Embeddings")

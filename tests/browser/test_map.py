@@ -27,9 +27,12 @@ def the_map(visit):
 def box_of_half(page) -> tuple[float, float, float, float]:
     """left, right, low, high in the map's units: a box inside the axes that holds the left half of the points."""
     return page.evaluate(
-        """() => { const g = document.querySelector('#map .js-plotly-plot'), x = g._fullData.flatMap(t => [...t.x]).sort((a, b) => a - b);
-        const inset = ([low, high]) => [low + .01 * (high - low), high - .01 * (high - low)], middle = Math.floor(x.length / 2);
-        return [inset(g._fullLayout.xaxis.range)[0], (x[middle - 1] + x[middle]) / 2, ...inset(g._fullLayout.yaxis.range)]; }"""
+        """() => {
+            const {_fullData: traces, _fullLayout: {xaxis, yaxis}} = document.querySelector('#map .js-plotly-plot');
+            const x = traces.flatMap(t => [...t.x]).sort((a, b) => a - b), middle = Math.floor(x.length / 2);
+            const inset = ([low, high]) => [low + .01 * (high - low), high - .01 * (high - low)];
+            return [inset(xaxis.range)[0], (x[middle - 1] + x[middle]) / 2, ...inset(yaxis.range)];
+        }"""
     )
 
 
@@ -63,7 +66,7 @@ def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map):
 
 
 def test_embeddings_are_computed_on_request_and_drawn(the_map):
-    """The third model has none at first; the desk's visitor computes them, and the phone's, who comes later, finds them."""
+    """The third model has none at first; the desk's visitor computes them, and the phone's, who is later, has them."""
     page = the_map
     before = page.evaluate(FIRST)
     page.locator("#map-model input").click()
@@ -94,7 +97,9 @@ def test_filtered_rows_of_explore_are_shown_on_the_map(visit):
     drawn(page, "#map")
     page.wait_for_function("document.querySelector('#similarity .js-plotly-plot')?._fullData?.[0]?.z.length === 30")
     page.wait_for_function(
-        """document.querySelector('#map .js-plotly-plot')._fullData.every(t => t.selectedpoints?.length === (t.name === 'profile' ? 30 : 0))"""
+        """document.querySelector('#map .js-plotly-plot')._fullData.every(
+            t => t.selectedpoints?.length === (t.name === 'profile' ? 30 : 0)
+        )"""
     )
 
 

@@ -24,6 +24,10 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
+JSON_SAYS = """([name, value]) => document.querySelector('#result-json')?.innerText.replace(/\\s/g, '')
+  .includes(`"${name}":${value},`)"""
+
+
 def give(page, side: str, path: Path) -> None:
     """Upload to a side and wait until its face is shown."""
     page.set_input_files(f"#input-{side} input[type=file]", path)
@@ -81,10 +85,17 @@ def test_threshold_slider_changes_the_rates(page, photos):
     give(page, "a", photos / "front.jpg")
     give(page, "b", photos / "front.jpg")
     assert "Match" in verdict(page)
-    page.fill("#threshold input[type=number]", "0.5")
+    page.get_by_role("button", name="Model, speed and the result as JSON").click()
+    page.wait_for_function(JSON_SAYS, arg=["threshold", "0.5"])  # pooled, at FMR 0.1 %
+    page.fill("#threshold input[type=number]", "0.75")
     page.keyboard.press("Tab")
-    page.wait_for_selector("#verdict >> text=10 of 190 pairs")
+    page.wait_for_selector("#verdict >> text=1 of 190 pairs")
     assert page.locator("#fmr input:checked").count() == 0
+    page.wait_for_function(JSON_SAYS, arg=["threshold", "0.75"])
+    page.wait_for_function(JSON_SAYS, arg=["target_fmr", "null"])
+    page.get_by_label("1 in 100", exact=True).check()
+    page.wait_for_function(JSON_SAYS, arg=["threshold", "0.4"])
+    page.wait_for_function(JSON_SAYS, arg=["target_fmr", "0.01"])
 
 
 def test_example_and_pair_address(page, address):

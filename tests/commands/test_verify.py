@@ -15,6 +15,9 @@ from helpers.small_models import save_random_model
 from PIL import Image
 
 from sfpn.__main__ import main
+from sfpn.commands.verify import photo_files
+from sfpn.errors import UserError
+from sfpn.photos.preprocess import Preprocess
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +78,8 @@ def test_rotated_by_exif_gives_the_same_face(tmp_path, photos, model, capsys):
     assert json.loads(out[0])["score"] == json.loads(out[1])["score"]
 
 
-def make_bad(kind: str, folder: Path, model: str) -> tuple[list[str], str]:
-    """(arguments that replace the first photo or the model, what the sentence must hold)"""
+def make_bad(kind: str, folder: Path) -> Path:
+    """A file that is no photo of a face."""
     path = folder / f"{kind}.jpg"
     if kind == "text":
         path.write_text("no picture")
@@ -93,14 +96,25 @@ def make_bad(kind: str, folder: Path, model: str) -> tuple[list[str], str]:
         canvas = Image.new("RGB", (360, 360), "teal")
         canvas.paste(drawn_image("frontal").resize((34, 34)), (163, 163))
         canvas.save(path, quality=95)
-    return [str(path)], path.name
+    return path
 
 
-@pytest.mark.parametrize("kind", ["missing", "text", "empty", "truncated", "one-pixel", "no-face", "tiny-face"])
-def test_bad_photos_are_named_in_one_line(kind, tmp_path, photos, model, capsys):
-    arguments, name = make_bad(kind, tmp_path, model)
-    status, out, err = run(*arguments, photos["side"], "--model", model, capsys=capsys)
-    assert (status, out) == (2, "") and err.count("\n") == 1 and name in err
+@pytest.mark.parametrize(
+    "kind, says",
+    [
+        ("missing", "no such file; check the path"),
+        ("text", "is not a picture that can be read; give a JPEG"),
+        ("empty", "is an empty file"),
+        ("truncated", "is damaged or cut off"),
+        ("one-pixel", "is only 1x1 pixels; a face needs at least 20"),
+        ("no-face", "no face was found"),
+        ("tiny-face", "the face is only 13 px wide, under the 20 px needed"),
+    ],
+)
+def test_bad_photos_are_named_in_one_line(kind, says, tmp_path, photos, model, capsys):
+    path = make_bad(kind, tmp_path)
+    status, out, err = run(str(path), photos["side"], "--model", model, capsys=capsys)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and f"{path.name}: {says}" in err
 
 
 def test_empty_folder_and_too_many_photos(tmp_path, photos, model, capsys):
@@ -112,19 +126,51 @@ def test_empty_folder_and_too_many_photos(tmp_path, photos, model, capsys):
     assert status == 2 and "11 photos; give at most 10" in err
 
 
-@pytest.mark.parametrize("damage", ["absent", "garbage", "other card", "no points"])
+DAMAGES = {
+    "absent": "m.safetensors: no such model; give a path to a weights file, a Hub id",
+    "garbage": "m.safetensors: the file is not the one its card describes (SHA-256 differs)",
+    "other card": "m.safetensors: the file is not the one its card describes (SHA-256 differs)",
+    "no card": "m.safetensors: its card m.json is missing beside it",
+    "empty card": "m.json: not a valid card (name is missing, and 4 more)",
+    "no points": "model m: its card has no operating points; make them with: python -m sfpn calibrate",
+    "other layers": "m.safetensors: weights of another architecture than its card says",
+    "other kind": "m.safetensors: its card says 'onnx', which is not a SqueezeFacePoseNet",
+    "infinite": "model m: its embeddings hold NaN or infinity or are too long for a number, which",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_bad_models_are_refused(damage, tmp_path, photos, capsys):
     path = tmp_path / "m.safetensors"
-    save_random_model(path, **({"operating_points": {}} if damage == "no points" else {}))
+    changes = {
+        "no points": {"operating_points": {}},
+        "infinite": {"preprocess": Preprocess(scale=1e-30)},  # every weight is finite, what comes of them is not
+    }
+    save_random_model(path, **changes.get(damage, {}))
     if damage == "absent":
         path.unlink()
+    elif damage == "no card":
+        path.with_suffix(".json").unlink()
     elif damage == "garbage":
         path.write_bytes(b"not weights")
+    elif damage == "empty card":
+        path.with_suffix(".json").write_text("{}")
     elif damage == "other card":
         save_random_model(tmp_path / "n.safetensors", depthwise=False)
         path.with_suffix(".json").write_text((tmp_path / "n.json").read_text())
-    status, out, err = run(photos["front"], photos["side"], "--model", str(path), capsys=capsys)
-    assert (status, out) == (2, "") and err.count("\n") == 1
+    elif damage in ("other layers", "other kind"):
+        card = json.loads(path.with_suffix(".json").read_text())
+        card["architecture"] |= {"depthwise": False} if damage == "other layers" else {"type": "onnx"}
+        path.with_suffix(".json").write_text(json.dumps(card))
+    status, out, err = run(photos["front"], photos["side"], "--model", str(path), "--json", capsys=capsys)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and DAMAGES[damage] in err
+
+
+@pytest.mark.parametrize("fmr", ["2", "-0.1", "often", "nan"])
+def test_a_target_that_is_no_rate_is_refused(fmr, photos, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["verify", photos["front"], photos["side"], f"--fmr={fmr}"])
+    assert f"must be a number from 0 to 1, got '{fmr}'" in capsys.readouterr().err
 
 
 def test_no_traceback_from_the_real_command():
@@ -147,3 +193,22 @@ def test_bundled_model_tells_a_genuine_from_an_impostor_pair(capsys):
         assert status == 0
         scores.append(json.loads(out)["score"])
     assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Thumbs.db", "desktop.ini", "._front.jpg", ".DS_Store", "front.jpg:Zone.Identifier", "front.jpg~", "~$a.docx"],
+)
+def test_what_computers_leave_in_a_folder_is_no_photo(tmp_path, name):
+    save_drawn(tmp_path / "front.jpg", "frontal")
+    (tmp_path / name).write_bytes(b"left behind")
+    for folder in (".ipynb_checkpoints", "@eaDir", "__MACOSX"):
+        (tmp_path / folder).mkdir()
+        save_drawn(tmp_path / folder / "front.jpg", "frontal")
+    assert photo_files(tmp_path) == [tmp_path / "front.jpg"]
+
+
+def test_a_folder_of_left_overs_has_no_files(tmp_path):
+    (tmp_path / "Thumbs.db").write_bytes(b"left behind")
+    with pytest.raises(UserError, match="the folder has no files"):
+        photo_files(tmp_path)

@@ -1,7 +1,7 @@
 """Every handler of the running app, called as a stranger can call it: by number and by name, with whatever can be sent.
 
-The handlers are those that the app's own configuration lists, so a new one is covered without a word here. All files that are named
-are the test's own: should a door stand open, nothing else is lost.
+The handlers are those that the app's own configuration lists, so a new one is covered without a word here. All files
+that are named are the test's own: should a door stand open, nothing else is lost.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Visitor:
     session: str
 
     def call(self, number: int, data: list, event: Any = None, trigger: int | None = None, queued: bool = True) -> str:
-        """What comes back from a handler, as text; fails if that takes too long twice (once may be the machine's fault)."""
+        """What a handler answers, as text; fails if that takes too long twice (once may be the machine's fault)."""
         for _ in range(2):
             text, seconds = self._timed(number, data, event, trigger, queued)
             if seconds < SECONDS:

@@ -1,4 +1,4 @@
-"""The Embeddings tab: projections and similarities against libraries and loops, long work in threads, and its handlers."""
+"""The Embeddings tab: projections and similarities against libraries and loops, work in threads, and its handlers."""
 
 from __future__ import annotations
 
@@ -42,13 +42,25 @@ def test_a_known_vector_lands_on_its_own_point(store):
     )
 
 
-def test_slow_projections_are_kept(store, tmp_path, monkeypatch):
-    values, calls = store.get("colour"), []
-    monkeypatch.setitem(projection.SLOW, "t-SNE", lambda reduced: calls.append(reduced.shape) or reduced[:, :2])
-    first, second = (projection.project(values, "t-SNE", tmp_path) for _ in range(2))
-    assert calls == [(72, 12)] and np.array_equal(first, second)
-    projection.project(values + 1, "t-SNE", tmp_path)
-    assert len(calls) == 2
+@pytest.mark.parametrize("method", projection.available())
+def test_every_projection_that_is_offered_keeps_neighbours_together(store, tmp_path, method):
+    """Two far groups of vectors stay two groups."""
+    rng = np.random.default_rng(0)
+    values = np.repeat(np.eye(2, 12), 20, axis=0) + rng.normal(0, 0.02, (40, 12))
+    found = projection.project(values.astype(np.float32), method, tmp_path)
+    apart = np.linalg.norm(found[:20].mean(0) - found[20:].mean(0))
+    spread = max(np.linalg.norm(group - group.mean(0), axis=1).mean() for group in (found[:20], found[20:]))
+    assert found.shape == (40, 2) and found.dtype == np.float32 and apart > 2 * spread
+
+
+def test_slow_projections_are_kept(store, tmp_path):
+    values = store.get("colour")
+    first = projection.project(values, "t-SNE", tmp_path)
+    (kept,) = tmp_path.iterdir()
+    assert kept == projection.kept_file(values, "t-SNE", tmp_path) and np.array_equal(np.load(kept), first)
+    np.save(kept, np.zeros((72, 2), np.float32))
+    assert not projection.project(values, "t-SNE", tmp_path).any()  # read, not computed again
+    assert projection.kept_file(values + 1, "t-SNE", tmp_path) != kept
 
 
 def test_nearest_like_a_loop(store, monkeypatch):

@@ -17,6 +17,8 @@ from PIL import Image
 
 from demo.common.dataset_view import DatasetView, thumbnail_name
 from demo.common.sample_html import grid_html
+from demo.common.samples import open_clicked, selection_csv
+from demo.explore import facets as facets_module
 from demo.explore import name_facet
 from demo.explore import tab as explore
 from demo.explore.facets import Facets, counts, joined, masks, select
@@ -64,7 +66,7 @@ def fits(row: pd.Series, facets: Facets, but: str = "") -> bool:
 @pytest.mark.parametrize("facets", CHOICES, ids=str)
 def test_facets_choose_and_count_like_a_loop(view, facets):
     rows = [row for _, row in view.rows.iterrows()]
-    assert select(view.rows, facets).tolist() == [row["row_id"] for row in rows if fits(row, facets)]
+    assert select(view.rows, masks(view.rows, facets)).tolist() == [row["row_id"] for row in rows if fits(row, facets)]
     found = masks(view.rows, facets)
     for name in ("pose", "identity", "detected"):
         expected = pd.Series(
@@ -88,9 +90,9 @@ def test_facets_come_from_the_components_in_their_order(view):
 @pytest.mark.parametrize("facets", CHOICES, ids=str)
 def test_each_thumbnail_is_the_picture_of_its_row(view, facets):
     """Whatever is filtered, the file behind a tile has the pixels of the row that the tile opens."""
-    html = grid_html(view, select(view.rows, facets)[:12])
+    html = grid_html(view, select(view.rows, masks(view.rows, facets))[:12])
     tiles = re.findall(r'data-select="([^"]+)".*?src="gradio_api/file=([^"]+)"', html)
-    assert len(tiles) == min(12, len(select(view.rows, facets)))
+    assert len(tiles) == min(12, len(select(view.rows, masks(view.rows, facets))))
     for target, file in tiles:
         kind, row_id = json.loads(unescape(target))
         shown, photo = (np.asarray(image.convert("RGB"), float) for image in (Image.open(file), view.photo(row_id)))
@@ -133,15 +135,26 @@ def test_pages_cover_the_selection_once(view):
 
 def test_refresh_counts_each_facet_under_the_others(view):
     out = explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, 0)
-    assert len(out[5]) == 24 and "<b>24</b> of 72" in out[6]
-    assert dict(out[0]["choices"])["frontal (24)"] == "frontal"  # not limited by its own choice
-    assert sum(int(label.split("(")[1][:-1]) for label, _ in out[1]["choices"]) == 24
+    assert len(out.row_ids) == 24 and "<b>24</b> of 72" in out.summary
+    assert dict(out.pose["choices"])["frontal (24)"] == "frontal"  # not limited by its own choice
+    assert sum(int(label.split("(")[1][:-1]) for label, _ in out.detected["choices"]) == 24
+
+
+def test_masks_are_made_once_for_a_choice(view, monkeypatch):
+    calls = []
+    for module in (explore, facets_module):
+        monkeypatch.setattr(module, "masks", lambda rows, facets: calls.append(facets) or masks(rows, facets))
+    explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, 0)
+    assert calls == [Facets(pose=("profile",))]
 
 
 def test_many_names_are_searched_with_their_counts(view, monkeypatch):
     assert not name_facet.is_searched(view, "identity")
     monkeypatch.setattr(name_facet, "LISTED", 3)
-    assert name_facet.is_searched(view, "identity") and explore.refresh(view, *explore.clear_facets())[2] == gr.skip()
+    assert (
+        name_facet.is_searched(view, "identity")
+        and explore.refresh(view, *explore.clear_facets()).identity == gr.skip()
+    )
     choices = [["profile"], [], [], [], [], [], -90, 90, 0]
     found = name_facet.search(view, "identity", SimpleNamespace(input_value="PERSON 1"), *choices)["choices"]
     rows = view.rows[view.rows["pose"] == "profile"]
@@ -161,7 +174,7 @@ def test_clicks_on_the_figures_filter(view):
 
 def test_export_holds_the_chosen_rows_and_all_columns(view):
     row_ids = view.rows.index[:5]
-    table = pd.read_csv(io.BytesIO(explore.selection_csv(view, row_ids)[1]))
+    table = pd.read_csv(io.BytesIO(selection_csv(view, row_ids)[1]))
     assert table["row_id"].tolist() == row_ids.tolist() and "image" not in table
     assert json.loads(table["box_xyxy"][0]) == [8, 8, 24, 24]
     assert table["box_xyxy"].isna().sum() == (~view.rows.loc[row_ids, "detected"]).sum()
@@ -169,11 +182,11 @@ def test_export_holds_the_chosen_rows_and_all_columns(view):
 
 def test_clicks_open_samples_and_pairs(view):
     a, b = view.rows.index[:2]
-    tab, pair, sample = explore.follow(view, SimpleNamespace(index=["pair", a, b]))
+    tab, pair, sample = open_clicked(view, SimpleNamespace(index=["pair", a, b]))
     assert pair.value == (a, b) and pair_address(pair) == f"?pair={a.replace(' ', '%20')},{b}"
-    assert explore.follow(view, SimpleNamespace(index=["sample", a]))[2].value == a
+    assert open_clicked(view, SimpleNamespace(index=["sample", a]))[2].value == a
     with pytest.raises(gr.Error):
-        explore.follow(view, SimpleNamespace(index=["sample", "nobody"]))
+        open_clicked(view, SimpleNamespace(index=["sample", "nobody"]))
     assert sample_address(opened(a)) == f"?sample={a}"
 
 
@@ -220,4 +233,4 @@ def test_random_sample_is_of_the_selection(view):
 def test_two_presses_compare_two_samples(view):
     first = explore.pick_for_comparison("a", None)
     assert first[0] == "a"
-    assert explore.pick_for_comparison("b", "a")[-1].value == ("a", "b")
+    assert explore.pick_for_comparison("b", "a").pair.value == ("a", "b")

@@ -10,7 +10,8 @@ import pytest
 from helpers.explorer_data import make_report, make_store
 from scipy.stats import norm
 
-from demo.common.figures import interval, message, percent
+from demo.common.figures import message
+from demo.common.words import interval, percent
 from demo.embeddings import figures as figures_embeddings
 from demo.explore import figures as figures_explore
 from demo.pose_errors import cell_figures as figures_cell

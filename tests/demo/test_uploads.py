@@ -1,4 +1,4 @@
-"""What visitors send becomes bytes in one place, which opens and deletes uploads only; and what it may take in memory."""
+"""What visitors send becomes bytes in one place, which opens and deletes uploads only; its bounds in memory."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_counting_on_the_grid_is_exact_at_its_edges(kind):
 
 
 def drawn(samples: Samples, pairs: list[tuple[int, int]], weights: np.ndarray, treatment: str):
-    """Really draw: every subject as often as its weight says, copies compared with other subjects but not each other."""
+    """Really draw: every subject as often as its weight says, copies compared with others but not each other."""
     scores = ([], [])
     for a, b in pairs:
         copies_a, copies_b = int(weights[samples.subjects[a]]), int(weights[samples.subjects[b]])

@@ -16,7 +16,7 @@ from sfpn.data.embed import cache_file, embed_dataset
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
-from sfpn.evaluation import compare, evaluate, metrics
+from sfpn.evaluation import evaluate, metrics
 from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.evaluate import EvaluateConfig
 from sfpn.evaluation.protocol import PROTOCOLS, official_pairs, template_samples
@@ -250,61 +250,21 @@ def _stop():
     raise InterruptedError
 
 
-def run_cli(module, *words: str) -> int:
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    return module.run(parser.parse_args(list(words)))
-
-
-def test_commands(dataset, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        "sfpn.network.embedders.load_embedder", lambda name, **_: ColourEmbedder(name, name[0] * 64, blur=len(name) / 9)
+@pytest.mark.parametrize(("protocol", "names"), [("cfp", "FF or FP"), ("lfw", "LFW")])
+@pytest.mark.parametrize("folds", [None, (1,), (1, 2)])
+def test_a_dataset_without_official_pairs_is_told_what_to_take(protocol, names, folds):
+    empty = pd.DataFrame(columns=["protocol", "fold", "row_id_a", "row_id_b", "same"])
+    with pytest.raises(UserError) as caught:
+        official_pairs(PROTOCOLS[protocol], empty, folds)
+    assert str(caught.value) == (
+        f"this dataset has no official pairs ({names}): take --protocol all-pairs, which needs none"
     )
-    options = ("--rounds", "5", "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "reports"), "--json")
-    assert (
-        run_cli(
-            evaluate, str(dataset.folder), "--protocol", "cfp", "--folds", "1,2", "--model", "red", "green", *options
-        )
-        == 0
-    )
-    cells = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    wanted = {
-        "protocol",
-        "pose_pair",
-        "fold",
-        "template_size",
-        "genuine",
-        "impostor",
-        "subjects",
-        "eer",
-        "eer_low",
-        "eer_high",
-        "fnmr_at_fmr",
-        "accuracy",
-        "failures",
-    }
-    assert all(wanted <= cell.keys() for cell in cells) and {cell["model"] for cell in cells} == {"red", "green"}
-    assert run_cli(compare, str(tmp_path / "reports/red"), str(tmp_path / "reports/green")) == 0
-    assert "frontal-profile" in capsys.readouterr().out
-    assert (
-        run_cli(evaluate, str(dataset.folder), "--model", "red", "--rounds", "5", "--cache", str(tmp_path / "cache"))
-        == 0
-    )
-    assert "F-P" in capsys.readouterr().out
-    out = tmp_path / "red.parquet"
-    assert (
-        run_cli(embed, str(dataset.folder), "--model", "red", "--out", str(out), "--cache", str(tmp_path / "cache"))
-        == 0
-    )
-    assert len(Embeddings.load(out).row_ids) == len(dataset.rows())
 
 
 def test_bad_input_is_named(dataset, all_pairs, tmp_path):
     with pytest.raises(UserError, match="not a dataset folder"):
         FaceDataset.open(tmp_path)
-    with pytest.raises(UserError, match="no official pairs for fold 9"):
+    with pytest.raises(UserError, match="--folds 9: this dataset has official pairs of fold .* only"):
         report_of(dataset, "cfp", folds=(1, 9))
     with pytest.raises(UserError, match="--folds"):
         report_of(dataset, "all-pairs", folds=(1,))
@@ -320,12 +280,6 @@ def test_bad_input_is_named(dataset, all_pairs, tmp_path):
     (tmp_path / "other" / "file").touch()
     with pytest.raises(UserError, match="not a report"):
         all_pairs.save(tmp_path / "other")
-
-
-def test_one_model_twice_is_refused(dataset, monkeypatch):
-    monkeypatch.setattr("sfpn.network.embedders.load_embedder", lambda name, **_: ColourEmbedder())
-    with pytest.raises(UserError, match="two models are called colour"):
-        run_cli(evaluate, str(dataset.folder), "--model", "a", "b")
 
 
 def test_a_place_that_cannot_be_written_is_named(dataset, all_pairs, tmp_path):

@@ -19,8 +19,8 @@ import pytest
 from helpers.paths import ROOT
 
 FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
 ).split()
 START_SECONDS = 180
 IDENTITIES = 3

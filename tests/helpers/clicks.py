@@ -12,7 +12,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 
 
 def open_tab(page, name: str) -> None:
-    """Select a tab, through the menu where the window is too narrow for all of them; tried again while the bar is laid out."""
+    """Select a tab, through the menu where the window is too narrow for all; tried again while the bar is laid out."""
     selected = page.locator("#tabs [role=tab][aria-selected=true]", has_text=name)
     for _ in range(60):
         tab, menu = (
@@ -55,8 +55,11 @@ def place(page, selector: str, x: float, y: float) -> tuple[float, float]:
     """Where a point of a figure's axes lies in the window."""
     page.locator(selector).scroll_into_view_if_needed()
     found = page.evaluate(
-        """([selector, x, y]) => { const g = document.querySelector(`${selector} .js-plotly-plot`), l = g._fullLayout, r = g.getBoundingClientRect();
-        return [r.left + l.xaxis._offset + l.xaxis.d2p(x), r.top + l.yaxis._offset + l.yaxis.d2p(y)]; }""",
+        """([selector, x, y]) => {
+            const figure = document.querySelector(`${selector} .js-plotly-plot`), {xaxis, yaxis} = figure._fullLayout;
+            const {left, top} = figure.getBoundingClientRect();
+            return [left + xaxis._offset + xaxis.d2p(x), top + yaxis._offset + yaxis.d2p(y)];
+        }""",
         [selector, x, y],
     )
     return tuple(found)

@@ -20,7 +20,7 @@ SIDE = 16
 
 
 class ColourEmbedder:
-    """Embeds a crop by its mean colours over a 2 x 2 grid: similar pictures, similar vectors; counts what it is asked."""
+    """Embeds a crop by its mean colours over a 2 x 2 grid: similar pictures, similar vectors; counts its crops."""
 
     precision = "float32"
 

@@ -10,28 +10,29 @@ import torch
 from sfpn.data.selection import Selection
 from sfpn.evaluation.calibrate import descriptor_mean
 from sfpn.network import checkpoint
-from sfpn.network.card import Card, OperatingPointRecord, ScoreHistogram, save_card
+from sfpn.network.card import Card, ScoreHistogram, save_card
 from sfpn.network.embedders import load_embedder
 from sfpn.network.model import SFPN, SFPNConfig
 from sfpn.photos.preprocess import Preprocess
+from sfpn.schema import OperatingPoint
 
 
 def random_card(name: str = "random", **changes) -> Card:
     """A card with operating points for frontal-profile and pooled."""
 
-    def points(threshold: float) -> tuple[OperatingPointRecord, ...]:
+    def points(threshold: float) -> tuple[OperatingPoint, ...]:
         return tuple(
-            OperatingPointRecord(
-                target,
-                threshold + i / 10,
-                "people A",
-                "people B",
-                target,
-                0.2 + i / 10,
-                1000,
-                100,
-                int(1000 * target),
-                20 + 10 * i,
+            OperatingPoint(
+                target_fmr=target,
+                threshold=threshold + i / 10,
+                set_on="people A",
+                measured_on="people B",
+                fmr=target,
+                fnmr=0.2 + i / 10,
+                impostor=1000,
+                genuine=100,
+                false_matches=int(1000 * target),
+                false_non_matches=20 + 10 * i,
             )
             for i, target in enumerate((0.01, 0.001))
         )

@@ -1,11 +1,15 @@
 """Weights and cards: what is saved is what is loaded, and nothing that does not fit gets in."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from helpers.small_models import random_card, save_random_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from sfpn.errors import UserError
@@ -90,6 +94,39 @@ def test_corrupt_weights_with_a_matching_hash_are_refused(model_file):
     damaged(model_file, lambda card: card.update(weights_sha256=checkpoint.file_sha256(model_file)))
     with pytest.raises(UserError, match="readable safetensors"):
         checkpoint.load(model_file)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensor: tensor.to(torch.int8), "holds int8 numbers; quantised weights cannot be used"),
+        (lambda tensor: tensor.to(torch.int64), "holds int64 numbers"),
+        (lambda tensor: tensor * float("nan"), "not finite"),
+        (lambda tensor: tensor + float("inf"), "not finite"),
+        (lambda tensor: tensor.double() + 1e300, "not finite"),  # finite as it is, but not in float32
+    ],
+)
+def test_weights_that_are_no_finite_floats_are_refused(model_file, change, words):
+    tensors = safetensors.torch.load_file(model_file)
+    tensors["layers.conv10.conv.bias"] = change(tensors["layers.conv10.conv.bias"])
+    safetensors.torch.save_file(tensors, model_file)
+    damaged(model_file, lambda card: card.update(weights_sha256=checkpoint.file_sha256(model_file)))
+    with pytest.raises(UserError, match=f"the tensor layers.conv10.conv.bias .*{words}"):
+        load_embedder(model_file)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_damaged_headers_give_one_sentence(data):
+    tensors = {"weight": torch.zeros(4), "bias": torch.ones(2)}
+    encoded = bytearray(safetensors.torch.save(tensors))
+    for _ in range(data.draw(st.integers(1, 4))):
+        encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.sampled_from([None, 0, 4, 8, 40, -3]))
+    try:
+        checkpoint.read_tensors(bytes(encoded[:cut]), Path("m.safetensors"))
+    except UserError as error:
+        assert "\n" not in str(error)
 
 
 def test_another_architecture_is_refused(model_file):

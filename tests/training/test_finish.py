@@ -8,19 +8,20 @@ import pytest
 import torch
 from helpers.evaluation_data import write_dataset
 
+from sfpn.commands.stages.measuring import add_measuring_arguments, measuring_of
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.card import Card
 from sfpn.network.model import SFPN, SFPNConfig
 from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import POOLED, POSE_PAIRS, pair_key
-from sfpn.training.finish import Measuring, add_measuring_arguments, finish_run
+from sfpn.training.finish import Measuring, finish_run
 
 
 def measuring(*words: str) -> Measuring:
     parser = argparse.ArgumentParser()
     add_measuring_arguments(parser)
-    return Measuring.parse(parser.parse_args(words))
+    return measuring_of(parser.parse_args(words))
 
 
 def trained_network() -> SFPN:
@@ -46,7 +47,7 @@ def test_a_finished_run_leaves_measured_weights(tmp_path):
         torch.testing.assert_close(model(faces), network.eval()(faces), rtol=0.02, atol=0.02)  # half precision
     assert card == returned and len(card.descriptor_mean) == 1000
     assert (
-        set(card.histograms) == {POOLED, *map(pair_key, POSE_PAIRS)} == {result["pose_pair"] for result in card.results}
+        set(card.histograms) == {POOLED, *map(pair_key, POSE_PAIRS)} == {result["scores_of"] for result in card.results}
     )
     assert all(0 <= result["eer"] <= 1 and result["genuine"] and result["impostor"] for result in card.results)
 

@@ -168,6 +168,18 @@ def test_the_plot_holds_every_number_of_every_run(tmp_path, capsys):
     assert json.loads(figure.to_json())["layout"]["yaxis"]["type"] == "log"
 
 
+@pytest.mark.parametrize("cut", ['{"step": 12, "lo', "12", "{}", '{"step": null}', "[]"])
+def test_a_log_whose_last_line_is_cut_is_one_sentence(tmp_path, capsys, cut):
+    drive(Toy(), loop(tmp_path))
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write(cut)
+    assert main(["train", "plot", str(tmp_path), "--out", str(tmp_path / "a.html")]) == 2
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'log.jsonl'}: line 4 is not a line of a log" in message and message.count("\n") == 1
+    drive(Toy(steps=12), loop(tmp_path))  # continuing drops the line
+    assert [line["step"] for line in lines(tmp_path)] == [4, 8, 10, 12]
+
+
 @pytest.mark.parametrize(
     "words, says", [(["nowhere", "--out", "a.html"], "no log"), (["{}", "--out", "a.png"], ".html or .svg")]
 )

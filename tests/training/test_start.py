@@ -1,4 +1,4 @@
-"""Where a run starts: batch normalisation inserted and folded away again, torchvision's SqueezeNet mapped, a download refused."""
+"""Where a run starts: batch normalisation inserted and folded away, torchvision's SqueezeNet mapped, no download."""
 
 from __future__ import annotations
 
@@ -83,9 +83,14 @@ def test_conv1_sees_what_torchvision_shows_it():
 
 def test_the_depthwise_variant_keeps_random_expands():
     state = torchvision_squeezenet().state_dict()
+    torch.manual_seed(7)
     ours = from_torchvision(state, SFPNConfig(depthwise=True, batch_norm=True))
+    torch.manual_seed(7)
+    untouched = SFPN(SFPNConfig(depthwise=True))
     torch.testing.assert_close(ours.layers.fire5.expand1x1.conv.weight, state["features.7.expand1x1.weight"])
-    assert ours.layers.fire5.expand3x3.conv.weight.shape == (128, 1, 3, 3)
+    for number in range(2, 10):
+        expand, drawn = (getattr(network.layers, f"fire{number}").expand3x3.conv for network in (ours, untouched))
+        assert torch.equal(expand.weight, drawn.weight) and len(expand.weight.unique()) > 100  # as drawn at random
 
 
 def test_a_start_from_imagenet_and_its_impossible_download(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,11 @@ from helpers.small_models import random_card
 from PIL import Image
 
 from sfpn.errors import UserError
+from sfpn.network.card import ScoreHistogram
 from sfpn.photos.detector import make_face
 from sfpn.photos.photo import Photo
 from sfpn.photos.preprocess import Preprocess
+from sfpn.verification.decision import rule_at_threshold
 from sfpn.verification.verifier import Verifier, pose_of_side
 from sfpn.verification.wording import record, turned_words
 
@@ -115,6 +118,23 @@ def test_a_stranger_among_the_photos_of_a_side_is_named():
     )
     with pytest.raises(UserError, match="^3.jpg: shows another person than the other photos of the second side"):
         subject.verify([photo(1)], [photo(1), photo(2), photo(3)])
+
+
+@pytest.mark.parametrize("vector", [[np.nan, 1, 0], [np.inf, 0, 0], [0, 0, 0]])
+def test_embeddings_that_cannot_be_compared_are_refused_with_the_models_name(vector):
+    subject = verifier({1: [face("frontal")], 2: [face("frontal")]}, {1: [1, 0, 0], 2: vector})
+    with pytest.raises(UserError, match="^model stand-in: .*(NaN or infinity|zeros)"):
+        subject.verify([photo(1)], [photo(2)])
+
+
+def test_a_rate_of_no_comparisons_is_null_in_json():
+    counts = (0,) * 20
+    bare = ScoreHistogram(-1.0, 1.0, counts, counts, "nobody")
+    subject = verifier({1: [face("frontal")]}, {1: [1, 0, 0]}, histograms={"pooled": bare})
+    comparison = subject.verify([photo(1)], [photo(1)])
+    by_hand = replace(comparison, rule=rule_at_threshold(subject.embedder.card, comparison.pose_pair, 0.2))
+    found = json.loads(json.dumps(record(by_hand), allow_nan=False))
+    assert found["fmr"] is None and found["fnmr"] is None and found["genuine"] == 0
 
 
 def test_record_is_plain_and_complete():

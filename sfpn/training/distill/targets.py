@@ -6,21 +6,20 @@ dimensions and turned to lie where the student's descriptors already are, both o
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.linalg import orthogonal_procrustes
 
-from sfpn.data.embeddings import Embeddings
+from sfpn.data.embeddings import Embeddings, unit_length
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.training.batches import Batches
 from sfpn.training.descriptors import plain_descriptors, spread_rows
-from sfpn.training.pack import UNLABELLED, load_pack
+from sfpn.training.pack import UNLABELLED, Pack
+from sfpn.training.start import channels_last
 
 FIT_IMAGES = 4_000
 
@@ -56,22 +55,23 @@ class TeacherFile:
         where = ", ".join(map(str, self.files))
         if missing:
             raise UserError(
-                f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); embed their dataset too"
+                f"{where}: no embedding of {len(missing)} rows of the pack (first {missing[0]}); "
+                "embed their dataset too"
             )
         if len(names) > 1:
             raise UserError(
                 f"{where}: embeddings of several models ({', '.join(sorted(names))}); give each teacher its own option"
             )
-        return names.pop(), _unit(np.stack([known[row_id] for row_id in row_ids]).astype(np.float32))
+        return names.pop(), unit_length(np.stack([known[row_id] for row_id in row_ids]).astype(np.float32))
 
 
 def joint(parts: list[np.ndarray], weights: list[float]) -> np.ndarray:
-    """(N, sum of D) unit vectors whose cosines are the weighted mean of the teachers' cosines, each teacher centred first.
+    """(N, sum of D) unit vectors whose cosines are the weighted mean of the teachers' cosines.
 
-    parts: one (N, D) array of unit vectors per teacher.
+    parts: one (N, D) array of unit vectors per teacher; each is centred first.
     """
     shares = np.sqrt(np.array(weights) / sum(weights))
-    centred = [_unit(part - part.mean(axis=0)) for part in parts]
+    centred = [unit_length(part - part.mean(axis=0)) for part in parts]
     return np.concatenate([share * part for share, part in zip(shares, centred, strict=True)], axis=1).astype(
         np.float32
     )
@@ -87,12 +87,12 @@ def toward_identity(targets: np.ndarray, identities: np.ndarray, share: float) -
     _, person = np.unique(identities[labelled], return_inverse=True)
     sums = np.zeros((person.max(initial=-1) + 1, targets.shape[1]), targets.dtype)
     np.add.at(sums, person, targets[labelled])
-    moved[labelled] = (1 - share) * targets[labelled] + share * _unit(sums)[person]
-    return _unit(moved)
+    moved[labelled] = (1 - share) * targets[labelled] + share * unit_length(sums)[person]
+    return unit_length(moved)
 
 
 def fit_to(targets: np.ndarray, descriptors: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """(targets (N, D) in D' dimensions, how much of their squared length is kept), turned to lie close to `descriptors`.
+    """(targets (N, D) in D' dimensions, turned to lie near `descriptors`; how much of their squared length is kept).
 
     The cut is the leading singular subspace; the turn is the orthogonal Procrustes solution (Schönemann 1966), so both
     leave cosines as they are. descriptors: (R, D') centred descriptors of some rows by the student at its start.
@@ -102,9 +102,9 @@ def fit_to(targets: np.ndarray, descriptors: np.ndarray, rows: np.ndarray) -> tu
     cut = targets @ vectors[:, ::-1][:, :size].astype(np.float32)
     if cut.shape[1] < size:
         cut = np.pad(cut, ((0, 0), (0, size - cut.shape[1])))
-    turn, _ = orthogonal_procrustes(cut[rows].astype(np.float64), _unit(descriptors).astype(np.float64))
+    turn, _ = orthogonal_procrustes(cut[rows].astype(np.float64), unit_length(descriptors).astype(np.float64))
     kept = float(values[::-1][:size].sum() / values.sum())
-    return _unit(cut @ turn.astype(np.float32)), kept
+    return unit_length(cut @ turn.astype(np.float32)), kept
 
 
 def prototypes(targets: np.ndarray, identities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,51 +115,33 @@ def prototypes(targets: np.ndarray, identities: np.ndarray) -> tuple[np.ndarray,
     _, classes = np.unique(classes, return_inverse=True)
     sums = np.zeros((classes.max() + 1, targets.shape[1]), targets.dtype)
     np.add.at(sums, classes, targets)
-    return _unit(sums), classes
+    return unit_length(sums), classes
 
 
-def _unit(values: np.ndarray) -> np.ndarray:
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+@dataclass(frozen=True)
+class Targets:
+    """Targets keyed by row_id, the teachers behind them with their weights, and the kept share of their joint space."""
+
+    embeddings: Embeddings
+    teachers: tuple[str, ...]
+    kept: float  # 0-1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `python -m sfpn train targets`."""
-    parser.add_argument("pack", type=Path)
-    parser.add_argument(
-        "--teachers",
-        nargs="+",
-        required=True,
-        metavar="FILE,FILE[=WEIGHT]",
-        help="embeddings (python -m sfpn embed) by one teacher each, its files joined by commas",
-    )
-    parser.add_argument(
-        "--start-from", required=True, metavar="WEIGHTS", help="the weights that the student will start from"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the targets of a pack; 0 when done. Raises UserError."""
-    pack = load_pack(args.pack)
-    teachers = [TeacherFile.parse(text) for text in args.teachers]
+def make_targets(pack: Pack, teachers: list[TeacherFile], start_from: str | Path) -> Targets:
+    """Targets for every row of the pack, fitted to the weights that a student will start from. Raises UserError."""
     names, parts = zip(*(teacher.unit(pack.row_ids) for teacher in teachers), strict=True)
-    start, card = checkpoint.load(args.start_from)
+    start, card = checkpoint.load(start_from)
     rows = spread_rows(len(pack), FIT_IMAGES)
-    descriptors = plain_descriptors(
-        start.to(memory_format=torch.channels_last), Batches(pack, card.preprocess, seed=0), rows
-    )
-    targets, kept = fit_to(
-        joint(list(parts), [teacher.weight for teacher in teachers]), descriptors - descriptors.mean(axis=0), rows
-    )
-    said = [f"{name} x {teacher.weight:g}" for name, teacher in zip(names, teachers, strict=True)]
+    batches = Batches(pack, card.preprocess, seed=0)
+    descriptors = plain_descriptors(channels_last(start), batches, rows)
+    together = joint(list(parts), [teacher.weight for teacher in teachers])
+    targets, kept = fit_to(together, descriptors - descriptors.mean(axis=0), rows)
+    said = tuple(f"{name} x {teacher.weight:g}" for name, teacher in zip(names, teachers, strict=True))
     made_by = {
         "model": "joint targets",
         "teachers": json.dumps(said),
         "kept": f"{kept:.4f}",
         "start": card.weights_sha256,
     }
-    Embeddings(np.array(pack.row_ids, object), targets, np.ones(len(pack), bool), made_by).save(args.out)
-    print(
-        f"{args.out}: {len(pack)} targets of {targets.shape[1]} numbers; they keep {kept:.1%} of the joint space of {', '.join(said)}"
-    )
-    return 0
+    found = np.ones(len(pack), bool)
+    return Targets(Embeddings(np.array(pack.row_ids, object), targets, found, made_by), said, kept)

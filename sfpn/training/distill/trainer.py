@@ -1,14 +1,13 @@
 """Distillation towards a target space: the student puts a disturbed face where the teachers put the face.
 
-The targets (sfpn.training.distill.targets) have the size of the descriptor and lie where the student's descriptors start, so a
-step needs no teacher, no head and no pairs: it turns each centred descriptor towards its own target, and away from the
-targets of other people (softmax over all of them, with the target of each person as fixed class weights).
+The targets (sfpn.training.distill.targets) have the size of the descriptor and lie where the student's descriptors
+start, so a step needs no teacher, no head and no pairs: it turns each centred descriptor towards its own target, and
+away from the targets of other people (softmax over all of them, with each person's target as fixed class weights).
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,11 +21,14 @@ from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 from sfpn.training.descriptors import descriptors, plain_descriptors, spread_rows
 from sfpn.training.distill.targets import prototypes, toward_identity
-from sfpn.training.loop import check_finite, check_same_settings
+from sfpn.training.loop import check_finite, check_same_settings, weighted_sum
 from sfpn.training.pack import Pack
+from sfpn.training.schedule import follow, warm_cosine
+from sfpn.training.settings import setting
 
 MEAN_IMAGES = 1_000
 VALIDATE_EVERY = 10_000  # images
+WARM_STEPS, LOWEST_RATE = 100, 0.01  # of the learning rate; the second as a share of the highest
 CHANGEABLE = ("images",)  # when a run is continued
 
 
@@ -35,24 +37,28 @@ class DistillConfig:
     """One run; saved with its checkpoints. Sizes are in image passes, so that the batch can change without them."""
 
     depthwise: bool
-    seed: int = 0
-    images: int = 200_000
-    batch: int = 32
-    micro_batch: int = 8  # faces at once; small, because the maps then stay in the processor's cache
-    early_every: int = 4  # the layers up to pool4, most of a step's time, are trained on every so many steps; 0: never
-    rate: float = 1e-3
-    weight_decay: float = 1e-4
-    profile_repeats: int = 3  # how often a pass shows each profile face
-    identity_share: float = 0.2  # how far targets are moved towards the mean target of their identity
-    identity_weight: float = 0.1  # of the softmax over people
-    identity_scale: float = 24.0  # of the cosines in that softmax
-    logit_weight: float = 0.0  # of the teachers' softmax over people in place of the one right person
-    structure_weight: float = (
-        0.0  # of the squared differences between the student's and the teachers' cosines in a part
+    seed: int = setting(0, "of everything drawn at random")
+    images: int = setting(200_000, "how many images are shown in all, repeats counted", positive=True)
+    batch: int = setting(32, "images per optimizer step, over all processes", positive=True)
+    micro_batch: int = setting(
+        8, "images at once; small, because the maps then stay in the processor's cache", positive=True
     )
-    augmentation: str = "usual"  # usual | strong
-    precision: str = "bf16"  # of the arithmetic; no = float32
-    average_steps: int = 300  # the weights that count are a running mean over about so many steps; 1: the last ones
+    early_every: int = setting(4, "train the layers up to pool4, most of a step's time, every N steps; 0: never")
+    rate: float = setting(1e-3, "highest learning rate")
+    weight_decay: float = setting(1e-4, "how strongly weights are drawn to zero (AdamW)")
+    profile_repeats: int = setting(3, "how often a pass shows each profile face", positive=True)
+    identity_share: float = setting(0.2, "how far (0-1) targets are moved towards the mean target of their identity")
+    identity_weight: float = setting(0.1, "weight of the softmax over people")
+    identity_scale: float = setting(24.0, "scale of the cosines in that softmax")
+    logit_weight: float = setting(0.0, "weight of following the teachers' softmax over people instead")
+    structure_weight: float = setting(
+        0.0, "weight of the squared differences between the student's and the teachers' cosines among faces"
+    )
+    augmentation: str = setting("usual", "how far faces are disturbed", choices=("usual", "strong"))
+    precision: str = setting("bf16", "of the arithmetic; no: float32", choices=("bf16", "no"))
+    average_steps: int = setting(
+        300, "the finished weights are a running mean over about N steps; 1: the last ones", positive=True
+    )
 
     @property
     def steps(self) -> int:
@@ -64,7 +70,7 @@ class DistillConfig:
 
 
 class Distiller:
-    """Holds a run's state: the student and its running mean, the mean that centres descriptors, the optimizer and the step."""
+    """A run's state: the student, its running mean, the mean that centres descriptors, the optimizer and the step."""
 
     def __init__(
         self, config: DistillConfig, pack: Pack, student: SFPN, targets: np.ndarray, preprocess: Preprocess, accelerator
@@ -84,18 +90,18 @@ class Distiller:
         self.augmentation = AUGMENTATIONS[config.augmentation]
         self.parameters = [*student.parameters(), self.mean]
         self.optimizer = torch.optim.AdamW(self.parameters, weight_decay=config.weight_decay)
+        self.schedule = follow(self.optimizer, self._rate_at)
         self.step = 0
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its losses by name. Raises FloatingPointError on a non-finite loss."""
-        rate = self._rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = float(self.schedule.get_last_lr()[0])
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._gradients()
         check_finite(losses, self.step, rate)
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
+        self.schedule.step()
         self.step += 1
         self._update_average()
         return losses | {"images": self.config.batch, "learning_rate": rate}
@@ -104,15 +110,14 @@ class Distiller:
     def _update_average(self) -> None:
         """An exponential mean of the weights (Polyak averaging), over fewer steps while there have been few."""
         share = max(1 / self.config.average_steps, 1 / (1 + self.step / 10))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.student.parameters()), share)
+        for mean, value in zip(self.average.parameters(), self.student.parameters(), strict=True):
+            mean.lerp_(value, share)
 
-    def _rate(self) -> float:
-        progress = self.step / self.config.steps
-        warm = min(1.0, (self.step + 1) / 100)
-        return self.config.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    def _rate_at(self, step: int) -> float:
+        return self.config.rate * warm_cosine(step, self.config.steps, WARM_STEPS, LOWEST_RATE)
 
     def _gradients(self) -> dict[str, float]:
-        """Add the gradients of the whole batch: each process takes every so manieth of its parts, then they are summed."""
+        """Add the gradients of the whole batch: each process takes its share of the parts, then they are summed."""
         config, processes = self.config, self.accelerator
         rows = self.batches.rows(self.step, config.batch)
         views, _ = self.batches.views(rows, self.step, INPUT_SIZE, self.augmentation)
@@ -124,7 +129,7 @@ class Distiller:
             with processes.autocast():
                 centred = descriptors(self.student, part, early) - self.mean
                 losses = self._losses(centred, torch.from_numpy(part_rows).to(processes.device))
-            (sum(losses[name] * weight for name, weight in self.weights.items()) / parts).backward()
+            (weighted_sum(losses, self.weights) / parts).backward()
             sums += torch.stack([losses[name].detach() for name in self.weights]) / parts
         if processes.num_processes > 1:
             for parameter in self.parameters:
@@ -183,6 +188,7 @@ class Distiller:
         self.mean.data.copy_(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        self.schedule = follow(self.optimizer, self._rate_at, self.step)
 
 
 AUGMENTATIONS = {

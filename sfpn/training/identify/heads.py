@@ -40,6 +40,9 @@ class SoftmaxHead(nn.Module):
 class MarginHead(nn.Module):
     """Scaled cosines, with the margin of `kind` at the true class where labels are given."""
 
+    norm_mean: torch.Tensor
+    norm_std: torch.Tensor
+
     def __init__(self, descriptor_size: int, identities: int, kind: str, margin: float, scale: float = SCALE) -> None:
         super().__init__()
         self.kind, self.margin, self.scale = kind, margin, scale
@@ -50,7 +53,10 @@ class MarginHead(nn.Module):
             self.register_buffer("norm_std", torch.tensor(100.0))
 
     def forward(self, descriptors: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, D), (B,) int64 -> logits (B, identities); plain scaled cosines without labels. In float32 whatever the precision."""
+        """(B, D), (B,) int64 -> logits (B, identities); plain scaled cosines without labels.
+
+        In float32 whatever the precision.
+        """
         with torch.autocast(descriptors.device.type, enabled=False):
             descriptors = descriptors.float()
             cosines = F.linear(F.normalize(descriptors), F.normalize(self.weight.float()))
@@ -64,7 +70,7 @@ class MarginHead(nn.Module):
         if self.kind == "cosface":
             return cosines - self.margin
         if self.kind == "arcface":
-            # beyond pi the cosine would rise again: there the loss goes on falling in a straight line, as in the authors' code
+            # beyond pi the cosine would rise again: there the loss falls in a straight line, as in the authors' code
             return torch.where(
                 cosines > math.cos(math.pi - self.margin),
                 _turned(cosines, self.margin),

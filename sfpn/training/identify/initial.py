@@ -1,4 +1,4 @@
-"""Where an identification run starts: at random, from ImageNet's SqueezeNet 1.1, from our weights, or from another run."""
+"""Where an identification run starts: at random, from ImageNet's SqueezeNet 1.1, from our weights, or another run."""
 
 from __future__ import annotations
 
@@ -75,14 +75,15 @@ def _only_weights(folder: Path) -> Path:
 def with_batch_norm(folded: SFPN, config: SFPNConfig, faces: torch.Tensor) -> SFPN:
     """A network with batch normalisation that computes in evaluation mode what `folded` computes.
 
-    Its statistics are those of the convolutions' outputs for `faces` (B, 3, 113, 113), and scale and shift undo them, so
-    that training mode starts at about the same function too: the inverse of `fold_batch_norm`.
+    Its statistics are those of the convolutions' outputs for `faces` (B, 3, 113, 113), and scale and shift undo them,
+    so that training mode starts at about the same function too: the inverse of `fold_batch_norm`.
     """
     network = SFPN(replace(config, batch_norm=True))
-    targets, hooks = dict(network.named_modules()), []
+    hooks = []
     for name, module in folded.named_modules():
         if isinstance(module, nn.Conv2d):
-            target, norm = targets[name], targets[name.removesuffix("conv") + "norm"]
+            target, norm = (network.get_submodule(name.removesuffix("conv") + part) for part in ("conv", "norm"))
+            assert isinstance(target, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
             hooks.append(module.register_forward_hook(_measuring(target, norm)))
     folded.eval()(faces)
     for hook in hooks:
@@ -92,6 +93,7 @@ def with_batch_norm(folded: SFPN, config: SFPNConfig, faces: torch.Tensor) -> SF
 
 def _measuring(target: nn.Conv2d, norm: nn.BatchNorm2d):
     def hook(conv: nn.Conv2d, _, output: torch.Tensor) -> None:
+        assert conv.bias is not None and norm.running_mean is not None and norm.running_var is not None
         variance, mean = torch.var_mean(output, dim=(0, 2, 3))
         target.weight.copy_(conv.weight)
         norm.running_var.copy_(variance)
@@ -134,7 +136,10 @@ def _renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _downloaded() -> dict[str, torch.Tensor]:
-    """ImageNet's SqueezeNet 1.1 (4.7 MB), from torch's cache or torchvision's address, its hash checked; nothing is unpickled."""
+    """ImageNet's SqueezeNet 1.1 (4.7 MB), from torch's cache or torchvision's address.
+
+    Its hash is checked and nothing is unpickled.
+    """
     from sfpn.photos.torchvision_ops import ensure_torchvision
 
     ensure_torchvision()
@@ -144,5 +149,6 @@ def _downloaded() -> dict[str, torch.Tensor]:
         return SqueezeNet1_1_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:  # no network, no disk, or another file than torchvision's
         raise UserError(
-            f"ImageNet's SqueezeNet 1.1 could not be downloaded ({error}); connect to a network, or use --start-from random"
+            f"ImageNet's SqueezeNet 1.1 could not be downloaded ({error}); "
+            "connect to a network, or use --start-from random"
         ) from error

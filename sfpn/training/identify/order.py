@@ -1,7 +1,7 @@
 """The order in which a training set is seen: an endless stream of rows, the same for any number of processes.
 
-Shards are taken in shuffled order and mixed a bufferful at a time: the rows of the shards in the buffer in random order.
-Position p of the stream belongs to step p // batch; everything follows from (seed, p), so a run can start anywhere in it.
+Shards are taken in shuffled order and mixed a bufferful at a time: the rows of the shards in the buffer in random
+order. Position p of the stream belongs to step p // batch; all follows from (seed, p), so a run can start anywhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Order:
     pose_balanced: bool = False
 
     def buffers(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
-        """(position in the stream, indices of rows in their order) per bufferful, from the one that holds `start` on."""
+        """(position in the stream, indices of rows in order) per bufferful, from the one that holds `start` on."""
         number, size = start // len(self.rows), len(self.rows)
         while True:
             position = number * size
@@ -57,8 +57,8 @@ class Order:
 def balanced_draws(label: np.ndarray, pose: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
     """(count,) draws with replacement: identities alike, an identity's poses alike, two neighbours a pair.
 
-    Draws 2 i and 2 i + 1 show one identity in two different poses, where it has two; a row of a rare pose is so seen more
-    often and one of a common pose less. Profile images are a few per cent of photographs from the web.
+    Draws 2 i and 2 i + 1 show one identity in two different poses, where it has two; so a row of a rare pose is seen
+    more often and one of a common pose less. Profile images are a few per cent of photographs from the web.
     """
     order = np.lexsort((pose, label))
     cells, starts, sizes = np.unique(

@@ -10,7 +10,10 @@ RATES = (0.01, 0.005, 0.001, 0.0001)  # arXiv 2007.08566
 
 @dataclass
 class Plateau:
-    """Steps down the rates when `patience` validations in a row bring no loss lower by `min_gain` of the best; then ends."""
+    """Steps down the rates, then ends.
+
+    A step comes when `patience` validations in a row bring no loss lower than the best by `min_gain` of it.
+    """
 
     rates: tuple[float, ...] = RATES
     patience: int = 2

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import pandas as pd
 import pyarrow.parquet as pq
 
+from sfpn.data.dataset import CANNOT_BE_READ, one_line
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.schema import POSES
 
 UNKNOWN_POSE = -1
+INDEX_COLUMNS = ("row_id", "identity", "pose", "split", "box_xyxy")
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class TrainingSet:
 def read_training_set(parts: list[Selection], validation_share: float, min_images: int = 1) -> TrainingSet:
     """Index the datasets; identities of different datasets are different people.
 
-    A share of each identity's images validates, those whose row_ids have the lowest hashes: no order changes it. A count
-    that is not whole is rounded up for some identities and down for others, by their hash, so that the whole set keeps
-    the share too. A row without a face is left out, unless its dataset was built without a detector: its pictures are
-    taken for aligned face crops. Raises UserError if nothing is left to train or to validate on.
+    A share of each identity's images validates, those whose row_ids have the lowest hashes: no order changes it. A
+    count that is not whole is rounded up for some identities and down for others, by their hash, so that the whole set
+    keeps the share too. A row without a face is left out, unless its dataset was built without a detector: its pictures
+    are taken for aligned face crops. Raises UserError if nothing is left to train or to validate on.
     """
     files, columns, names = [], [], {}
     for part in parts:
@@ -98,19 +99,16 @@ def hashed(text: str) -> int:
 def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int]) -> tuple[np.ndarray, ...]:
     """The index columns of one shard; new identities are added to `names`."""
     try:
-        table = pq.read_table(file, columns=["row_id", "identity", "pose", "split", "box_xyxy"])
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        raise UserError(f"{file} cannot be read ({error}): build the dataset again") from error
-    of_split = (
-        np.ones(len(table), bool)
-        if part.split is None
-        else pc.equal(table["split"], part.split).fill_null(False).to_numpy()
-    )
+        table = pq.read_table(file, columns=list(INDEX_COLUMNS)).select(INDEX_COLUMNS)
+    except CANNOT_BE_READ as error:
+        raise UserError(f"{file} cannot be read ({one_line(error)}): build the dataset again") from error
+    whole = part.split is None
+    of_split = np.ones(len(table), bool) if whole else np.asarray(table["split"].to_pandas() == part.split)
     position = np.flatnonzero(of_split).astype(np.int32)
     table = table.take(position)
     found = table["box_xyxy"].is_valid().to_numpy() | is_aligned(part)
     label = [names.setdefault(f"{part.dataset.name}/{name}", len(names)) for name in table["identity"].to_pylist()]
-    pose = pc.index_in(table["pose"], pa.array(POSES)).fill_null(UNKNOWN_POSE).to_numpy()
+    pose = pd.Index(POSES).get_indexer(table["pose"].to_pandas())  # UNKNOWN_POSE where it is none of them
     rank = [hashed(row_id) for row_id in table["row_id"].to_pylist()]
     return (
         np.full(len(table), number, np.int32),
@@ -150,7 +148,8 @@ def _check_something_left(
         )
     if not validates:
         raise UserError(
-            f"{share:g} of each identity's images is none of {rows}: the learning rate needs a validation loss; raise --validation"
+            f"{share:g} of each identity's images is none of {rows}: the learning rate needs a validation loss; "
+            "raise --validation"
         )
 
 

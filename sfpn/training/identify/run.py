@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from dataclasses import asdict, replace
 from itertools import islice
@@ -14,9 +13,8 @@ from sfpn.data.selection import Selection
 from sfpn.network.card import Card
 from sfpn.network.model import SFPNConfig
 from sfpn.photos.preprocess import Preprocess
-from sfpn.training.finish import Measuring, finish_run
+from sfpn.training.finish import Measuring, Outcome, finish_run
 from sfpn.training.identify.initial import initial_network
-from sfpn.training.identify.options import config_of
 from sfpn.training.identify.order import Order
 from sfpn.training.identify.rows import Rows, TrainingSet, read_training_set
 from sfpn.training.identify.stream import TrainingStream, batches
@@ -27,44 +25,39 @@ from sfpn.training.processes import any_of, make_accelerator
 
 STAGES = {"pretrain": "pretrained", "finetune": "fine-tuned"}
 START_IMAGES = 64  # on which batch normalisation is measured where the start has none
-TITLES = {"pretrain": "identification", "finetune": "identification, continued from other weights"}
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train to the end and write weights and card; 0 when done or stopped. Raises UserError."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    measuring = Measuring.parse(args)
-    parts = [Selection.open(text) for text in args.datasets]
-    config = config_of(args)
+def train(stage: str, config: IdentifyConfig, parts: list[Selection], folder: Path, measuring: Measuring) -> Outcome:
+    """Train to the end, or until stopped, in a run's folder; at the end write weights and card. Raises UserError.
+
+    stage: one of STAGES, for the card. `config.steps` is worked out here from its epochs.
+    """
     accelerator = make_accelerator(config.precision)
+    main = accelerator.is_main_process
     data = read_training_set(parts, config.validation, config.min_images)
     config = replace(config, steps=math.ceil(config.epochs * len(data.train) / config.batch))
-    if accelerator.is_main_process:
-        print(
-            f"{_counts(data)}; processes: {accelerator.num_processes}, device: {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}",
-            flush=True,
-        )
-    identification = begin(config, data, parts, args.out, accelerator)
+    if main:
+        where = f"device: {accelerator.device.type}, mixed precision: {accelerator.mixed_precision}"
+        print(f"{_counts(data)}; processes: {accelerator.num_processes}, {where}", flush=True)
+    identification = begin(config, data, parts, folder, accelerator)
     loop = Loop(
-        args.out,
-        identification.due,
-        identification.validate,
-        identification.ended,
-        config.save_every_seconds,
-        memory_advice(config, accelerator.num_processes),
-        accelerator.is_main_process,
-        any_of(accelerator),
+        folder,
+        due=identification.due,
+        validate=identification.validate,
+        ended=identification.ended,
+        save_every_seconds=config.save_every_seconds,
+        takes_less_memory=memory_advice(config, accelerator.num_processes),
+        main=main,
+        any_process=any_of(accelerator),
     )
-    if drive(identification, loop) and accelerator.is_main_process:
-        path = args.out / f"{args.model}.safetensors"
-        finish_run(identification.recognizer.network, card_of(args, identification, parts), path, measuring)
-        print(f"{path}: written, with its card", flush=True)
-    elif accelerator.is_main_process:
-        print(f"stopped at step {identification.step}; the same command continues", flush=True)
+    weights = None
+    if drive(identification, loop) and main:
+        card = card_of(stage, identification, parts, folder)
+        weights = folder / f"{card.name}.safetensors"
+        finish_run(identification.recognizer.network, card, weights, measuring)
     accelerator.wait_for_everyone()  # a process that leaves early takes the others' connections with it
     accelerator.end_training()
-    return 0
+    return Outcome(identification.step, weights, main)
 
 
 def begin(
@@ -93,32 +86,33 @@ def memory_advice(config: IdentifyConfig, processes: int) -> str:
     """What to do when the memory is not enough."""
     at_once = config.batch // processes // config.accumulate
     return (
-        f"{at_once} images at once do not fit; raise --accumulate {config.accumulate} (the same training in smaller parts), "
+        f"{at_once} images at once do not fit; raise --accumulate {config.accumulate} (the same training in smaller "
+        "parts), "
         f"use --precision bf16, or lower --batch {config.batch}"
     )
 
 
-def card_of(args: argparse.Namespace, identification: Identification, parts: list[Selection]) -> Card:
+def card_of(stage: str, identification: Identification, parts: list[Selection], folder: Path) -> Card:
     """What is known about the weights before they are measured."""
     data = identification.data
     config = replace(identification.config, start_from=Path(identification.config.start_from).name)  # no paths in cards
     kind = "depth-wise variant" if config.depthwise else "base"
     licences = "; ".join(dict.fromkeys(str(part.dataset.card.get("licence", "unknown")) for part in parts))
     return Card(
-        name=args.model,
-        title=f"SqueezeFacePoseNet, {kind}, {STAGES[args.stage]} by identification",
+        name="depthwise" if config.depthwise else "base",
+        title=f"SqueezeFacePoseNet, {kind}, {STAGES[stage]} by identification",
         architecture={},
         preprocess=Preprocess(),
         licence=f"that of the training data: {licences}",
         training={
-            "stage": args.stage,
+            "stage": stage,
             "from": config.start_from,
             "data": [part.title for part in parts],
             "images": len(data.train),
             "validation_images": len(data.validation),
             "identities": data.train.identities,
             "epochs": round(identification.epoch, 2),
-            "last_validation": last_validation(args.out),
+            "last_validation": last_validation(folder),
             "config": asdict(config) | {"rates": list(config.rates)},
         },
     )
@@ -132,4 +126,5 @@ def last_validation(folder: Path) -> dict:
 
 def _counts(data: TrainingSet) -> str:
     left_out = ", ".join(f"{count} {reason}" for reason, count in data.left_out.items())
-    return f"{len(data.train)} images of {data.train.identities} identities, {len(data.validation)} for validation; left out: {left_out}"
+    images = f"{len(data.train)} images of {data.train.identities} identities"
+    return f"{images}, {len(data.validation)} for validation; left out: {left_out}"

@@ -1,4 +1,4 @@
-"""Training pictures from dataset shards to batches: read shard by shard, decoded by worker processes, in bounded memory."""
+"""Pictures from dataset shards to batches: read shard by shard, decoded by worker processes, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SQUARE = Preprocess(
     size=129, crop_factor=1.54
 )  # what the random 113 px crop is taken from; its middle is the 1.35 crop
 PLACES = SQUARE.size - INPUT_SIZE + 1  # of the crop's corner, in x and in y
-# InsightFace's aligned crops (MS1M) have no box. Measured with our detector on CFP and LFW, such a crop's side is 1.40 x
-# (1.33-1.48 for 80 %) the shorter side of the box of a frontal face, and the box lies lower by 0.11 of that side.
+# InsightFace's aligned crops (MS1M) have no box. Measured with our detector on CFP and LFW, such a crop's side is 1.40
+# x (1.33-1.48 for 80 %) the shorter side of the box of a frontal face, and the box lies lower by 0.11 of that side.
 ALIGNED_FACTOR, ALIGNED_DROP = 1.40, 0.11
 MIDDLE = (PLACES // 2, PLACES // 2, 0)
 BATCHES_AHEAD = 4  # per worker
@@ -67,7 +67,7 @@ class TrainingStream(IterableDataset):
         for start, buffer in self.order.buffers(step * self.batch):
             indices = buffer[self._mine(start, len(buffer), step, workers)]
             pictures = read_pictures(rows, indices)
-            waiting.extend((rows.label[index], pictures[index]) for index in indices.tolist())
+            waiting.extend((int(rows.label[index]), pictures[index]) for index in indices.tolist())
             del pictures
             while len(waiting) >= size:
                 yield make_batch([waiting.popleft() for _ in range(size)], self._views(step))
@@ -104,12 +104,15 @@ class ValidationStream(IterableDataset):
             indices = self.rows.of_file(file)
             pictures = read_pictures(self.rows, indices)
             for part in np.split(indices, range(self.batch, len(indices), self.batch)):
-                chosen = [(self.rows.label[index], pictures[index]) for index in part.tolist()]
+                chosen = [(int(self.rows.label[index]), pictures[index]) for index in part.tolist()]
                 yield make_batch(chosen, np.tile(MIDDLE, (len(chosen), 1)))
 
 
 def read_pictures(rows: Rows, indices: np.ndarray) -> dict[int, dict]:
-    """Index -> the picture columns of the row, encoded. Files are read one after another, whole, which disks like best."""
+    """Index -> the picture columns of the row, encoded.
+
+    Files are read one after another, whole, which disks like best.
+    """
     found = {}
     wanted = np.unique(indices)
     for number in np.unique(rows.file[wanted]):
@@ -120,17 +123,13 @@ def read_pictures(rows: Rows, indices: np.ndarray) -> dict[int, dict]:
 
 
 def make_batch(chosen: list[tuple[int, dict]], views: np.ndarray) -> Batch:
-    """From (label, picture columns) and views (corner x, corner y, mirror); a picture that cannot be read is the batch's error."""
+    """From (label, picture columns) and views (corner x, corner y, mirror); a bad picture is the batch's error."""
     faces = np.empty((len(chosen), INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
     for face, (_, row), (x, y, mirror) in zip(faces, chosen, views, strict=True):
         try:
             square = training_square(picture_of(row))
-        except (OSError, UserError) as error:
-            return Batch(
-                torch.empty(0),
-                torch.empty(0),
-                f"the picture of row {row['row_id']} cannot be read ({error}); build the dataset again",
-            )
+        except UserError as error:  # said by the process that trains, not by its worker
+            return Batch(torch.empty(0), torch.empty(0), str(error))
         crop = square[y : y + INPUT_SIZE, x : x + INPUT_SIZE]
         face[:] = crop[:, ::-1] if mirror else crop
     labels = torch.tensor([int(label) for label, _ in chosen])
@@ -138,7 +137,7 @@ def make_batch(chosen: list[tuple[int, dict]], views: np.ndarray) -> Batch:
 
 
 def training_square(picture: Picture) -> np.ndarray:
-    """(129, 129, 3) uint8 around the face; a picture without a box is taken for an aligned crop. Raises OSError or UserError."""
+    """(129, 129, 3) uint8 around the face; a picture without a box is taken for an aligned crop. Raises UserError."""
     image = picture.decode()
     if picture.face:
         return np.asarray(SQUARE.crop(image, picture.face))
@@ -148,7 +147,10 @@ def training_square(picture: Picture) -> np.ndarray:
 
 
 def batches(stream: IterableDataset, workers: int) -> Iterator[Batch]:
-    """The stream's batches, made by `workers` processes ahead of time (0: in this one). Raises UserError for a bad picture."""
+    """The stream's batches, made by `workers` processes ahead of time (0: in this one).
+
+    Raises UserError for a bad picture.
+    """
     ahead = {"prefetch_factor": BATCHES_AHEAD, "worker_init_fn": _leave_signals_alone} if workers else {}
     for batch in DataLoader(
         stream, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(), **ahead

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import torch
 from torch import nn
@@ -17,51 +17,71 @@ from torch.nn import functional as F
 from sfpn.errors import UserError
 from sfpn.network.model import SFPN
 from sfpn.photos.preprocess import Preprocess
-from sfpn.training.identify.heads import make_head
+from sfpn.training.identify.heads import LOSSES, make_head
 from sfpn.training.identify.order import BUFFER_IMAGES, Order
 from sfpn.training.identify.plateau import RATES, Plateau
 from sfpn.training.identify.rows import TrainingSet
 from sfpn.training.identify.stream import Batch, Share, TrainingStream, ValidationStream, batches
 from sfpn.training.loop import check_finite, check_same_settings
+from sfpn.training.processes import PRECISIONS
+from sfpn.training.settings import setting
+from sfpn.training.start import channels_last
 
 CHANGEABLE = ("steps", "epochs", "accumulate", "precision", "workers", "save_every_seconds")  # when a run is continued
 
 
 @dataclass(frozen=True)
 class IdentifyConfig:
-    """One run; saved with its checkpoints and in the card. The first group is the paper's (arXiv 2007.08566)."""
+    """One run; saved with its checkpoints and in the card. Defaults are the paper's (arXiv 2007.08566) where it says.
+
+    `depthwise`, `momentum` and `start_from` are part of the recipe too; `steps` is worked out from `epochs`.
+    """
 
     depthwise: bool = False
-    batch: int = 128  # images per optimizer step, over all processes and parts
-    rates: tuple[float, ...] = RATES
     momentum: float = 0.9
-    dropout: float = 0.5
-    validation: float = 0.02  # share of each identity's images
-    min_images: int = 1  # identities with fewer are left out
-
-    loss: str = "softmax"  # one of sfpn.training.identify.heads.LOSSES
-    margin: float | None = None  # None: that of the loss's paper
-    weight_decay: float = 1e-4
-    patience: int = 2  # validations without gain before the rate is lowered
-    epochs: float = 100.0  # at most; the plateau of the last rate usually comes before
-    steps: int = 0  # of these epochs
-    validate_every_images: int = 0  # 0: after every epoch
-    augment: bool = True  # mirror and random place of the crop
-    freeze_batch_norm: bool = False
-    pose_balanced: bool = False
-    consistency: float = 0.0  # weight of the frontal-profile loss
-    buffer_images: int = BUFFER_IMAGES
-    seed: int = 0
     start_from: str = "random"
+    steps: int = 0  # of the epochs
 
-    accumulate: int = 1  # parts of a process's share of a batch
-    precision: str | None = None
-    workers: int = 0  # processes that decode
-    save_every_seconds: float = 300.0
+    loss: str = setting("softmax", "loss of the identification, plain or with a margin", choices=LOSSES)
+    margin: float | None = setting(None, "margin of the loss; default: that of the loss's paper")
+    batch: int = setting(128, "images per optimizer step, over all processes and parts", positive=True)
+    rates: tuple[float, ...] = setting(RATES, "learning rates, each kept until the validation loss is flat")
+    patience: int = setting(2, "validations without gain that make the loss flat", positive=True)
+    epochs: float = setting(100.0, "passes over the images at most; the last rate's flat loss usually comes before")
+    validation: float = setting(
+        0.02, "share (0-1) of each identity's images that validates and is not trained on", metavar="SHARE"
+    )
+    validate_every_images: int = setting(0, "images between two validations; 0: after every epoch", metavar="N")
+    min_images: int = setting(1, "leave out identities with fewer images", metavar="N", positive=True)
+    weight_decay: float = setting(1e-4, "how strongly weights are drawn to zero (L2)")
+    dropout: float = setting(0.5, "share (0-1) of the last maps that is set to zero in training")
+    pose_balanced: bool = setting(False, "draw identities and poses evenly, in pairs of one person in two poses")
+    consistency: float = setting(0.0, "weight of the frontal-profile loss within these pairs", metavar="WEIGHT")
+    freeze_batch_norm: bool = setting(False, "keep the statistics of the start in batch normalisation")
+    augment: bool = setting(True, "always the middle crop, never mirrored")
+    buffer_images: int = setting(
+        BUFFER_IMAGES, "encoded pictures held in memory to be mixed", metavar="N", positive=True
+    )
+    seed: int = setting(0, "of everything drawn at random")
+
+    accumulate: int = setting(
+        1, "parts in which a batch is done one after the other, which takes less memory", metavar="PARTS", positive=True
+    )
+    precision: str | None = setting(
+        None, "of the arithmetic; default: what accelerate launch says, else no (float32)", choices=PRECISIONS
+    )
+    workers: int = setting(0, "processes that decode pictures; 0: the one that trains")
+    save_every_seconds: float = setting(300.0, "seconds between two checkpoints")
+
+
+MACHINE = ("accumulate", "precision", "workers", "save_every_seconds")  # what the result does not depend on
+RECIPE = tuple(field.name for field in fields(IdentifyConfig) if field.name not in MACHINE)
 
 
 class Recognizer(nn.Module):
     """A network with an identification head: pixels in, losses out."""
+
+    mean: torch.Tensor
 
     def __init__(self, network: SFPN, head: nn.Module, consistency: float) -> None:
         super().__init__()
@@ -104,7 +124,7 @@ class Identification:
         self.config, self.data, self.data_named, self.accelerator = config, data, data_named, accelerator
         self.share = Share(accelerator.process_index, accelerator.num_processes)
         head = make_head(config.loss, network.config.descriptor_size, data.train.identities, config.margin)
-        self.recognizer = Recognizer(network, head, config.consistency).to(memory_format=torch.channels_last)
+        self.recognizer = channels_last(Recognizer(network, head, config.consistency))
         self.plateau = Plateau(config.rates, config.patience)
         optimizer = torch.optim.SGD(
             self.recognizer.parameters(), config.rates[0], config.momentum, weight_decay=config.weight_decay
@@ -170,7 +190,7 @@ class Identification:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy of identification on the validation rows, without margin; lowers the rate where the loss is flat."""
+        """Loss and accuracy of identification on the validation rows, without margin; a flat loss lowers the rate."""
         self.recognizer.eval()
         device = self.accelerator.device
         sums = torch.zeros(3, dtype=torch.float64)
@@ -231,7 +251,8 @@ def _check_divisible(config: IdentifyConfig, processes: int) -> None:
     parts = processes * config.accumulate
     if config.batch % parts:
         raise UserError(
-            f"--batch {config.batch} cannot be shared by {processes} processes in --accumulate {config.accumulate} parts; "
+            f"--batch {config.batch} cannot be shared by {processes} processes in --accumulate {config.accumulate} "
+            "parts; "
             f"give a multiple of {parts}"
         )
     if config.consistency and not config.pose_balanced:

@@ -41,7 +41,7 @@ def _channel_rms(maps: torch.Tensor) -> torch.Tensor:
 
 
 def block_losses(student: SFPN, faces: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Mean squared error of each layer that is fed the *teacher's* map before it: every block is its own small problem."""
+    """Mean squared error of each layer fed the *teacher's* map before it: every block is its own small problem."""
     losses, previous = {}, faces
     for name, layer in student.layers.named_children():
         if name == "dropout":

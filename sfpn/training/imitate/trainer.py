@@ -10,7 +10,6 @@ Every step's views depend on (seed, step) alone, so a run that was stopped conti
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -23,10 +22,14 @@ from sfpn.photos.preprocess import Preprocess
 from sfpn.training.augment import Augmentation
 from sfpn.training.batches import Batches
 from sfpn.training.imitate.losses import LAST_EARLY_LAYER, TeacherMaps, block_losses, network_losses
-from sfpn.training.loop import check_finite, check_same_settings
+from sfpn.training.loop import check_finite, check_same_settings, weighted_sum
 from sfpn.training.pack import Pack
+from sfpn.training.schedule import follow, warm_cosine
+from sfpn.training.settings import setting
+from sfpn.training.start import channels_last
 
 VALIDATE_EVERY = 8_000  # images
+WARM_STEPS, LOWEST_RATE = 50, 0.02  # of the learning rate in each stage; the second as a share of the highest
 DESCRIPTOR_WEIGHT = 4.0
 EMBEDDING_WEIGHT = 4.0
 CHANGEABLE = ("network_images",)  # when a run is continued
@@ -37,17 +40,19 @@ class ImitateConfig:
     """One run; saved with its checkpoints. Sizes are in image passes, so that the batch can change without them."""
 
     depthwise: bool
-    seed: int = 0
-    block_images: int = 60_000
-    network_images: int = 60_000
-    block_batch: int = 32
-    network_batch: int = 32
-    micro_batch: int = 8  # whole faces at once; small, because the maps then stay in the processor's cache
-    early_every: int = 4  # in the network stage the layers before pool4 are trained on every so many steps
-    patch_size: int = 57  # px, in the block stage
-    block_rate: float = 4e-3
-    network_rate: float = 1.5e-3
-    weight_decay: float = 1e-4
+    seed: int = setting(0, "of everything drawn at random")
+    block_images: int = setting(48_000, "images shown in the block stage, repeats counted; 0: no such stage")
+    network_images: int = setting(40_000, "images shown in the network stage, repeats counted; 0: no such stage")
+    block_batch: int = setting(32, "images per optimizer step of the block stage", positive=True)
+    network_batch: int = setting(32, "images per optimizer step of the network stage", positive=True)
+    micro_batch: int = setting(
+        8, "whole faces at once; small, because the maps then stay in the processor's cache", positive=True
+    )
+    early_every: int = setting(4, "in the network stage, train the layers before pool4 every N steps", positive=True)
+    patch_size: int = setting(57, "side in pixels of the patches of the block stage", positive=True)
+    block_rate: float = setting(4e-3, "highest learning rate of the block stage")
+    network_rate: float = setting(1.5e-3, "highest learning rate of the network stage")
+    weight_decay: float = setting(1e-4, "how strongly weights are drawn to zero (AdamW)")
 
     @property
     def block_steps(self) -> int:
@@ -75,7 +80,7 @@ class Imitator:
         torch.manual_seed(config.seed)
         self.config, self.batches = config, Batches(pack, preprocess, config.seed)
         self.student = SFPN(SFPNConfig(depthwise=config.depthwise, batch_norm=True, dropout=0.0))
-        self.student.to(memory_format=torch.channels_last)
+        channels_last(self.student)
         self.embeddings = [torch.from_numpy(values).float() for values in embeddings]
         self.heads = nn.ModuleList(nn.Linear(self.student.config.descriptor_size, e.shape[1]) for e in self.embeddings)
         self.optimizer = torch.optim.AdamW(
@@ -84,15 +89,14 @@ class Imitator:
         sample, _ = self.batches.views(
             np.arange(0, len(pack), max(1, len(pack) // 256)), 0, INPUT_SIZE, Augmentation.none()
         )
-        self.teacher = TeacherMaps(teacher.to(memory_format=torch.channels_last), sample)
+        self.teacher = TeacherMaps(channels_last(teacher), sample)
+        self.schedule = follow(self.optimizer, self._rate_at)
         self.step = 0
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its losses by name. Raises FloatingPointError on a non-finite loss."""
         blocks = self.step < self.config.block_steps
-        rate = self._rate(blocks)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = float(self.schedule.get_last_lr()[0])
         self.student.train()
         if not blocks:
             self._hold_early_statistics()
@@ -101,17 +105,17 @@ class Imitator:
         check_finite(losses, self.step, rate)
         nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizer.step()
+        self.schedule.step()
         self.step += 1
         images = self.config.block_batch if blocks else self.config.network_batch
         return losses | {"images": images, "learning_rate": rate}
 
-    def _rate(self, blocks: bool) -> float:
+    def _rate_at(self, step: int) -> float:
         config = self.config
-        start, end = (0, config.block_steps) if blocks else (config.block_steps, config.steps)
-        progress = (self.step - start) / max(1, end - start)
-        peak = config.block_rate if blocks else config.network_rate
-        warm = min(1.0, (self.step - start + 1) / 50)
-        return peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        if step < config.block_steps:
+            return config.block_rate * warm_cosine(step, config.block_steps, WARM_STEPS, LOWEST_RATE)
+        done, steps = step - config.block_steps, config.steps - config.block_steps
+        return config.network_rate * warm_cosine(done, steps, WARM_STEPS, LOWEST_RATE)
 
     def _block_gradients(self) -> dict[str, float]:
         config = self.config
@@ -122,7 +126,7 @@ class Imitator:
         patches = views[:, :, top : top + config.patch_size, left : left + config.patch_size]
         with torch.autocast("cpu", torch.bfloat16):
             losses = block_losses(self.student, patches, self.teacher(patches))
-        sum(losses.values()).backward()
+        weighted_sum(losses, {}).backward()
         return {name: value.item() for name, value in losses.items()}
 
     def _network_gradients(self) -> dict[str, float]:
@@ -138,8 +142,7 @@ class Imitator:
                     self.student, part, self.teacher(part), self.teacher.mean_descriptor, train_early
                 )
             losses |= self._embedding_losses(descriptors, part_rows)
-            total = sum(self._weight(name) * value for name, value in losses.items()) / parts
-            total.backward()
+            (weighted_sum(losses, self.weights) / parts).backward()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / parts
         return sums
@@ -158,9 +161,11 @@ class Imitator:
             for i, (head, values) in enumerate(zip(self.heads, self.embeddings, strict=True))
         }
 
-    @staticmethod
-    def _weight(name: str) -> float:
-        return DESCRIPTOR_WEIGHT if name == "descriptor" else EMBEDDING_WEIGHT if name.startswith("embedding") else 1.0
+    @property
+    def weights(self) -> dict[str, float]:
+        """Loss name -> its weight, for those that weigh more than the maps."""
+        embeddings = {f"embedding{i}": EMBEDDING_WEIGHT for i in range(len(self.embeddings))}
+        return {"descriptor": DESCRIPTOR_WEIGHT} | embeddings
 
     def state(self) -> dict:
         """What `restore` needs to continue, tensors and plain values only."""
@@ -179,3 +184,4 @@ class Imitator:
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        self.schedule = follow(self.optimizer, self._rate_at, self.step)

@@ -1,4 +1,4 @@
-"""Distillation towards joint targets: the targets keep cosines, the start keeps the function, a stopped run continues exactly."""
+"""Distillation towards joint targets: targets keep cosines, the start its function, stopped runs go on exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Margins against slow versions written from the papers' formulae, one sample and one class at a time; the plateau by hand."""
+"""Margins against slow versions of the papers' formulae, one sample and one class at a time; the plateau by hand."""
 
 from __future__ import annotations
 

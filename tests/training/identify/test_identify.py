@@ -1,4 +1,4 @@
-"""Identification runs by the command line: killed and continued, in two processes, and both stages on stand-ins of the real layouts."""
+"""Identification runs by the command line: killed and continued, in two processes, both stages on real layouts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_continued_run_must_have_the_same_settings(drawn, unbroken, capsys):
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory):
-    """Pictures without flat areas: where neighbours are equal, rounding alone decides which of them max pooling takes."""
+    """Pictures without flat areas: where neighbours are equal, rounding alone decides which max pooling takes."""
     folder, random = write_dataset(tmp_path_factory.mktemp("noise") / "noise"), np.random.default_rng(0)
     for file in folder.glob("data-*.parquet"):
         table = pq.read_table(file)

@@ -1,4 +1,4 @@
-"""The stream shows every row once per pass, from anywhere, to any number of processes and workers alike; 2 % validate."""
+"""The stream shows every row once per pass, from anywhere, to any number of processes and workers; 2 % validate."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
+from sfpn.evaluation.cells import yaw_band_words
 from sfpn.evaluation.report import Difference, Report
 from sfpn.evaluation.tally import TREATMENTS
 
@@ -27,26 +27,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
 
 
-def run(args: argparse.Namespace) -> int:
+def execute(args: argparse.Namespace) -> int:
     """Print the differences; 0. Raises UserError when the reports are not about the same pairs."""
     a, b = Report.load(args.a), Report.load(args.b)
     differences = a.compare(b, args.metric, args.treatment)
     if not args.json:
-        print(
-            f"{args.metric} in %, a = {a.header['model']}, b = {b.header['model']}, difference b - a [95 %, paired over subjects]"
-        )
+        models = f"a = {a.header['model']}, b = {b.header['model']}"
+        print(f"{args.metric} in %, {models}, difference b - a [95 %, paired over subjects]")
     for difference in differences:
-        print(json.dumps(asdict(difference)) if args.json else _line(difference))
+        print(json.dumps(difference.record()) if args.json else _line(difference))
     return 0
 
 
 def _line(found: Difference) -> str:
-    what = found.pose_pair or f"{found.yaw_band[0]:g}-{found.yaw_band[1]:g}°"
+    what = found.pose_pair or yaw_band_words(found.yaw_band)
     where = f"{found.protocol:14} {what:28} fold {found.fold or 'all':>3} size {found.template_size}"
-    if found.difference is None:
+    numbers = (found.a, found.b, found.difference, found.low, found.high)
+    percent = [100 * number for number in numbers if number is not None]
+    if len(percent) < len(numbers):
         return f"{where}  not enough comparisons"
+    a, b, difference, low, high = percent
     verdict = "differs" if found.differs else "no difference shown"
-    return (
-        f"{where}  {100 * found.a:6.2f} {100 * found.b:6.2f}  {100 * found.difference:+6.2f} "
-        f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]  {verdict}"
-    )
+    return f"{where}  {a:6.2f} {b:6.2f}  {difference:+6.2f} [{low:+.2f}, {high:+.2f}]  {verdict}"
