@@ -42,7 +42,13 @@ class Picture:
 
     def decode(self) -> Image.Image:
         """The upright RGB image. Raises UserError, which names the row, if it cannot be decoded."""
-        return decode_photo(self.encoded, self.row_id, min_side=1).image
+        try:
+            return decode_photo(self.encoded or b"", self.row_id, min_side=1).image
+        except UserError as error:
+            why = str(error).removeprefix(f"{self.row_id}: ")
+            raise UserError(
+                f"the picture of row {self.row_id} cannot be read ({why}); build the dataset again"
+            ) from error
 
 
 @dataclass(frozen=True)
