@@ -18,8 +18,8 @@ from typing import Any
 
 from PIL import Image
 
-from data_tools.sources.base import Item, Problem, one_line
-from sfpn.errors import UserError
+from data_tools.sources.base import Item, Problem
+from sfpn.errors import UserError, one_line
 from sfpn.photos.containers import pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
 from sfpn.photos.photo import decode_photo

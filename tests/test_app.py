@@ -116,6 +116,14 @@ def test_uploads_have_a_largest_size(client):
         assert answer.status_code == status, size
 
 
+def test_inputs_for_photos_reach_the_page_with_all_their_properties(client):
+    components = client.get("config").json()["components"]
+    buttons = [c["props"] for c in components if c["type"] == "uploadbutton"]
+    assert [(b["elem_id"], b["file_count"]) for b in buttons] == [("more-a", "multiple"), ("more-b", "multiple")]
+    counts = {c["props"]["label"]: c["props"]["file_count"] for c in components if c["type"] == "file"}
+    assert counts == {"photos_a": "multiple", "photos_b": "multiple", "photo": "single"}
+
+
 def test_only_the_documented_endpoints_are_public(client):
     """They are those of the table in SECURITY.md, and each has a section in the manual."""
     public = set(client.get("gradio_api/info").json()["named_endpoints"])

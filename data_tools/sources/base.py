@@ -109,14 +109,3 @@ def read_lines(path: Path) -> list[str]:
 def may_be_photo(file: Path) -> bool:
     """Whether the file is taken for a photo by its name or content; a link to nothing is, so that it is said absent."""
     return looks_like_photo(file) or (file.is_symlink() and not file.exists())
-
-
-def one_line(error: BaseException) -> str:
-    """What an exception says, as one line of UTF-8 text without the machine's paths."""
-    if isinstance(error, OSError) and error.strerror:
-        said = error.strerror
-    elif isinstance(error, OSError | UserError):
-        said = str(error)
-    else:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return " ".join(said.encode("utf-8", "backslashreplace").decode().split())

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.names import escaped
-from data_tools.sources.base import Item, Pair, Problem, SourceInfo, one_line
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo
 from data_tools.sources.columns import Columns, item_from_row, require_columns
 from data_tools.sources.tables import DAMAGED
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,15 @@ def build(loaded: Loaded, view: DatasetView | None) -> None:
     """Register all endpoints in the page that is being built; none of them is seen on it."""
     model = loaded.default_model
     with gr.Row(visible=False):
-        sides = [PhotoArgument(label, several=True) for label in ("photos_a", "photos_b")]
+        sides = [PhotoArgument(label=label, file_count="multiple") for label in ("photos_a", "photos_b")]
         _with_photos(
             _documented(verify, loaded.models, loaded.detector),
             [*sides, gr.Textbox(model, label="model"), gr.Number(DEFAULT_FMR, label="fmr")],
         )
-        _with_photos(_documented(detect, loaded.detector), [PhotoArgument("photo")])
+        _with_photos(_documented(detect, loaded.detector), [PhotoArgument(label="photo")])
         _with_photos(
             _documented(embed, loaded.models, loaded.detector),
-            [PhotoArgument("photo"), gr.Textbox(model, label="model"), gr.Number(0, label="face", precision=0)],
+            [PhotoArgument(label="photo"), gr.Textbox(model, label="model"), gr.Number(0, label="face", precision=0)],
         )
     reports = titled(loaded.reports)
     gr.api(_documented(search_samples, view))

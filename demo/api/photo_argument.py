@@ -42,20 +42,29 @@ class _Unkept(GradioRootModel):
 
 
 class PhotoArgument(gr.File):
-    """One photo, or a list of them, as an argument of an endpoint; never seen on the page."""
+    """One photo, or a list of them with file_count="multiple", as an argument of an endpoint; not seen on the page."""
 
     is_template = True  # what the browser knows it as: a file
 
-    def __init__(self, label: str, several: bool = False) -> None:
-        super().__init__(label=label, file_count="multiple" if several else "single")
-        self.several = several
-        self.data_model = _Unkept
+    @property
+    def data_model(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """How Gradio reads what was sent."""
+        return _Unkept
+
+    @data_model.setter
+    def data_model(self, _: Any) -> None:
+        """Gradio sets the one of files that are shown."""
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a list."""
+        return self.file_count == "multiple"
 
     def preprocess(self, payload: Any) -> list[Given] | Given | None:
         """What was given. Raises gr.Error for what is neither an upload nor a `data:` address."""
         sent = payload.root if isinstance(payload, _Unkept) else payload
         if not self.several:
-            return None if sent is None else read_argument(self.label or "", sent)
+            return None if sent is None else read_argument(str(self.label), sent)
         sent = [] if sent is None else sent if isinstance(sent, list) else [sent]
         if len(sent) > MAX_FILES:
             raise _refusal(f"{len(sent):,} photos are too many: give at most {MAX_FILES} at once.")

@@ -48,9 +48,10 @@ def search_samples(
     with refusals():
         if view is None:
             raise UserError("this app has no dataset: start it with --dataset DIR")
-        given = {"pose": pose, "identity": identity, "split": split}
         facets = Facets(
-            **{name: choices(name, values, list(view.rows[name].cat.categories)) for name, values in given.items()},
+            pose=_names(view, "pose", pose),
+            identity=_names(view, "identity", identity),
+            split=_names(view, "split", split),
             yaw_low=number("yaw_from", yaw_from, *YAW_LIMITS),
             yaw_high=number("yaw_to", yaw_to, *YAW_LIMITS),
         )
@@ -74,3 +75,7 @@ def sample_record(view: DatasetView, row_id: str) -> dict[str, Any]:
         name: None if name in CATEGORIES and row[name] == UNKNOWN and name != "pose" else plain(row[name])
         for name in COLUMNS
     }
+
+
+def _names(view: DatasetView, name: str, values: object) -> tuple[str, ...]:
+    return choices(name, values, list(view.rows[name].cat.categories))

@@ -24,9 +24,9 @@ def serve_tools() -> None:
 _as_texts = GradioMCPServer.postprocess_output_data
 
 
-def _as_json(server: GradioMCPServer, data: Any, root_url: str) -> list:
+def _as_json(self: GradioMCPServer, data: Any, root_url: str) -> list:
     texts = [
         json.dumps(value, ensure_ascii=False, allow_nan=False) if isinstance(value, (dict, list)) else value
         for value in data
     ]
-    return _as_texts(server, texts, root_url)
+    return _as_texts(self, texts, root_url)

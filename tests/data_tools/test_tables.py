@@ -146,7 +146,8 @@ def test_parquet_broken_in_the_middle_is_one_sentence_with_the_row(tmp_path, com
             seen += 1
     text = str(caught.value)
     assert "\n" not in text and "damaged" in text and "make it again" in text and "Arrow" not in text
-    assert f"row {seen + 1} " in text and 0 < seen <= 200
+    assert f"row {seen + 1} " in text and seen <= 200
+    assert seen or opened is not open_folder  # `datasets` reads ahead, and may raise before it gives a row
 
 
 @pytest.mark.parametrize("cut", [0.0, 0.3, 0.99])

@@ -15,7 +15,7 @@ from PIL import Image
 from demo.api import photo_argument
 from demo.api import verify as verify_api
 from demo.common import events, photo_memory
-from demo.common.photo_inputs import PhotoButton, PhotoFiles, PhotoInput
+from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.common.uploads import MAX_FILES, discard, locate, size_of, take_upload, upload_paths
 from demo.verify import photos as seen
 from sfpn.errors import UserError
@@ -132,8 +132,14 @@ def test_components_hand_over_uploads_only(folder, tmp_path):
     good, bad = str(upload(folder)), str(tmp_path / "outside")
     for component, payload in (
         (PhotoInput(), lambda path: PhotoInput.data_model(path=path)),
-        (PhotoFiles("a"), lambda path: PhotoFiles("a").data_model(root=[gr.FileData(path=path)])),
-        (PhotoButton("a"), lambda path: PhotoButton("a").data_model(root=[gr.FileData(path=path)])),
+        (
+            photo_argument.PhotoArgument(label="a", file_count="multiple"),
+            lambda path: [{"path": path, "meta": {"_type": "gradio.FileData"}}],
+        ),
+        (
+            PhotoButton("a", file_count="multiple"),
+            lambda path: PhotoButton("a", file_count="multiple").data_model(root=[gr.FileData(path=path)]),
+        ),
     ):
         assert component.preprocess(payload(good)) in (good, [good]) and not component.preprocess(None)
         with pytest.raises(gr.Error, match="not uploaded here"):
