@@ -44,10 +44,15 @@ TABLES = {  # name -> columns, see sfpn.evaluation.cells.Cell; `cell` is the num
     ),
     "rounds": ("cell", "treatment", "metric", "round", "value"),
 }
-HEADER = (  # what every header names
-    *("format", "model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256"),
-    *("protocol", "folds", "rounds", "seed", "command", "date", "images", "subjects", "acquisition", "left_out"),
-)
+HEADER: dict[str, Any] = {  # what every header names, and of which type
+    **dict.fromkeys(("format", "rounds", "seed", "images", "subjects"), int),
+    **dict.fromkeys(("model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256", "protocol"), str),
+    "folds": list[int] | None,
+    "command": str | None,
+    "date": str,
+    "acquisition": dict[str, dict[str, int]],
+    "left_out": dict[str, int],
+}
 FORMAT = 1
 SAME_PAIRS = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
 
@@ -178,11 +183,15 @@ class Report:
                 f"{folder} is not a report folder (no {REPORT_FILE}): make one with `python -m sfpn evaluate`"
             )
         try:
-            content = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"), object_hook=_without_unknowns)
+            content = json.loads(
+                (folder / REPORT_FILE).read_text(encoding="utf-8"),
+                object_hook=_without_unknowns,
+                parse_constant=_no_number,
+            )
             written_as = content["header"].get("format") if isinstance(content.get("header"), dict) else None
             stored = cls._checked(content) if written_as in (None, FORMAT) else None
             tables = {name: _read_table(folder / f"{name}.parquet", columns) for name, columns in TABLES.items()}
-        except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+        except (OSError, ValueError, AttributeError, RecursionError, pa.ArrowException) as error:
             why = str(error).replace("\n", " ")
             raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
         if stored is None:
@@ -206,9 +215,13 @@ class Report:
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        missing = [name for name in HEADER if name not in report.header]
-        if missing:
-            raise ValueError(f"header.{missing[0]}: missing")
+        for name, kind in HEADER.items():
+            if name not in report.header:
+                raise ValueError(f"header.{name}: missing")
+            try:
+                TypeAdapter(kind).validate_python(report.header[name], strict=True)
+            except ValidationError as error:
+                raise ValueError(f"header.{name}: {error.errors()[0]['msg']}") from error
         return report
 
 
@@ -254,6 +267,10 @@ def _flat(rates: Rates) -> dict[str, Any]:
 def _without_unknowns(record: dict[str, Any]) -> dict[str, Any]:
     """An operating point without nulls, which stand for what an unsupported one lacks; other objects as they are."""
     return {key: value for key, value in record.items() if value is not None} if "target_fmr" in record else record
+
+
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number that JSON knows")
 
 
 def _read_table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
