@@ -25,7 +25,7 @@ from starlette.middleware import Middleware  # noqa: E402
 
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
-from demo.common.gate import LOOPBACK, Gate, Rules  # noqa: E402
+from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
@@ -62,11 +62,11 @@ BAD_INPUT = 2
 class Options:
     """What to load, and where to listen."""
 
-    models: tuple[str, ...]
-    dataset: Path | None
-    reports: tuple[Path, ...]
-    host: str | None
-    port: int | None
+    models: tuple[str, ...] = ()
+    dataset: Path | None = None
+    reports: tuple[Path, ...] = ()
+    host: str | None = None
+    port: int | None = None
     public: bool = False
     allowed_hosts: tuple[str, ...] = ()
 
@@ -260,7 +260,7 @@ def launch_settings(options: Options | None = None) -> dict:
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "state_session_capacity": 2 * EVENTS_OF_ALL,  # demo.common.sessions forgets long before
-        "app_kwargs": {"middleware": [Middleware(Gate, rules=rules(options or Options((), None, (), None, None)))]},
+        "app_kwargs": {"middleware": [Middleware(Gate, rules=rules(options or Options()), book=Book())]},
     }
 
 

@@ -19,7 +19,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -105,15 +105,22 @@ class Refused(Exception):
         self.status, self.words = status, words
 
 
+@dataclass
+class Book:
+    """What the gate knows of its visitors; Gradio may put up more than one gate for an app, which share it."""
+
+    sessions: Sessions = field(default_factory=Sessions)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    uploading: Counter[str] = field(default_factory=Counter)  # by address
+    unread: dict[str, str] = field(default_factory=dict)  # path of an upload: whose address
+    queue: dict[str, tuple[float, float]] = field(default_factory=dict)  # visitor: when they first and last asked
+
+
 class Gate:
     """ASGI middleware around the app of Gradio."""
 
-    def __init__(self, app: Any, rules: Rules) -> None:
-        self.app, self.rules, self.sessions = app, rules, Sessions()
-        self._secret = secrets.token_bytes(32)
-        self._uploading: Counter[str] = Counter()
-        self._unread: dict[str, str] = {}  # path of an upload: whose it is
-        self._queue: dict[str, tuple[float, float]] = {}  # visitor: when they first and last asked for the page
+    def __init__(self, app: Any, rules: Rules, book: Book) -> None:
+        self.app, self.rules, self.book, self.sessions = app, rules, book, book.sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -158,14 +165,14 @@ class Gate:
     async def _busy(self, app: Any, visitor: str, answer: _Answer) -> bool:
         """Whether the page has no room; then the visitor is told so, and their place among those who wait."""
         now = time.monotonic()
-        self._queue = {name: (a, b) for name, (a, b) in self._queue.items() if now - b < WAITS_SECONDS}
+        self.book.queue = {name: (a, b) for name, (a, b) in self.book.queue.items() if now - b < WAITS_SECONDS}
         if not self.sessions.full(app):
-            self._queue.pop(visitor, None)
+            self.book.queue.pop(visitor, None)
             return False
-        first, _ = self._queue.get(visitor, (now, now))
-        if visitor in self._queue or len(self._queue) < 10_000:
-            self._queue[visitor] = first, now
-        place = sum(began < first for began, _ in self._queue.values()) + 1
+        first, _ = self.book.queue.get(visitor, (now, now))
+        if visitor in self.book.queue or len(self.book.queue) < 10_000:
+            self.book.queue[visitor] = first, now
+        place = sum(began < first for began, _ in self.book.queue.values()) + 1
         await answer.text(503, BUSY_PAGE.format(place=place, words=FULL), b"text/html; charset=utf-8")
         return True
 
@@ -226,10 +233,10 @@ class Gate:
         size = int(length) if length.isdecimal() else UPLOAD_BYTES
         if size > UPLOAD_BYTES:
             raise Refused(413, f"These photos have more than {UPLOAD_BYTES / 1e6:.0f} MB together; give fewer.")
-        if self._uploading[client] >= UPLOADS_OF_ONE or sum(self._uploading.values()) >= UPLOADS_OF_ALL:
+        if self.book.uploading[client] >= UPLOADS_OF_ONE or sum(self.book.uploading.values()) >= UPLOADS_OF_ALL:
             raise Refused(429, "Busy: too many photos are on their way. Try again in a moment.")
-        self._unread = {path: owner for path, owner in self._unread.items() if uploaded_bytes([path])}
-        own = [path for path, owner in self._unread.items() if owner == client]
+        self.book.unread = {path: owner for path, owner in self.book.unread.items() if uploaded_bytes([path])}
+        own = [path for path, owner in self.book.unread.items() if owner == client]
         if uploaded_bytes(own) + size > UNREAD_BYTES:
             raise Refused(429, "Busy: many of your photos wait to be read already. Try again in some minutes.")
         try:
@@ -238,7 +245,7 @@ class Gate:
             raise Refused(
                 507, str(error) if isinstance(error, UserError) else "This computer's disk is full."
             ) from error
-        self._uploading[client] += 1
+        self.book.uploading[client] += 1
         begun: list[str] = []
         token = arriving.set(begun)
         try:
@@ -247,18 +254,20 @@ class Gate:
             raise Refused(507, "This computer's disk is full: try again in some minutes.") from error
         finally:
             arriving.reset(token)
-            self._uploading[client] -= 1
+            self.book.uploading[client] -= 1
             for path in begun:  # what came whole has been moved to its own place
                 with contextlib.suppress(OSError):
                     os.unlink(path)
         for path in answer.kept_list():
-            self._unread[path] = client
+            self.book.unread[path] = client
 
     def _named(self, given: object, visitor: str) -> str:
         """The id by which the app knows a session."""
         if not isinstance(given, str) or len(given) > 200 or (not visitor and len(given) < SHORTEST_ID):
             raise Refused(400, "This is not what the page sends.")
-        return hmac.new(self._secret, f"{visitor}|{given}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:40]
+        return hmac.new(self.book.secret, f"{visitor}|{given}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()[
+            :40
+        ]
 
     async def _sweep(self, app: Any) -> None:
         while True:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.utils import get_type_hints
 
 from demo.common import events
 
@@ -40,6 +41,29 @@ class Page(gr.Blocks):
         for component, value in zip(block_fn.inputs, values, strict=False):
             check_value(component, value)
         return values
+
+    async def call_function(
+        self,
+        block_fn: BlockFunction | int,
+        processed_input: list[Any],
+        iterator: Any = None,
+        requests: Any = None,
+        event_id: str | None = None,
+        event_data: gr.EventData | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The handler's answer. Raises gr.Error for events that run in the browser only, and for empty clicks."""
+        function = block_fn.fn if isinstance(block_fn, BlockFunction) else self.fns[block_fn].fn
+        if function is None:
+            raise events.gone()
+        if event_data is not None and gr.SelectData in get_type_hints(function).values():
+            try:
+                gr.SelectData(None, event_data._data)
+            except (TypeError, KeyError) as error:
+                raise events.gone() from error
+        given = (processed_input, iterator, requests, event_id, event_data, *args)
+        return await super().call_function(block_fn, *given, **kwargs)
 
 
 def check_value(component: Any, value: Any) -> None:

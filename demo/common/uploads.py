@@ -131,11 +131,12 @@ def uploaded_bytes(paths: Sequence[str] | None = None) -> int:
     """What these uploads take on the disk, or all of them."""
     if paths is None:
         folder = Path(os.path.realpath(get_upload_folder()))
-        paths = [file.path for place in _entries(folder) for file in (_entries(Path(place.path)) or [place])]
+        paths = [file.path for place in _entries(folder) for file in [place, *_entries(Path(place.path))]]
     found = 0
     for path in paths:
         with contextlib.suppress(OSError):
-            found += os.lstat(path).st_size
+            status = os.lstat(path)
+            found += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
     return found
 
 
