@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.start import check_address, name_temporary_folder, own_temporary_folder
+
 # Read by Gradio and the Hugging Face libraries when they are imported: no telemetry, no look-ups.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")  # it sums up the last 10,000 after each, though nobody asks
+name_temporary_folder()
 
 import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
@@ -29,7 +32,7 @@ from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
-from demo.common.uploads import own_uploads, upload_folder  # noqa: E402
+from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
@@ -141,16 +144,17 @@ def load(options: Options) -> Loaded:
         dataset=FaceDataset.open(options.dataset) if options.dataset else None,
         reports=tuple(Report.load(folder) for folder in options.reports),
         examples=load_examples(),
+        public=options.public,
     )
 
 
-def build(loaded: Loaded, public: bool = False) -> gr.Blocks:
-    """The page with its tabs. `public`: see the option."""
+def build(loaded: Loaded) -> gr.Blocks:
+    """The page with its tabs."""
     own_uploads()
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])
-    writable = view is not None and not public and can_write(view.dataset.folder)
+    writable = view is not None and not loaded.public and can_write(view.dataset.folder)
     store = EmbeddingStore(view, loaded.models, writable) if view else None
     with Page(title=TITLE) as page:
         gr.HTML(HEADER)
@@ -161,9 +165,9 @@ def build(loaded: Loaded, public: bool = False) -> gr.Blocks:
             with gr.Tab("Explore", id=EXPLORE):
                 explore.build(store, links)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
-                embeddings.build(store, loaded.detector, links, tab, heavy=not public)
+                embeddings.build(store, loaded.detector, links, tab, heavy=not loaded.public)
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:
-                pose_errors.build(loaded.reports, store, links, tab, heavy=not public)
+                pose_errors.build(loaded.reports, store, links, tab, heavy=not loaded.public)
             with gr.Tab("Model", id=MODEL):
                 model_card.build(loaded.models)
         links.listen(page)
@@ -173,13 +177,13 @@ def build(loaded: Loaded, public: bool = False) -> gr.Blocks:
 def main(arguments: list[str] | None = None) -> int:
     """Load, build and serve until interrupted; 2 for bad input (one line on stderr)."""
     options = parse(arguments)
-    with Signals() as signals, upload_folder():
-        try:
-            page = build(load(options), options.public)
-            serve(page, options, signals)
-        except (UserError, OSError) as error:
-            print(f"app.py: {error}", file=sys.stderr)
-            return BAD_INPUT
+    try:
+        check_address(options.host, options.port)
+        with Signals() as signals, own_temporary_folder():
+            serve(build(load(options)), options, signals)
+    except UserError as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        return BAD_INPUT
     if not LINE.end_all(0):  # a library is amid a step that lasts; ending Python under it would be reported as a crash
         sys.stdout.flush()
         os._exit(0)
@@ -209,12 +213,19 @@ class Signals:
 
 
 def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
-    """Serve until asked to end; then end what is at work, within three seconds."""
+    """Serve until asked to end, then end what is at work, within three seconds.
+
+    Raises UserError when there is no port to listen on.
+    """
     if on_space():
         os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)  # the visitors' addresses, not its own
     page.queue(**queue_settings())
     where = {"server_name": options.host, "server_port": options.port}
-    page.launch(**launch_settings(options), **where, prevent_thread_lock=True)
+    try:
+        page.launch(**launch_settings(options), **where, prevent_thread_lock=True)
+    except OSError as error:
+        why = error.strerror or "all of 7860 to 7959 are in use"
+        raise UserError(f"no free port to listen on ({why}): name one with --port") from error
     signals.serving = True
     while not signals.stop.wait(0.5):  # without a limit, some systems do not wake up for signals
         pass

@@ -13,9 +13,8 @@ import os
 import secrets
 import shutil
 import stat
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ MAX_FILES = 100  # named in one request
 LIFETIME = 600  # seconds until an upload that nobody read is deleted
 ALL_BYTES = 2_000_000_000  # of all uploads on the disk
 FREE_BYTES = 200_000_000  # that stay free on it
-PREFIX = "squeezefaceposenet-uploads-"  # of a folder of our own; then the number of its process
 NOT_AN_UPLOAD = "This file was not uploaded here: choose the photo again."
 NO_DOWNLOADS = "This app fetches nothing from other addresses: give the photo itself."
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -59,42 +57,6 @@ arriving: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("arr
 """The files that the request at hand has begun to write: whoever sets a list deletes them if it does not end well."""
 
 
-@contextlib.contextmanager
-def upload_folder() -> Iterator[Path]:
-    """A private upload folder for this process, deleted at the end; GRADIO_TEMP_DIR, if set, is used and emptied.
-
-    Folders of processes that were killed go too.
-    """
-    given = os.environ.get("GRADIO_TEMP_DIR")
-    if given:
-        try:
-            yield Path(given)
-        finally:
-            sweep(0)
-        return
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = left.name[len(PREFIX) :].partition("-")[0]
-        if left.is_dir() and not left.is_symlink() and owner.isdecimal() and not _runs(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    try:
-        yield Path(folder)
-    finally:
-        del os.environ["GRADIO_TEMP_DIR"]
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
-
-
 def sweep(seconds: float = LIFETIME) -> None:
     """Delete the uploads that are older than that, and whatever else lies in their folder as long."""
     folder, now = Path(os.path.realpath(get_upload_folder())), time.time()
@@ -105,7 +67,7 @@ def sweep(seconds: float = LIFETIME) -> None:
         for file in _entries(Path(place.path)):
             _delete_old(file, now - seconds)
         with contextlib.suppress(OSError):  # it is in use, or young
-            if place.stat(follow_symlinks=False).st_mtime <= now - seconds or seconds == 0:
+            if place.stat(follow_symlinks=False).st_mtime <= now - seconds:
                 os.rmdir(place.path)
 
 

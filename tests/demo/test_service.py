@@ -127,7 +127,7 @@ def started(folder: Path, public: bool = False, options: app.Options | None = No
     data = folder / "data"
     dataset = FaceDataset.open(data if data.is_dir() else write_dataset(data))
     arguments = ["--model", str(folder / "random.safetensors"), "--dataset", str(dataset.folder)]
-    page = app.build(app.load(app.parse(arguments)), public)
+    page = app.build(app.load(app.parse([*arguments, *(["--public"] if public else [])])))
     page.queue(**app.queue_settings())
     _, address, _ = page.launch(**app.launch_settings(options), prevent_thread_lock=True, quiet=True)
     yield Running(page, address, Path(uploads.get_upload_folder()))
