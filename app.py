@@ -6,6 +6,7 @@ Without options it shows the bundled models, the synthetic dataset and the repor
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -184,9 +185,6 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return BAD_INPUT
-    if not LINE.end_all(0):  # a library is amid a step that lasts; ending Python under it would be reported as a crash
-        sys.stdout.flush()
-        os._exit(0)
     return 0
 
 
@@ -208,7 +206,7 @@ class Signals:
 
     def _ask(self, number: int, _: object) -> None:
         if not self.serving:
-            raise SystemExit(128 + number)
+            raise SystemExit(0)
         self.stop.set()
 
 
@@ -221,17 +219,18 @@ def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
         os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)  # the visitors' addresses, not its own
     page.queue(**queue_settings())
     where = {"server_name": options.host, "server_port": options.port}
+    signals.serving = True
     try:
         page.launch(**launch_settings(options), **where, prevent_thread_lock=True)
     except OSError as error:
         why = error.strerror or "all of 7860 to 7959 are in use"
         raise UserError(f"no free port to listen on ({why}): name one with --port") from error
-    signals.serving = True
     while not signals.stop.wait(0.5):  # without a limit, some systems do not wake up for signals
         pass
     LINE.end_all(1.0)
     if page.server:
-        page.server.config.timeout_graceful_shutdown = 1
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it reports what it cuts off as a failure
+        page.server.force_exit = True  # open pages would keep their connections
     page.close(verbose=False)
 
 
@@ -276,4 +275,7 @@ def launch_settings(options: Options | None = None) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    CODE = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(CODE)  # a library amid a long step would keep Python from ending, or crash while it ends

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import pytest
 from helpers.drawn_people import drawn
 from helpers.evaluation_data import write_dataset
 from helpers.small_models import save_random_model
+from helpers.visiting import META, Visitor, handler_of
 
 import app
 from demo.common import gate as gates
@@ -31,61 +32,7 @@ from demo.verify import side
 from demo.verify.photos import SeenPhoto
 from sfpn.data.dataset import FaceDataset
 
-META = {"_type": "gradio.FileData"}
 LOCAL = {"127.0.0.1", "localhost", "[::1]"}
-
-
-@dataclass
-class Visitor:
-    """A browser: its cookies, and one page."""
-
-    address: str
-    session: str = field(default_factory=lambda: secrets.token_hex(6))
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
-
-    def open(self) -> httpx.Response:
-        return self.client.get(self.address)
-
-    def get(self, path: str, **more: Any) -> httpx.Response:
-        return self.client.get(f"{self.address}{path}", **more)
-
-    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        return self.client.post(f"{self.address}gradio_api/{path}", json=body, **more)
-
-    def upload(self, photo: bytes = b"", name: str = "a.png") -> dict:
-        answer = self.client.post(f"{self.address}gradio_api/upload", files=[("files", (name, photo))])
-        answer.raise_for_status()
-        return {"path": answer.json()[0], "meta": META}
-
-    def join(self, number: int, data: list, session: str | None = None, **more: Any) -> httpx.Response:
-        return self.post(
-            "queue/join", {"fn_index": number, "data": data, "session_hash": session or self.session, **more}
-        )
-
-    def messages(self, session: str | None = None) -> Iterator[dict]:
-        """What the queue says, until all that was asked for is answered."""
-        where = f"{self.address}gradio_api/queue/data"
-        with self.client.stream("GET", where, params={"session_hash": session or self.session}) as stream:
-            for line in stream.iter_lines():
-                if line.startswith("data:"):
-                    message = json.loads(line[5:])
-                    yield message
-                    if message["msg"] in ("process_completed", "unexpected_error"):
-                        return
-
-    def ask(self, number: int, data: list, session: str | None = None, **more: Any) -> dict:
-        """The last message about it."""
-        assert self.join(number, data, session, **more).status_code == 200
-        return list(self.messages(session))[-1]
-
-    @contextlib.contextmanager
-    def here(self) -> Iterator[None]:
-        """The page is open meanwhile."""
-        with self.client.stream("GET", f"{self.address}gradio_api/heartbeat/{self.session}") as stream:
-            lines = stream.iter_lines()
-            next(lines)
-            yield
-            lines.close()
 
 
 @dataclass
@@ -101,9 +48,7 @@ class Running:
 
     def handler(self, component: str, event: str) -> dict:
         """That of an event of the component with this elem_id."""
-        config = httpx.get(f"{self.address}config").json()
-        number = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == component)
-        return next(h for h in config["dependencies"] if [number, event] in [list(t) for t in h["targets"]])
+        return handler_of(httpx.get(f"{self.address}config").json(), component, event)
 
     @property
     def gate(self) -> Gate:
@@ -312,7 +257,8 @@ def remains(content: str) -> list[str]:
 def test_nothing_of_a_visitor_stays_after_they_left(running, monkeypatch):
     monkeypatch.setattr(sessions, "LEFT_SECONDS", 0.5)
     assert running.until(lambda: not running.gate.sessions.known)  # of the tests before
-    before = photo_memory.held_bytes()
+    assert running.until(lambda: gc.collect() >= 0 and photo_memory.held_bytes() == 0)
+    before = 0
     visitor = running.visitor()
     visitor.open()
     with visitor.here():
