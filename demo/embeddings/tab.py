@@ -42,7 +42,10 @@ HINT = (
     "<b>click</b> to open the sample, and choose many with the lasso or box tool of the figure's bar, "
     "or with the filters of Explore and its button “Show on the map”.</p>"
 )
-OWN_HINT = '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept.</p>'
+OWN_HINT = (
+    '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept; its embedding '
+    "is forgotten five minutes after you close this page.</p>"
+)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ from sfpn.verification.decision import DEFAULT_FMR, DecisionRule
 
 PRIVACY = (
     "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove "
-    "them, at the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. "
+    "them: with all results five minutes after you close this page, or two hours after your last click. An upload that "
+    "was broken off goes within ten minutes. Nothing is sent elsewhere: no telemetry, no sharing. "
     "Made to study verification across poses, not to identify people."
 )
 BothSides = tuple[Any, ...]  # the SideValues of one side, then those of the other
