@@ -70,7 +70,9 @@ class ScoreValues(NamedTuple):
     rates: Any
 
 
-def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
+def build(
+    reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab, heavy: bool = True
+) -> None:
     """Lay out and wire the tab; reports that others computed meanwhile are offered when it is opened."""
     if not reports:
         gr.Markdown(NO_REPORT)
@@ -81,7 +83,7 @@ def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Link
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
     hardest_pairs.build(named, store, [choice.report, choice.pair, choice.size], choice.count, links)
-    if store:
+    if store and heavy:
         compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(
         bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET

@@ -14,6 +14,7 @@ from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
 from demo.common.notices import notices_html
+from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.links import Links, Opened
@@ -41,7 +42,8 @@ from sfpn.verification.decision import DEFAULT_FMR, DecisionRule
 
 PRIVACY = (
     "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove "
-    "them, at the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. "
+    "them: with all results five minutes after you close this page, or two hours after your last click. An upload that "
+    "was broken off goes within ten minutes. Nothing is sent elsewhere: no telemetry, no sharing. "
     "Made to study verification across poses, not to identify people."
 )
 PROGRAM = """
@@ -164,8 +166,14 @@ def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
             models, value=loaded.default_model, label="Model", elem_id="model", filterable=False, min_width=260
         )
         targets = [(f"1 in {round(1 / target):,}", target) for target in FMR_TARGETS]
-        fmr = gr.Radio(
-            targets, value=DEFAULT_FMR, label="Strangers accepted at most (target FMR)", elem_id="fmr", min_width=260
+        fmr = may_be_empty(  # it is after the threshold was moved by hand
+            gr.Radio(
+                targets,
+                value=DEFAULT_FMR,
+                label="Strangers accepted at most (target FMR)",
+                elem_id="fmr",
+                min_width=260,
+            )
         )
     return model, fmr
 
