@@ -2,6 +2,7 @@
 
     python -m sfpn export base --format onnx --out base.onnx
     python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
+    python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
 
 Input `face`: (faces, 3, size, size) float32, RGB 0-255, any number of faces. Output `embedding`: (faces, numbers),
 ready for the cosine. The card lies in the file and beside it, so that --model FILE.onnx works in every command.
@@ -22,14 +23,16 @@ from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.export import FORMATS, export
+from sfpn.network.export_detector import CARD_NAME, export_detector
 from sfpn.photos.preprocess import Preprocess
 
 CHECKED_EACH, CALIBRATED_EACH = 8, 32  # faces per pose
+DETECTOR = "detector"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn export`."""
-    parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id")
+    parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="float32 or int8 (default: onnx)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.onnx to write; FILE.json beside")
     parser.add_argument(
@@ -44,6 +47,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.calibrate is None and not DRAWN_PEOPLE.is_dir():
         raise UserError("there are no faces here to check the file on; give some with --calibrate DIR")
     selection = Selection.parse(args.calibrate or str(DRAWN_PEOPLE))
+    if args.model == DETECTOR:
+        return _export_detector(args, selection)
     preprocess = checkpoint.load_checked_card(checkpoint.resolve(args.model)).preprocess
     calibrated = CALIBRATED_EACH if args.format == "onnx-int8" else 0
     check_on, calibrate_on = faces_of_all_poses(selection, preprocess, CHECKED_EACH, calibrated)
@@ -52,6 +57,16 @@ def execute(args: argparse.Namespace) -> int:
         f"{done.path}: {done.bytes:,} bytes, its card beside it; cosine to {args.model} on {len(check_on)} faces: "
         f"median {done.median_cosine:.5f}, lowest {done.lowest_cosine:.5f}"
     )
+    return 0
+
+
+def _export_detector(args: argparse.Namespace, selection: Selection) -> int:
+    if args.format != "onnx":
+        raise UserError("the detector is exported in float32 only; use --format onnx")
+    [check_on] = faces_of_all_poses(selection, Preprocess(), CHECKED_EACH)
+    card = export_detector(args.out, check_on)
+    files = ", ".join(each["file"] for each in card["networks"].values())
+    print(f"{args.out}: {files}, and {CARD_NAME}, which says how they are driven")
     return 0
 
 

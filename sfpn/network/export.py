@@ -107,7 +107,7 @@ def export(
     the card. Raises UserError for other models, if a package is missing, and if the embeddings differ too much; then
     `out` is as it was.
     """
-    onnx = _onnx()
+    onnx = require_onnx()
     if format not in FORMATS:
         raise ValueError(f"format must be one of {FORMATS}, not {format!r}")
     if out.suffix != ".onnx":
@@ -118,7 +118,9 @@ def export(
     embedder = SFPNEmbedder(path, device="cpu")
     expected = embedder.embed(list(check_on))
     network, card = checkpoint.load(path)
-    encoded = _traced(FromPixels(network, card).eval(), card.preprocess.size)
+    free = {INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}}
+    side = card.preprocess.size
+    encoded = traced(FromPixels(network, card).eval(), (2, 3, side, side), [INPUT], [OUTPUT], free)
     if format == "onnx-int8":
         encoded = _quantised(onnx, encoded, embedder, list(calibrate_on))
     found = _run(out, encoded, embedder.preprocess, check_on, network.config.descriptor_size)
@@ -148,7 +150,7 @@ def export(
 
 def card_inside(path: Path) -> Card:
     """The card in the metadata of an exported file, without hash. Raises UserError if there is none."""
-    onnx = _onnx()
+    onnx = require_onnx()
     try:
         properties = {each.key: each.value for each in onnx.load(str(path), load_external_data=False).metadata_props}
         return Card.from_json(json.loads(properties[CARD_KEY]))
@@ -156,7 +158,8 @@ def card_inside(path: Path) -> Card:
         raise UserError(f"{path}: holds no card; export it again with this version") from error
 
 
-def _onnx() -> Any:
+def require_onnx() -> Any:
+    """The package onnx. Raises UserError unless it and ONNX Runtime are installed."""
     try:
         import onnx
         import onnxruntime  # noqa: F401
@@ -167,19 +170,25 @@ def _onnx() -> Any:
     return onnx
 
 
-def _traced(model: nn.Module, size: int) -> bytes:
+def traced(
+    model: nn.Module, shape: tuple[int, ...], inputs: list[str], outputs: list[str], free: dict[str, dict[int, str]]
+) -> bytes:
+    """The encoded ONNX file of a module. shape: of an example; free: names of the axes of any length, by input, output.
+
+    By torch's older exporter: the newer one needs a package more and gives the same for networks like these.
+    """
     encoded = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # that there is a newer exporter: it needs a package more and gives the same
+        warnings.simplefilter("ignore")  # that there is a newer exporter
         torch.onnx.export(
             model,
-            (torch.zeros(2, 3, size, size),),
+            (torch.zeros(shape),),
             encoded,
             dynamo=False,
             opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}},
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=free,
         )
     return encoded.getvalue()
 

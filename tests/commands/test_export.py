@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
+import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("onnx", reason="needs onnx (requirements-dev.txt)")
-pytest.importorskip("onnxruntime", reason="needs onnxruntime (requirements-dev.txt)")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime (requirements-dev.txt)")
 
-from helpers.drawn_people import save_drawn  # noqa: E402
+from helpers.drawn_people import drawn_image, save_drawn  # noqa: E402
 from helpers.paths import SYNTHETIC  # noqa: E402
 
 from sfpn.__main__ import main  # noqa: E402
 from sfpn.commands import export as command  # noqa: E402
 from sfpn.data.selection import Selection  # noqa: E402
+from sfpn.network.export_detector import NETWORKS  # noqa: E402
+from sfpn.photos.detector import FaceDetector  # noqa: E402
 from sfpn.photos.preprocess import Preprocess  # noqa: E402
 
 
@@ -50,3 +55,39 @@ def test_without_faces_to_check_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "DRAWN_PEOPLE", tmp_path / "none")
     assert main(["export", "base", "--out", str(tmp_path / "out.onnx")]) == 2
     assert "give some with --calibrate DIR" in capsys.readouterr().err
+
+
+def test_the_detector_is_three_files_that_find_the_same(tmp_path, capsys):
+    out = tmp_path / "detector"
+    assert main(["export", "detector", "--out", str(out)]) == 0
+    card = json.loads((out / "detector.json").read_text())
+    assert sorted(path.name for path in out.iterdir()) == [
+        "detector.json",
+        "output.onnx",
+        "propose.onnx",
+        "refine.onnx",
+    ]
+    for each in card["networks"].values():
+        assert hashlib.sha256((out / each["file"]).read_bytes()).hexdigest() == each["sha256"]
+    sessions = {name: onnxruntime.InferenceSession(out / f"{name}.onnx") for name in card["networks"]}
+    detector = FaceDetector()
+    photo = drawn_image("frontal")
+    [face] = detector.detect(photo)
+
+    def through_the_file(name: str, outputs: tuple[str, ...]):
+        def network(scaled: torch.Tensor):
+            pixels = scaled.numpy() / 0.0078125 + 127.5  # back to 0-255
+            return tuple(map(torch.from_numpy, sessions[name].run(list(outputs), {"pixels": pixels})))
+
+        return network
+
+    for name, (_, _, outputs) in NETWORKS.items():
+        assert hasattr(detector._mtcnn, f"_{name}")
+        setattr(detector._mtcnn, f"_{name}", through_the_file(name, outputs))
+    [same] = detector.detect(photo)
+    np.testing.assert_allclose(same.box_xyxy, face.box_xyxy, atol=0.05)
+    np.testing.assert_allclose(same.landmarks_xy, face.landmarks_xy, atol=0.05)
+    assert main(["export", "detector", "--out", str(out)]) == 2
+    assert "not an empty folder" in capsys.readouterr().err
+    assert main(["export", "detector", "--format", "onnx-int8", "--out", str(tmp_path / "new")]) == 2
+    assert "in float32 only" in capsys.readouterr().err

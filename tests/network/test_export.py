@@ -164,9 +164,9 @@ def test_a_file_that_strays_is_not_left_behind(tmp_path, monkeypatch):
     other, _ = checkpoint.load("depthwise")
     with torch.no_grad():
         other.get_submodule("layers.fire5.expand1x1.conv").weight *= 1.1
-    traced = export._traced
+    traced = export.traced
     monkeypatch.setattr(
-        export, "_traced", lambda model, size: traced(export.FromPixels(other, other.card).eval(), size)
+        export, "traced", lambda model, *rest: traced(export.FromPixels(other, other.card).eval(), *rest)
     )
     with pytest.raises(UserError, match="not written.*lowest cosine of 3 faces is 0.[0-9]*, below 0.9999"):
         export.export("depthwise", "onnx", out, crops(3))
