@@ -36,7 +36,8 @@ from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.network.export import FORMATS, export
 
 METRICS = ("eer", "fnmr_at_0.01")
-TIMED_FACES, TIMED_ROUNDS = 16, 7
+TIMED_FACES, TIMED_ROUNDS = 16, 5
+BF16 = "bfloat16"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,15 @@ class Way:
     size: int
 
 
-def ways_of(name: str, folder: Path, calibrate: Selection) -> list[Way]:
-    """The weights as they are, and exported into a folder."""
+def ways_of(name: str, folder: Path, calibrate: Selection, wanted: list[str]) -> list[Way]:
+    """The weights as they are in float32, and each of the wanted other ways; files are exported into a folder."""
     weights = checkpoint.resolve(name)
     size = weights.stat().st_size
-    found = [Way("float32 (stored as float16)", load_embedder(weights), size)]
-    found.append(Way("bfloat16", load_embedder(weights, bf16=True), size))
+    found = [Way("float32 (stored as float16)", load_embedder(weights, device="cpu"), size)]
+    if BF16 in wanted:
+        found.append(Way(BF16, load_embedder(weights, bf16=True, device="cpu"), size))
     check_on, calibrate_on = faces_of_all_poses(calibrate, found[0].embedder.preprocess, CHECKED_EACH, CALIBRATED_EACH)
-    for format in FORMATS:
+    for format in (each for each in FORMATS if each in wanted):
         done = export(weights, format, folder / f"{name}-{format}.onnx", check_on, calibrate_on, calibrate.title)
         found.append(Way(format, load_embedder(done.path), done.bytes))
     return found
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--protocol", choices=PROTOCOLS, default="cfp")
     parser.add_argument("--folds", type=folds)
     parser.add_argument("--model", nargs="+", default=["base", "depthwise"])
+    parser.add_argument("--ways", nargs="+", choices=(BF16, *FORMATS), default=[BF16, *FORMATS])
     parser.add_argument("--calibrate", type=Selection.parse, default=str(DRAWN_PEOPLE), metavar="DIR[:SPLIT]")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: a folder that is removed)")
@@ -181,7 +184,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = argparse.Namespace(**vars(args) | {"cache": args.cache or Path(folder)})
         for name in args.model:
-            ways = ways_of(name, Path(folder), args.calibrate)
+            ways = ways_of(name, Path(folder), args.calibrate, args.ways)
             flips += show(name, ways, dataset, settings)
     if args.flips:
         pd.concat(flips).drop(columns="compared").to_csv(args.flips, index=False)

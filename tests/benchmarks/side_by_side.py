@@ -6,7 +6,7 @@ base and depthwise, their ONNX files in float32 and int8 (exported for this tabl
 files of --weights, left out where they are not there) and facenet-pytorch's InceptionResnetV1 with random weights,
 which is as fast as with real ones. Crops are ready: no decoding and no detection.
 * MACs: multiply-accumulates of convolutions and matrix products for one face, by torch.utils.flop_counter (half its
-  FLOPs) or, for ONNX files, by the same rule over the inferred shapes; the mirrored crop of base counts.
+  FLOPs) or, for ONNX files, by the same rule over its shapes; the mirrored crop of base counts.
 * ms a face: one at a time; images/s: 16 at a time. Medians of rounds in which all take turns, so that what disturbs
   the machine disturbs all: compare the ratios.
 * memory: peak of a process that loads the model and embeds 16 faces, less that of one that only imports the library.
@@ -34,7 +34,6 @@ from PIL import Image
 from sfpn.commands.export import CALIBRATED_EACH, CHECKED_EACH, faces_of_all_poses
 from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.selection import Selection
-from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, save_card
@@ -120,30 +119,27 @@ def macs(model: Model) -> float:
 
 
 def onnx_macs(file: Path, size: int) -> float:
-    """The same of an ONNX file, from the shapes that onnx infers for one face."""
+    """The same of an ONNX file, from the shapes that are there when it computes one face."""
     import onnx
-    from onnx import shape_inference
+    import onnxruntime
 
     model = onnx.load(str(file))
-    for axis, length in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, 3, size, size), strict=True):
-        axis.dim_value = length
-    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = {each.name: list(each.dims) for each in inferred.initializer}
-    for each in (*inferred.value_info, *inferred.input, *inferred.output):
-        shapes[each.name] = [axis.dim_value for axis in each.type.tensor_type.shape.dim]
+    counted = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul", "Gemm")]
+    shapes = {each.name: tuple(each.dims) for each in model.graph.initializer}
+    face = model.graph.input[0].name
+    shapes[face] = (1, 3, size, size)
+    wanted = {name for node in counted for name in (node.output[0], *node.input[:2])} - shapes.keys()
+    there = {each.name for each in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(wanted - there))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    values = session.run(sorted(wanted), {face: np.zeros(shapes[face], np.float32)})
+    shapes |= {name: value.shape for name, value in zip(sorted(wanted), values, strict=True)}
     total = 0.0
-    for node in inferred.node:
-        if node.op_type not in ("Conv", "MatMul", "Gemm"):
-            continue
-        of_output, of_weight, of_first = (
-            shapes.get(name, []) for name in (node.output[0], node.input[1], node.input[0])
-        )
-        each_output = np.prod(of_weight[1:]) if node.op_type == "Conv" else of_first[-1] if of_first else 0
-        if not (of_output and all(of_output) and each_output):
-            raise UserError(
-                f"{file}: the shapes at {node.name or node.op_type} cannot be inferred, so nothing is counted"
-            )
-        total += float(np.prod(of_output) * each_output)
+    for node in counted:
+        of_first, of_weight = (shapes[name] for name in node.input[:2])
+        transposed = any(each.name == "transA" and each.i for each in node.attribute)
+        each_output = np.prod(of_weight[1:]) if node.op_type == "Conv" else of_first[0 if transposed else -1]
+        total += float(np.prod(shapes[node.output[0]]) * each_output)
     return total
 
 
