@@ -62,7 +62,7 @@ def execute(args: argparse.Namespace) -> int:
     """Evaluate every model, save and print; 0 when all is written. Raises UserError."""
     names = args.model or [DEFAULT_MODEL]
     dataset, shard = FaceDataset.open(args.dataset), Shard.of_launch()
-    embedders = [load_embedder(name, bf16=args.bf16) for name in names]
+    embedders = [load_embedder(name, bf16=args.bf16, device=args.device) for name in names]
     repeated = {embedder.name for embedder in embedders if [other.name for other in embedders].count(embedder.name) > 1}
     if repeated:
         raise UserError(f"two models are called {', '.join(repeated)}: their reports would overwrite each other")

@@ -105,12 +105,12 @@ class Verifier:
         self.embedder, self.detector = embedder, detector
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, bf16: bool = False) -> Verifier:
+    def from_pretrained(cls, name_or_path: str | Path, *, bf16: bool = False, device: str = "auto") -> Verifier:
         """A verifier with the weights of a bundled name ('base'), a path, or a Hub id ('user/repo[@revision]').
 
         See sfpn.load_embedder for the names. Raises UserError if the weights cannot be loaded.
         """
-        return cls(load_embedder(name_or_path, bf16=bf16), FaceDetector())
+        return cls(load_embedder(name_or_path, bf16=bf16, device=device), FaceDetector())
 
     def __call__(self, first: GivenSide, second: GivenSide, target_fmr: float = DEFAULT_FMR) -> Comparison:
         """Are the two sides of one person? The answer has `.score`, `.match`, `.decision` and `.rule`.
