@@ -1,12 +1,14 @@
 """Pose-wise error rates of one or more models on a dataset, with counts and intervals, as a Report.
 
     python -m sfpn evaluate DIR --protocol cfp --folds 1,2,3 --model base depthwise --out reports --json
+    python -m sfpn evaluate DIR --protocol templates --folds 1,2,3 --model base --out report --json
     accelerate launch --multi_gpu --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --out report
     (python -m accelerate.commands.launch, or torchrun --nproc_per_node 2, where `accelerate` itself does not start)
 
 With several models each gets REPORT/<model>. --json prints one object per cell and line: rates are fractions (0-1),
 `pose_pair` a list of two names (null in cells that are not of one pair: `scores_of` "pooled", or with a `yaw_band`),
-`fold` null = pooled over folds, `fnmr_at_fmr` null = more impostor comparisons are needed for that FMR, `failures` =
+`fold` null = pooled over folds, `sides` = images of each pose in the templates of both sides (protocol templates),
+`fnmr_at_fmr` null = more impostor comparisons are needed for that FMR, `failures` =
 images without a found face. Rates embed such faces from the whole image; `skip` and `reject` hold the other treatments.
 """
 
@@ -23,7 +25,7 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, progress_bar
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
-from sfpn.evaluation.cells import Cell, yaw_band_words
+from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
@@ -121,6 +123,8 @@ def _line(model: str, cell: Cell) -> str:
 
 
 def _pair(cell: Cell) -> str:
+    if cell.sides is not None:
+        return " | ".join(map(mix_words, cell.sides))
     if cell.pose_pair is None:
         return yaw_band_words(cell.yaw_band)
     return POOLED if cell.pose_pair == POOLED else pair_label(pair_from_key(cell.pose_pair))

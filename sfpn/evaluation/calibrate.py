@@ -140,6 +140,7 @@ def results_of(report: Report) -> list[dict]:
         "pose_pair",
         "scores_of",
         "template_size",
+        "sides",
         "genuine",
         "impostor",
         "subjects",
