@@ -206,7 +206,7 @@ def _rows_of_named_subjects(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarr
     return rows.loc[rows["identity"].isin(rows.loc[named, "identity"].unique()), "row_id"].to_numpy()
 
 
-def _posed_rows_of_people(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+def posed_rows_of_people(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     """Rows with a pose: of the people that the pairs name, of everybody where there are none."""
     posed = rows.loc[rows["pose"].notna()]
     if not len(posed):
@@ -227,5 +227,5 @@ PROTOCOLS = {
     "vggface2-pose": Protocol(_rows_with_template, _vggface2_pose),
     "cfp": Protocol(_rows_of_named_subjects, _cfp, tuple(CFP_PAIRS)),
     "lfw": Protocol(_rows_of_pairs, _lfw, (LFW_PAIRS,)),
-    "templates": Protocol(_posed_rows_of_people, _templates, (*CFP_PAIRS, LFW_PAIRS), folds_are_people=True),
+    "templates": Protocol(posed_rows_of_people, _templates, (*CFP_PAIRS, LFW_PAIRS), folds_are_people=True),
 }

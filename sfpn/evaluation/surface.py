@@ -1,0 +1,223 @@
+"""The operating surface: the threshold for a target FMR as a smooth function of the two estimated poses.
+
+A table of thresholds per pose pair jumps where a pose gets another name. Here the threshold at (a, b), a <= b, is the
+lowest score t whose weighted FMR is at most the target, over all impostor comparisons weighted by how near their two
+|yaw|, the smaller one first, are to (a, b): a Gaussian in each, of one width. It is set at the nodes of a grid and
+interpolated bilinearly between them.
+
+Where too few comparisons stand behind a node (fewer than ENOUGH / target, counted as the effective number
+(sum w)^2 / (sum w^2)), its width grows until they do, at last to all comparisons; each node keeps its width, so that
+what is promised there can be said. The error rates shown at a node are counts over other people: of all comparisons
+whose two |yaw| lie within as many degrees of the node, each judged by the threshold at its own two poses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sfpn.evaluation import metrics
+from sfpn.evaluation.comparisons import AllPairs, Samples
+from sfpn.network.card import OperatingSurface, SurfaceLevel
+from sfpn.schema import OperatingPoint
+
+NODES_DEGREES = tuple(np.arange(0.0, 91.0, 10.0).tolist())
+NARROWEST_DEGREES = 8.0
+WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist(), 1000.0)  # the last one takes all
+EVERYWHERE_DEGREES = WIDTHS_DEGREES[-1]
+TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
+ENOUGH = 20.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
+NEIGHBOURHOOD_DEGREES = 10.0  # half the side of the narrowest square whose comparisons are counted at a node
+
+
+@dataclass(frozen=True)
+class PosedScores:
+    """Scores (n,) of comparisons with the |yaw| of their two images, in degrees: `yaws` (n, 2), the smaller first."""
+
+    scores: np.ndarray
+    yaws: np.ndarray
+    same: np.ndarray  # (n,) whether the comparison is genuine
+
+    @classmethod
+    def of(cls, samples: Samples) -> PosedScores:
+        """Every comparison of samples with a known yaw and a found face."""
+        known = np.flatnonzero(np.isfinite(samples.yaw_degrees) & samples.acquired)
+        parts = []
+        for block in AllPairs(known).blocks(samples):
+            down, across = np.nonzero(block.counted)
+            first, second = block.first[down, 0], block.second[0, across]
+            yaws = np.abs(np.column_stack([samples.yaw_degrees[first], samples.yaw_degrees[second]]))
+            parts.append(
+                (block.scores[down, across], np.sort(yaws, 1), samples.subjects[first] == samples.subjects[second])
+            )
+        if not parts:
+            return cls(np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool))
+        return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[PosedScores]) -> PosedScores:
+        """All of them, in order."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "yaws", "same")))
+
+    def take(self, chosen: np.ndarray) -> PosedScores:
+        """Those at the given positions or where a mask is True."""
+        return PosedScores(self.scores[chosen], self.yaws[chosen], self.same[chosen])
+
+
+def nodes(axis: Sequence[float]) -> np.ndarray:
+    """(n * (n + 1) / 2, 2) nodes (a, b) with a <= b, in the order in which a surface keeps their values."""
+    first, second = np.triu_indices(len(axis))
+    return np.column_stack([np.asarray(axis)[first], np.asarray(axis)[second]])
+
+
+def set_surface(compared: PosedScores, set_on: str, axis: Sequence[float] = NODES_DEGREES) -> OperatingSurface:
+    """Thresholds at all nodes, from the impostor comparisons; error rates are not measured yet.
+
+    A target that all comparisons together cannot support is left out.
+    """
+    impostor = compared.take(~compared.same)
+    impostor = impostor.take(np.argsort(-impostor.scores, kind="stable"))
+    targets = [target for target in TARGETS if metrics.is_supported(target, len(impostor.scores))]
+    found = {target: [] for target in targets}
+    for node in nodes(axis):
+        waiting = sorted(targets, reverse=True)
+        for width in WIDTHS_DEGREES:
+            weights = kernel(impostor.yaws, node, width)
+            effective = effective_number(weights)
+            while waiting and (effective * waiting[0] >= ENOUGH or width == EVERYWHERE_DEGREES):
+                threshold = _threshold(impostor.scores, weights, waiting[0])
+                found[waiting.pop(0)].append((threshold, width, effective))
+            if not waiting:
+                break
+    levels = [_level(target, found[target]) for target in targets]
+    return OperatingSurface(tuple(map(float, axis)), _rising(levels), set_on=set_on)
+
+
+def kernel(yaws: np.ndarray, node: np.ndarray, width: float) -> np.ndarray:
+    """(n,) weight of each comparison at a node."""
+    return np.exp(-((yaws - node) ** 2).sum(axis=1) / (2 * width**2))
+
+
+def effective_number(weights: np.ndarray) -> float:
+    """(sum w)^2 / (sum w^2): as many equally weighted comparisons would say as much."""
+    squares = float(np.square(weights).sum())
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+
+def _threshold(falling: np.ndarray, weights: np.ndarray, target: float) -> float:
+    """The lowest of the scores (falling) at which at most a share `target` of the weight matches."""
+    from_here = np.cumsum(weights)
+    last_of_score = np.append(falling[1:] != falling[:-1], True)  # ties match together
+    allowed = np.flatnonzero(last_of_score & (from_here <= target * from_here[-1]))
+    return float(falling[allowed[-1]]) if len(allowed) else float(np.nextafter(falling[0], np.float32(2)))
+
+
+def _level(target: float, found: list[tuple[float, float, float]]) -> SurfaceLevel:
+    threshold, width, effective = zip(*found, strict=True)
+    return SurfaceLevel(
+        target_fmr=target,
+        threshold=tuple(round(value, 4) for value in threshold),
+        width_degrees=width,
+        comparisons=tuple(int(value) for value in effective),
+    )
+
+
+def _rising(levels: list[SurfaceLevel]) -> tuple[SurfaceLevel, ...]:
+    """A lower target never has a lower threshold, whatever widths the two were set with."""
+    kept: list[SurfaceLevel] = []
+    for level in levels:
+        lowest = kept[-1].threshold if kept else (-1.0,) * len(level.threshold)
+        raised = tuple(max(pair) for pair in zip(level.threshold, lowest, strict=True))
+        kept.append(replace(level, threshold=raised))
+    return tuple(kept)
+
+
+def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str) -> OperatingSurface:
+    """The surface with the errors of other people's comparisons counted in the neighbourhood of each node."""
+    return replace(
+        surface,
+        measured_on=measured_on,
+        levels=tuple(_measured_level(surface, level, compared) for level in surface.levels),
+    )
+
+
+def _measured_level(surface: OperatingSurface, level: SurfaceLevel, compared: PosedScores) -> SurfaceLevel:
+    matched = compared.scores >= interpolate(surface, level, compared.yaws[:, 0], compared.yaws[:, 1])
+    columns = ("within_degrees", "impostor", "false_matches", "genuine", "false_non_matches")
+    lines = []
+    for node in nodes(surface.yaw_degrees):
+        apart = np.abs(compared.yaws - node).max(axis=1)
+        for within in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
+            near = apart <= within
+            impostor, genuine = near & ~compared.same, near & compared.same
+            enough = metrics.is_supported(level.target_fmr, int(impostor.sum())) and genuine.any()
+            if enough or within == EVERYWHERE_DEGREES:
+                break
+        errors = (impostor & matched).sum(), (genuine & ~matched).sum()
+        lines.append((within, int(impostor.sum()), int(errors[0]), int(genuine.sum()), int(errors[1])))
+    return replace(level, **dict(zip(columns, zip(*lines, strict=True), strict=True)))
+
+
+def interpolate(surface: OperatingSurface, level: SurfaceLevel, yaw_a: np.ndarray, yaw_b: np.ndarray) -> np.ndarray:
+    """(n,) thresholds for pairs of yaws in degrees, of either sign, in either order; beyond the grid as at its edge."""
+    axis, table = np.asarray(surface.yaw_degrees), _square(level.threshold)
+    places = [_place(axis, np.abs(np.asarray(yaw, float))) for yaw in (yaw_a, yaw_b)]
+    (i, u), (j, v) = places
+    return (
+        (1 - u) * (1 - v) * table[i, j]
+        + u * (1 - v) * table[i + 1, j]
+        + (1 - u) * v * table[i, j + 1]
+        + u * v * table[i + 1, j + 1]
+    )
+
+
+def _place(axis: np.ndarray, yaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the node below, and how far (0-1) the yaw lies on the way to the next one."""
+    inside = np.clip(yaw, axis[0], axis[-1])
+    below = np.clip(np.searchsorted(axis, inside, side="right") - 1, 0, len(axis) - 2)
+    return below, (inside - axis[below]) / (axis[below + 1] - axis[below])
+
+
+def _square(values: Sequence[float]) -> np.ndarray:
+    """(n, n) symmetric table of the values at the nodes."""
+    size = int((np.sqrt(8 * len(values) + 1) - 1) / 2)
+    table = np.empty((size, size))
+    first, second = np.triu_indices(size)
+    table[first, second] = table[second, first] = values
+    return table
+
+
+def point_at(surface: OperatingSurface, target_fmr: float, yaw_a: float, yaw_b: float) -> OperatingPoint | None:
+    """Threshold at two poses, with the error rates of the nearest node; None for a target that the surface lacks."""
+    level = level_of(surface, target_fmr)
+    if level is None:
+        return None
+    threshold = float(interpolate(surface, level, np.array([yaw_a]), np.array([yaw_b]))[0])
+    node = nearest_node(surface, yaw_a, yaw_b)
+    impostor, genuine = level.impostor[node], level.genuine[node]
+    return OperatingPoint(
+        target_fmr=target_fmr,
+        genuine=genuine,
+        impostor=impostor,
+        threshold=threshold,
+        fmr=level.false_matches[node] / impostor if impostor else float("nan"),
+        fnmr=level.false_non_matches[node] / genuine if genuine else float("nan"),
+        false_matches=level.false_matches[node],
+        false_non_matches=level.false_non_matches[node],
+        set_on=surface.set_on,
+        measured_on=surface.measured_on,
+        pose_estimated=True,
+    )
+
+
+def level_of(surface: OperatingSurface, target_fmr: float) -> SurfaceLevel | None:
+    """The thresholds for a target FMR; None where the surface has none."""
+    return next((level for level in surface.levels if abs(level.target_fmr - target_fmr) < 1e-9), None)
+
+
+def nearest_node(surface: OperatingSurface, yaw_a: float, yaw_b: float) -> int:
+    """Position of the node nearest to two poses."""
+    pair = np.sort(np.abs([yaw_a, yaw_b]))
+    return int(np.argmin(((nodes(surface.yaw_degrees) - pair) ** 2).sum(axis=1)))
