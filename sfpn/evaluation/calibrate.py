@@ -186,7 +186,7 @@ def _rounded(vector: np.ndarray) -> tuple[float, ...]:
 def posed_scores(embedder: Embedder, selections: list[Selection], limit: int = SURFACE_IMAGES) -> PosedScores:
     """All comparisons within each selection with the estimated yaws of their images; at most `limit` images of each."""
     parts = []
-    for selection in selections:
+    for source, selection in enumerate(selections):
         rows = selection.rows()
         rows = rows.set_index("row_id").loc[evenly(rows.loc[rows["box_xyxy"].notna(), "row_id"].tolist(), limit)]
         rows = rows.reset_index().assign(yaw_degrees=estimated_yaws(selection.dataset, rows.reset_index()))
@@ -197,7 +197,7 @@ def posed_scores(embedder: Embedder, selections: list[Selection], limit: int = S
             cache_file(selection.dataset, embedder),
             progress=progress_bar(selection.title, Shard()),
         )
-        parts.append(PosedScores.of(make_samples(rows, embeddings)))
+        parts.append(PosedScores.of(make_samples(rows, embeddings), source))
     return PosedScores.joined(parts)
 
 
@@ -219,7 +219,8 @@ def calibrate_surface(model: Path, set_on: list[Selection], measure_on: list[Sel
     """
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
     setting = posed_scores(embedder, set_on)
-    made = set_surface(setting, _sources(set_on, setting))
+    people = [selection.rows()["identity"].nunique() for selection in set_on]
+    made = set_surface(setting, _sources(set_on, setting), people)
     if not made.levels:
         raise UserError(f"{_sources(set_on, setting)}: too few for a threshold; name more people")
     measuring = posed_scores(embedder, measure_on)

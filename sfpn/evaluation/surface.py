@@ -6,9 +6,13 @@ lowest score t whose weighted FMR is at most the target, over all impostor compa
 interpolated bilinearly between them.
 
 Where too few comparisons stand behind a node (fewer than ENOUGH / target, counted as the effective number
-(sum w)^2 / (sum w^2)), its width grows until they do, at last to all comparisons; each node keeps its width, so that
-what is promised there can be said. The error rates shown at a node are counts over other people: of all comparisons
-whose two |yaw| lie within as many degrees of the node, each judged by the threshold at its own two poses.
+(sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next dataset join, and the
+width starts anew; only then come comparisons from further away, at last all. Datasets come in the order in which they
+are named, because strangers in one are more alike than in another, and that moves a threshold more than some degrees
+of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
+
+The error rates shown at a node are counts over other people: of all comparisons whose two |yaw| lie within as many
+degrees of the node, each judged by the threshold at its own two poses.
 """
 
 from __future__ import annotations
@@ -26,9 +30,10 @@ from sfpn.schema import OperatingPoint
 NODES_DEGREES = tuple(np.arange(0.0, 91.0, 10.0).tolist())
 NARROWEST_DEGREES = 8.0
 WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist(), 1000.0)  # the last one takes all
+NEAR_DEGREES = 20.0  # up to this width, comparisons of one dataset come before those of the next
 EVERYWHERE_DEGREES = WIDTHS_DEGREES[-1]
 TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
-ENOUGH = 20.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
+ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
 NEIGHBOURHOOD_DEGREES = 10.0  # half the side of the narrowest square whose comparisons are counted at a node
 
 
@@ -39,9 +44,10 @@ class PosedScores:
     scores: np.ndarray
     yaws: np.ndarray
     same: np.ndarray  # (n,) whether the comparison is genuine
+    source: np.ndarray  # (n,) number of the dataset, from 0
 
     @classmethod
-    def of(cls, samples: Samples) -> PosedScores:
+    def of(cls, samples: Samples, source: int = 0) -> PosedScores:
         """Every comparison of samples with a known yaw and a found face."""
         known = np.flatnonzero(np.isfinite(samples.yaw_degrees) & samples.acquired)
         parts = []
@@ -49,21 +55,22 @@ class PosedScores:
             down, across = np.nonzero(block.counted)
             first, second = block.first[down, 0], block.second[0, across]
             yaws = np.abs(np.column_stack([samples.yaw_degrees[first], samples.yaw_degrees[second]]))
-            parts.append(
-                (block.scores[down, across], np.sort(yaws, 1), samples.subjects[first] == samples.subjects[second])
-            )
+            same = samples.subjects[first] == samples.subjects[second]
+            parts.append((block.scores[down, across], np.sort(yaws, axis=1), same))
         if not parts:
-            return cls(np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool))
-        return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            parts = [(np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool))]
+        scores, yaws, same = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(scores, yaws, same, np.full(len(scores), source, np.int8))
 
     @classmethod
     def joined(cls, parts: Sequence[PosedScores]) -> PosedScores:
         """All of them, in order."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "yaws", "same")))
+        names = ("scores", "yaws", "same", "source")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def take(self, chosen: np.ndarray) -> PosedScores:
         """Those at the given positions or where a mask is True."""
-        return PosedScores(self.scores[chosen], self.yaws[chosen], self.same[chosen])
+        return PosedScores(self.scores[chosen], self.yaws[chosen], self.same[chosen], self.source[chosen])
 
 
 def nodes(axis: Sequence[float]) -> np.ndarray:
@@ -72,43 +79,77 @@ def nodes(axis: Sequence[float]) -> np.ndarray:
     return np.column_stack([np.asarray(axis)[first], np.asarray(axis)[second]])
 
 
-def set_surface(compared: PosedScores, set_on: str, axis: Sequence[float] = NODES_DEGREES) -> OperatingSurface:
+def set_surface(
+    compared: PosedScores, set_on: str, people: Sequence[int], axis: Sequence[float] = NODES_DEGREES
+) -> OperatingSurface:
     """Thresholds at all nodes, from the impostor comparisons; error rates are not measured yet.
 
-    A target that all comparisons together cannot support is left out.
+    people: how many there are in each dataset. A target that all comparisons together cannot support is left out.
     """
     impostor = compared.take(~compared.same)
     impostor = impostor.take(np.argsort(-impostor.scores, kind="stable"))
     targets = [target for target in TARGETS if metrics.is_supported(target, len(impostor.scores))]
     found = {target: [] for target in targets}
     for node in nodes(axis):
-        waiting = sorted(targets, reverse=True)
-        for width in WIDTHS_DEGREES:
-            weights = kernel(impostor.yaws, node, width)
-            effective = effective_number(weights)
-            while waiting and (effective * waiting[0] >= ENOUGH or width == EVERYWHERE_DEGREES):
-                threshold = _threshold(impostor.scores, weights, waiting[0])
-                found[waiting.pop(0)].append((threshold, width, effective))
-            if not waiting:
+        around = _Around(impostor, node)
+        for target in targets:
+            found[target].append(around.threshold(target, datasets_for(target, people)))
+    return OperatingSurface(tuple(map(float, axis)), _rising([_level(t, found[t]) for t in targets]), set_on=set_on)
+
+
+def datasets_for(target: float, people: Sequence[int]) -> list[int]:
+    """Numbers of the datasets whose strangers can speak of such a target: the first one always does.
+
+    Of six people there are fifteen pairs of strangers. Two of them who look alike are one in fifteen, however many
+    photos there are of them, and would set every threshold for one in a thousand.
+    """
+    return [number for number, n in enumerate(people) if number == 0 or n * (n - 1) / 2 * target >= 1]
+
+
+def neighbourhoods(datasets: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
+    """(datasets, width in degrees) in the order in which they are tried at a node."""
+    joined = [tuple(datasets[:count]) for count in range(1, len(datasets) + 1)]
+    near = [(some, width) for some in joined for width in WIDTHS_DEGREES if width <= NEAR_DEGREES]
+    return near + [(joined[-1], width) for width in WIDTHS_DEGREES if width > NEAR_DEGREES]
+
+
+class _Around:
+    """Impostor comparisons by falling score, as they are seen from one node."""
+
+    def __init__(self, impostor: PosedScores, node: np.ndarray) -> None:
+        self.impostor = impostor
+        self.squared = np.square(impostor.yaws - node.astype(np.float32)).sum(axis=1)
+        self.known: dict[tuple[tuple[int, ...], float], tuple[np.ndarray, float]] = {}
+
+    def threshold(self, target: float, datasets: Sequence[int]) -> tuple[float, float, float]:
+        """(threshold, width, effective comparisons) of the first neighbourhood that is enough, or the last."""
+        for where in neighbourhoods(datasets):
+            weights, effective = self._weighted(*where)
+            if effective * target >= ENOUGH:
                 break
-    levels = [_level(target, found[target]) for target in targets]
-    return OperatingSurface(tuple(map(float, axis)), _rising(levels), set_on=set_on)
+        return _threshold(self.impostor.scores, weights, target), where[1], effective
+
+    def _weighted(self, datasets: tuple[int, ...], width: float) -> tuple[np.ndarray, float]:
+        if (datasets, width) not in self.known:
+            weights = np.exp(self.squared / np.float32(-2 * width**2)) * np.isin(self.impostor.source, datasets)
+            self.known[datasets, width] = weights, effective_number(weights)
+        return self.known[datasets, width]
 
 
-def kernel(yaws: np.ndarray, node: np.ndarray, width: float) -> np.ndarray:
-    """(n,) weight of each comparison at a node."""
-    return np.exp(-((yaws - node) ** 2).sum(axis=1) / (2 * width**2))
+def within(yaws: np.ndarray, node: np.ndarray, degrees: float) -> np.ndarray:
+    """(n,) whether both |yaw| lie within so many degrees of the node's."""
+    return np.abs(yaws - node).max(axis=1) <= degrees
 
 
 def effective_number(weights: np.ndarray) -> float:
     """(sum w)^2 / (sum w^2): as many equally weighted comparisons would say as much."""
-    squares = float(np.square(weights).sum())
-    return float(weights.sum()) ** 2 / squares if squares else 0.0
+    squares = float(np.square(weights).sum(dtype=np.float64))
+    return float(weights.sum(dtype=np.float64)) ** 2 / squares if squares else 0.0
 
 
 def _threshold(falling: np.ndarray, weights: np.ndarray, target: float) -> float:
     """The lowest of the scores (falling) at which at most a share `target` of the weight matches."""
-    from_here = np.cumsum(weights)
+    from_here = np.cumsum(weights, dtype=np.float64)
     last_of_score = np.append(falling[1:] != falling[:-1], True)  # ties match together
     allowed = np.flatnonzero(last_of_score & (from_here <= target * from_here[-1]))
     return float(falling[allowed[-1]]) if len(allowed) else float(np.nextafter(falling[0], np.float32(2)))
@@ -148,15 +189,14 @@ def _measured_level(surface: OperatingSurface, level: SurfaceLevel, compared: Po
     columns = ("within_degrees", "impostor", "false_matches", "genuine", "false_non_matches")
     lines = []
     for node in nodes(surface.yaw_degrees):
-        apart = np.abs(compared.yaws - node).max(axis=1)
-        for within in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
-            near = apart <= within
+        for degrees in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
+            near = within(compared.yaws, node, degrees)
             impostor, genuine = near & ~compared.same, near & compared.same
             enough = metrics.is_supported(level.target_fmr, int(impostor.sum())) and genuine.any()
-            if enough or within == EVERYWHERE_DEGREES:
+            if enough or degrees == EVERYWHERE_DEGREES:
                 break
         errors = (impostor & matched).sum(), (genuine & ~matched).sum()
-        lines.append((within, int(impostor.sum()), int(errors[0]), int(genuine.sum()), int(errors[1])))
+        lines.append((degrees, int(impostor.sum()), int(errors[0]), int(genuine.sum()), int(errors[1])))
     return replace(level, **dict(zip(columns, zip(*lines, strict=True), strict=True)))
 
 

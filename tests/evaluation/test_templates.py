@@ -108,7 +108,7 @@ def _eer_of_histogram(cell) -> float:
 def test_folds_choose_people_and_sides_that_are_none_are_refused(dataset, report, tmp_path):
     two = evaluate(dataset, ColourEmbedder(), EvaluateConfig("templates", folds=(1,), rounds=2))
     assert two.header["subjects"] == 2 and report.header["subjects"] == SUBJECTS
-    with pytest.raises(UserError, match="fold 9"):
+    with pytest.raises(UserError, match="folds 9"):
         evaluate(dataset, ColourEmbedder(), EvaluateConfig("templates", folds=(9,), rounds=2))
     two.save(tmp_path / "report")
     file = tmp_path / "report/report.json"
