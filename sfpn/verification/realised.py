@@ -241,7 +241,7 @@ class _Counted:
             one, other, bands = one[order], other[order], bands[order]
             weighted = np.zeros((width, self.spread.shape[1]))
             starts = np.flatnonzero(np.diff(one, prepend=-1))
-            for start, stop in zip(starts, [*starts[1:], len(one)], strict=True):
+            for start, stop in zip(starts, np.append(starts, len(one))[1:], strict=True):
                 key = bands[start:stop] * many + other[start:stop]
                 table = np.bincount(key, minlength=width * many).reshape(width, many).astype(np.float32)
                 weighted += (table @ self.spread) * self.spread[one[start]]
