@@ -2,11 +2,15 @@
 
     python -m sfpn calibrate MODEL.safetensors --mean-from datasets/cfp:train --remove-pose-direction
     python -m sfpn calibrate MODEL.safetensors --set-on datasets/cfp:validation datasets/lfw:validation \\
-        --measure-on datasets/cfp:test datasets/lfw:test --surface
+        --measure-on datasets/cfp:test datasets/lfw:test
+    python -m sfpn calibrate MODEL.safetensors --surface \\
+        --set-on datasets/cfp:validation datasets/lfw:validation datasets/frmdb:validation \\
+        --measure-on datasets/cfp:test datasets/lfw:test datasets/frmdb:test
 
 Thresholds are set on some people and frozen; their error rates are measured on others. For each pose pair the first
 dataset named that has comparisons of it serves, so name a set with pose labels before one with estimated poses.
---surface adds the thresholds that follow the estimated yaws of both faces, from all these people together.
+--surface writes, instead of thresholds by pose pair, those that follow the estimated yaws of both faces: set on the
+first dataset's people where its comparisons of such poses are enough, on the others' too where they are not.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--surface",
         action="store_true",
-        help="with --set-on: also the operating surface, thresholds by the estimated yaws of both faces",
+        help="with --set-on: the operating surface instead, thresholds by the estimated yaws of both faces",
     )
     parser.add_argument(
         "--report", nargs="+", type=Path, metavar="REPORT", help="evaluation reports whose results the card quotes"
@@ -59,9 +63,7 @@ def execute(args: argparse.Namespace) -> int:
         calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
     if args.set_on:
         set_on, measure_on = ([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on))
-        calibrate_points(args.model, set_on, measure_on)
-        if args.surface:
-            calibrate_surface(args.model, set_on, measure_on)
+        (calibrate_surface if args.surface else calibrate_points)(args.model, set_on, measure_on)
     if args.report:
         quote_reports(args.model, args.report)
     print(f"{card_path(args.model)}: written")

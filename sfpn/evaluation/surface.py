@@ -136,11 +136,6 @@ class _Around:
         return self.known[datasets, width]
 
 
-def within(yaws: np.ndarray, node: np.ndarray, degrees: float) -> np.ndarray:
-    """(n,) whether both |yaw| lie within so many degrees of the node's."""
-    return np.abs(yaws - node).max(axis=1) <= degrees
-
-
 def effective_number(weights: np.ndarray) -> float:
     """(sum w)^2 / (sum w^2): as many equally weighted comparisons would say as much."""
     squares = float(np.square(weights).sum(dtype=np.float64))
@@ -177,27 +172,29 @@ def _rising(levels: list[SurfaceLevel]) -> tuple[SurfaceLevel, ...]:
 
 def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str) -> OperatingSurface:
     """The surface with the errors of other people's comparisons counted in the neighbourhood of each node."""
-    return replace(
-        surface,
-        measured_on=measured_on,
-        levels=tuple(_measured_level(surface, level, compared) for level in surface.levels),
-    )
-
-
-def _measured_level(surface: OperatingSurface, level: SurfaceLevel, compared: PosedScores) -> SurfaceLevel:
-    matched = compared.scores >= interpolate(surface, level, compared.yaws[:, 0], compared.yaws[:, 1])
-    columns = ("within_degrees", "impostor", "false_matches", "genuine", "false_non_matches")
-    lines = []
+    yaws = compared.yaws
+    matched = [compared.scores >= interpolate(surface, level, yaws[:, 0], yaws[:, 1]) for level in surface.levels]
+    counts: list[list[tuple[float, int, int, int, int]]] = [[] for _ in surface.levels]
     for node in nodes(surface.yaw_degrees):
-        for degrees in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
-            near = within(compared.yaws, node, degrees)
-            impostor, genuine = near & ~compared.same, near & compared.same
-            enough = metrics.is_supported(level.target_fmr, int(impostor.sum())) and genuine.any()
-            if enough or degrees == EVERYWHERE_DEGREES:
-                break
-        errors = (impostor & matched).sum(), (genuine & ~matched).sum()
-        lines.append((degrees, int(impostor.sum()), int(errors[0]), int(genuine.sum()), int(errors[1])))
-    return replace(level, **dict(zip(columns, zip(*lines, strict=True), strict=True)))
+        apart = np.abs(yaws - node.astype(np.float32)).max(axis=1)
+        near = {}
+        for level, matches, lines in zip(surface.levels, matched, counts, strict=True):
+            for degrees in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
+                if degrees not in near:
+                    inside = np.flatnonzero(apart <= degrees)
+                    near[degrees] = inside[~compared.same[inside]], inside[compared.same[inside]]
+                impostor, genuine = near[degrees]
+                enough = metrics.is_supported(level.target_fmr, len(impostor)) and len(genuine)
+                if enough or degrees == EVERYWHERE_DEGREES:
+                    break
+            errors = int(matches[impostor].sum()), int((~matches[genuine]).sum())
+            lines.append((degrees, len(impostor), errors[0], len(genuine), errors[1]))
+    columns = ("within_degrees", "impostor", "false_matches", "genuine", "false_non_matches")
+    levels = (
+        replace(level, **dict(zip(columns, zip(*lines, strict=True), strict=True)))
+        for level, lines in zip(surface.levels, counts, strict=True)
+    )
+    return replace(surface, measured_on=measured_on, levels=tuple(levels))
 
 
 def interpolate(surface: OperatingSurface, level: SurfaceLevel, yaw_a: np.ndarray, yaw_b: np.ndarray) -> np.ndarray:
