@@ -1,9 +1,10 @@
 """The operating surface: the threshold for a target FMR as a smooth function of the two estimated poses.
 
 A table of thresholds per pose pair jumps where a pose gets another name. Here the threshold at (a, b), a <= b, is the
-lowest score t whose weighted FMR is at most the target, over all impostor comparisons weighted by how near their two
+lowest score t whose weighted FMR is at most AIM * target, over all impostor comparisons weighted by how near their two
 |yaw|, the smaller one first, are to (a, b): a Gaussian in each, of one width. It is set at the nodes of a grid and
-interpolated bilinearly between them.
+interpolated bilinearly between them. Rare matches need wide neighbourhoods, in which other poses blur the threshold: so
+only that of the laxest target is taken from the scores, and each next one from how far scores lie above the one before.
 
 Where too few comparisons stand behind a node (fewer than ENOUGH / target, counted as the effective number
 (sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next dataset join, and the
@@ -33,6 +34,7 @@ WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist
 NEAR_DEGREES = 20.0  # up to this width, comparisons of one dataset come before those of the next
 EVERYWHERE_DEGREES = WIDTHS_DEGREES[-1]
 TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
+AIM = 0.85  # share of the target that is aimed at: a threshold set on few people promises too much to others
 ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
 NEIGHBOURHOOD_DEGREES = 10.0  # half the side of the narrowest square whose comparisons are counted at a node
 
@@ -87,14 +89,29 @@ def set_surface(
     people: how many there are in each dataset. A target that all comparisons together cannot support is left out.
     """
     impostor = compared.take(~compared.same)
-    impostor = impostor.take(np.argsort(-impostor.scores, kind="stable"))
-    targets = [target for target in TARGETS if metrics.is_supported(target, len(impostor.scores))]
-    found = {target: [] for target in targets}
-    for node in nodes(axis):
-        around = _Around(impostor, node)
-        for target in targets:
-            found[target].append(around.threshold(target, datasets_for(target, people)))
-    return OperatingSurface(tuple(map(float, axis)), _rising([_level(t, found[t]) for t in targets]), set_on=set_on)
+    levels: list[SurfaceLevel] = []
+    for target in TARGETS:
+        if metrics.is_supported(target, len(impostor.scores)):
+            levels.append(_set_level(impostor, target, datasets_for(target, people), axis, levels))
+    return OperatingSurface(tuple(map(float, axis)), tuple(levels), set_on=set_on)
+
+
+def _set_level(
+    impostor: PosedScores, target: float, datasets: Sequence[int], axis: Sequence[float], laxer: list[SurfaceLevel]
+) -> SurfaceLevel:
+    """The thresholds of one target, as distances above those of the next laxer one where there is one."""
+    base = interpolate_on(axis, laxer[-1].threshold, *impostor.yaws.T).astype(np.float32) if laxer else np.float32(0)
+    above = replace(impostor, scores=impostor.scores - base)
+    falling = above.take(np.argsort(-above.scores, kind="stable"))
+    found = [_threshold_at(falling, node, target, datasets) for node in nodes(axis)]
+    distance, width, effective = zip(*found, strict=True)
+    thresholds = np.add(distance, 0.0) if not laxer else np.maximum(distance, 0.0) + laxer[-1].threshold
+    return SurfaceLevel(
+        target_fmr=target,
+        threshold=tuple(round(float(value), 4) for value in thresholds),
+        width_degrees=width,
+        comparisons=tuple(int(value) for value in effective),
+    )
 
 
 def datasets_for(target: float, people: Sequence[int]) -> list[int]:
@@ -113,27 +130,21 @@ def neighbourhoods(datasets: Sequence[int]) -> list[tuple[tuple[int, ...], float
     return near + [(joined[-1], width) for width in WIDTHS_DEGREES if width > NEAR_DEGREES]
 
 
-class _Around:
-    """Impostor comparisons by falling score, as they are seen from one node."""
+def _threshold_at(
+    falling: PosedScores, node: np.ndarray, target: float, datasets: Sequence[int]
+) -> tuple[float, float, float]:
+    """(threshold, width, effective comparisons) of the first neighbourhood that is enough, else of the last.
 
-    def __init__(self, impostor: PosedScores, node: np.ndarray) -> None:
-        self.impostor = impostor
-        self.squared = np.square(impostor.yaws - node.astype(np.float32)).sum(axis=1)
-        self.known: dict[tuple[tuple[int, ...], float], tuple[np.ndarray, float]] = {}
-
-    def threshold(self, target: float, datasets: Sequence[int]) -> tuple[float, float, float]:
-        """(threshold, width, effective comparisons) of the first neighbourhood that is enough, or the last."""
-        for where in neighbourhoods(datasets):
-            weights, effective = self._weighted(*where)
-            if effective * target >= ENOUGH:
-                break
-        return _threshold(self.impostor.scores, weights, target), where[1], effective
-
-    def _weighted(self, datasets: tuple[int, ...], width: float) -> tuple[np.ndarray, float]:
-        if (datasets, width) not in self.known:
-            weights = np.exp(self.squared / np.float32(-2 * width**2)) * np.isin(self.impostor.source, datasets)
-            self.known[datasets, width] = weights, effective_number(weights)
-        return self.known[datasets, width]
+    falling: impostor comparisons by falling score.
+    """
+    squared = np.square(falling.yaws - node.astype(np.float32)).sum(axis=1)
+    weights, width, effective = np.empty(0, np.float32), 0.0, 0.0
+    for some, width in neighbourhoods(datasets):
+        weights = np.exp(squared / np.float32(-2 * width**2)) * np.isin(falling.source, some)
+        effective = effective_number(weights)
+        if effective * target >= ENOUGH:
+            break
+    return _threshold(falling.scores, weights, AIM * target), width, effective
 
 
 def effective_number(weights: np.ndarray) -> float:
@@ -148,26 +159,6 @@ def _threshold(falling: np.ndarray, weights: np.ndarray, target: float) -> float
     last_of_score = np.append(falling[1:] != falling[:-1], True)  # ties match together
     allowed = np.flatnonzero(last_of_score & (from_here <= target * from_here[-1]))
     return float(falling[allowed[-1]]) if len(allowed) else float(np.nextafter(falling[0], np.float32(2)))
-
-
-def _level(target: float, found: list[tuple[float, float, float]]) -> SurfaceLevel:
-    threshold, width, effective = zip(*found, strict=True)
-    return SurfaceLevel(
-        target_fmr=target,
-        threshold=tuple(round(value, 4) for value in threshold),
-        width_degrees=width,
-        comparisons=tuple(int(value) for value in effective),
-    )
-
-
-def _rising(levels: list[SurfaceLevel]) -> tuple[SurfaceLevel, ...]:
-    """A lower target never has a lower threshold, whatever widths the two were set with."""
-    kept: list[SurfaceLevel] = []
-    for level in levels:
-        lowest = kept[-1].threshold if kept else (-1.0,) * len(level.threshold)
-        raised = tuple(max(pair) for pair in zip(level.threshold, lowest, strict=True))
-        kept.append(replace(level, threshold=raised))
-    return tuple(kept)
 
 
 def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str) -> OperatingSurface:
@@ -199,7 +190,14 @@ def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str)
 
 def interpolate(surface: OperatingSurface, level: SurfaceLevel, yaw_a: np.ndarray, yaw_b: np.ndarray) -> np.ndarray:
     """(n,) thresholds for pairs of yaws in degrees, of either sign, in either order; beyond the grid as at its edge."""
-    axis, table = np.asarray(surface.yaw_degrees), _square(level.threshold)
+    return interpolate_on(surface.yaw_degrees, level.threshold, yaw_a, yaw_b)
+
+
+def interpolate_on(
+    yaw_degrees: Sequence[float], thresholds: Sequence[float], yaw_a: np.ndarray, yaw_b: np.ndarray
+) -> np.ndarray:
+    """As `interpolate`, from the axis and the thresholds at its nodes."""
+    axis, table = np.asarray(yaw_degrees), _square(thresholds)
     places = [_place(axis, np.abs(np.asarray(yaw, float))) for yaw in (yaw_a, yaw_b)]
     (i, u), (j, v) = places
     return (
