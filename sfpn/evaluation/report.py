@@ -67,7 +67,7 @@ class Difference:
     protocol: str
     pose_pair: str | None
     fold: int | None
-    template_size: int
+    template_size: int | str  # as Cell.images_a_side
     yaw_band: tuple[float, float] | None
     metric: str
     a: float | None
@@ -97,12 +97,19 @@ class Report:
     cells: tuple[Cell, ...]
 
     def cell(
-        self, pose_pair: PosePair | str, template_size: int = 1, fold: int | None = None, protocol: str | None = None
+        self,
+        pose_pair: PosePair | str,
+        template_size: int | str = 1,
+        fold: int | None = None,
+        protocol: str | None = None,
     ) -> Cell:
-        """The cell of a pose pair ('frontal-profile', a tuple, or 'pooled'). Raises KeyError when it is not there."""
+        """The cell of a pose pair ('frontal-profile', a tuple, or 'pooled'). Raises KeyError when it is not there.
+
+        template_size: images a side, '5+4' where the sides have different numbers of them (Cell.images_a_side).
+        """
         key = pose_pair if isinstance(pose_pair, str) else pair_key(pose_pair)
         for cell in self.cells:
-            if (cell.pose_pair, cell.template_size, cell.fold) == (key, template_size, fold) and protocol in (
+            if (cell.pose_pair, cell.images_a_side, cell.fold) == (key, template_size, fold) and protocol in (
                 None,
                 cell.protocol,
             ):
@@ -114,9 +121,10 @@ class Report:
         there = {cell.pose_pair for cell in self.cells}
         return [pair for pair in POSE_PAIRS if pair_key(pair) in there]
 
-    def template_sizes(self) -> list[int]:
-        """1, and the template size where the protocol has templates."""
-        return sorted({cell.template_size for cell in self.cells})
+    def template_sizes(self) -> list[int | str]:
+        """Images a side of the cells of a pose pair: 1, and what the protocol has of templates ('5+4': 5 against 4)."""
+        found = {cell.images_a_side for cell in self.cells if cell.sides is None or cell.pose_pair}
+        return sorted(found, key=lambda size: (isinstance(size, str), *map(int, str(size).split("+"))))
 
     def yaw_cells(self) -> list[Cell]:
         """The cells by |yaw difference|, ascending."""
@@ -234,6 +242,7 @@ def summary(cell: Cell) -> dict[str, Any]:
             **pair_record(cell.pose_pair),
             "fold": cell.fold,
             "template_size": cell.template_size,
+            "sides": None if cell.sides is None else [dict(mix) for mix in cell.sides],
             "yaw_band": cell.yaw_band,
             "subjects": cell.subjects,
             **_flat(rates),
@@ -288,7 +297,7 @@ def _part(table: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def _key(cell: Cell) -> tuple:
-    return cell.protocol, cell.pose_pair, cell.fold, cell.template_size, cell.yaw_band
+    return cell.protocol, cell.pose_pair, cell.fold, cell.template_size, cell.yaw_band, cell.sides
 
 
 def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
@@ -304,7 +313,7 @@ def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
         protocol=a.protocol,
         pose_pair=a.pose_pair,
         fold=a.fold,
-        template_size=a.template_size,
+        template_size=a.images_a_side,
         yaw_band=a.yaw_band,
         metric=metric,
         a=of_a,

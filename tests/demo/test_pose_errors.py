@@ -149,7 +149,7 @@ def test_another_report_keeps_the_cell_it_has(named):
 def test_a_report_on_request_is_that_of_the_command(tmp_path, monkeypatch):
     store = make_store(tmp_path)
     monkeypatch.setattr(compute_report, "ROUNDS", 5)
-    assert compute_report.protocols(store) == ["vggface2-pose", "cfp", "all-pairs"]
+    assert compute_report.protocols(store) == ["vggface2-pose", "cfp", "templates", "all-pairs"]
     named = {}
     for _ in range(2):  # the second replaces the first
         *_, (status, report, other) = compute_report.compute(named, store, "colour", "all-pairs")
