@@ -12,6 +12,7 @@ ten times as long where another process wants the same cores.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,13 +49,20 @@ class Mtcnn:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         self._propose, self._refine, self._output = (
-            network.eval().to(memory_format=torch.channels_last) for network in (PNet(), RNet(), ONet())
+            network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            for network in (PNet(), RNet(), ONet())
         )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces", initializer=_use_one_thread)
+        self._start_thread()
 
     def search(self, picture: Image.Image, smallest: float, pad: int) -> Detections:
         """Faces of at least `smallest` px in an RGB picture, also where they reach up to `pad` px over its border."""
+        if self._process != os.getpid():  # a fork has the networks, but not the thread
+            self._start_thread()
         return self._thread.submit(self._search, picture, smallest, pad).result()
+
+    def _start_thread(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces", initializer=_use_one_thread)
+        self._process = os.getpid()
 
     @torch.inference_mode()
     def _search(self, picture: Image.Image, smallest: float, pad: int) -> Detections:
@@ -116,8 +124,9 @@ class Areas:
         self.pad, self._inside = pad, picture.size
         self.size = (picture.width + 2 * pad, picture.height + 2 * pad)
         self._sums = np.zeros((picture.height + 1, picture.width + 1, 3), np.int32)
-        np.cumsum(np.asarray(picture), axis=0, dtype=np.int32, out=self._sums[1:, 1:])
-        np.cumsum(self._sums[1:, 1:], axis=1, out=self._sums[1:, 1:])
+        np.cumsum(np.asarray(picture), axis=1, dtype=np.int32, out=self._sums[1:, 1:])
+        for above, below in zip(self._sums, self._sums[1:], strict=False):  # row by row is twice as fast as cumsum
+            below += above
 
     def level(self, whole: list[int], left_out: int) -> np.ndarray:
         """(H, W, 3) float32: the bordered picture at a size of (width, height) px, less `left_out` px on every side."""
@@ -126,8 +135,8 @@ class Areas:
         )
         kept = slice(left_out, whole[0] - left_out), slice(left_out, whole[1] - left_out)
         left, right, top, bottom = left[0, kept[0]], right[0, kept[0]], top[0, kept[1]], bottom[0, kept[1]]
-        rows = self._sums[self._clip(bottom, 1)] - self._sums[self._clip(top, 1)]
-        sums = rows[:, self._clip(right, 0)] - rows[:, self._clip(left, 0)]
+        rows = self._sums.take(self._clip(bottom, 1), axis=0) - self._sums.take(self._clip(top, 1), axis=0)
+        sums = rows.take(self._clip(right, 0), axis=1) - rows.take(self._clip(left, 0), axis=1)
         return sums.astype(np.float32) / ((bottom - top)[:, None] * (right - left)).astype(np.float32)[..., None]
 
     def crops(self, boxes: np.ndarray, size: int) -> np.ndarray:

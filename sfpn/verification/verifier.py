@@ -2,7 +2,7 @@
 
 A side is one photo or several of the same person. Several photos make a template, as in the paper: the mean of their
 normalised embeddings, normalised again. The pose of a side is the pose of most of its photos; of equally frequent
-ones, the most frontal.
+ones, the most frontal; its yaw is the mean of their |yaw|.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class Side:
     embeddings: np.ndarray  # (photos, D), normalised
     template: np.ndarray  # (D,), normalised
     pose: str
+
+    @property
+    def yaw_degrees(self) -> float:
+        """How far the faces of this side turn away from the camera: the mean of |yaw|."""
+        return float(np.mean([abs(shot.face.yaw_degrees) for shot in self.shots]))
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ class Verifier:
             model=self.embedder.name,
             sides=sides,
             score=float(np.clip(sides[0].template @ sides[1].template, -1, 1)),
-            rule=rule_for_fmr(self.embedder.card, pair, target_fmr),
+            rule=rule_for_fmr(self.embedder.card, pair, target_fmr, (sides[0].yaw_degrees, sides[1].yaw_degrees)),
             seconds=time.perf_counter() - started,
         )
 
