@@ -1,4 +1,4 @@
-"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT].
+"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT] [--mcp].
 
 Without options it shows the bundled models, the synthetic dataset and the reports that ship with the project.
 """
@@ -27,6 +27,8 @@ name_temporary_folder()
 import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
+from demo.api import endpoints  # noqa: E402
+from demo.api.tools import serve_tools  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
@@ -73,6 +75,7 @@ class Options:
     port: int | None = None
     public: bool = False
     allowed_hosts: tuple[str, ...] = ()
+    mcp: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -95,6 +98,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    parser.add_argument("--mcp", action="store_true", help="also serve the endpoints as tools for agents (needs mcp)")
     parser.add_argument(
         "--allowed-host",
         nargs="+",
@@ -119,6 +123,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         reports=tuple(args.report or [*bundled, *(saved_reports(dataset) if dataset else [])]),
         host=args.host,
         port=args.port,
+        mcp=args.mcp,
         public=args.public,
         allowed_hosts=tuple(args.allowed_host),
     )
@@ -171,6 +176,7 @@ def build(loaded: Loaded) -> gr.Blocks:
                 pose_errors.build(loaded.reports, store, links, tab, heavy=not loaded.public)
             with gr.Tab("Model", id=MODEL):
                 model_card.build(loaded.models)
+        endpoints.build(loaded, view)
         links.listen(page)
     return page
 
@@ -181,6 +187,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         check_address(options.host, options.port)
         with Signals() as signals, own_temporary_folder():
+            if options.mcp:
+                serve_tools()
             serve(build(load(options)), options, signals)
     except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
@@ -221,7 +229,7 @@ def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
     where = {"server_name": options.host, "server_port": options.port}
     signals.serving = True
     try:
-        page.launch(**launch_settings(options), **where, prevent_thread_lock=True)
+        page.launch(**launch_settings(options), **where, prevent_thread_lock=True, mcp_server=options.mcp)
     except OSError as error:
         why = error.strerror or "all of 7860 to 7959 are in use"
         raise UserError(f"no free port to listen on ({why}): name one with --port") from error

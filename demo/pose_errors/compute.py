@@ -11,7 +11,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
 from demo.common.jobs import Stopped, follow, progress_html
 from demo.common.notices import notices_html
-from demo.pose_errors.cells import titled
+from demo.common.words import titled
 from demo.pose_errors.saved_reports import save_report
 from sfpn.errors import UserError
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
@@ -58,7 +58,9 @@ def protocols(store: EmbeddingStore) -> list[str]:
     official = set(dataset.pairs()["protocol"])
     templates = bool((rows["template"].notna() & rows["pose"].notna()).any())
     fits = {
-        name: templates if name == "vggface2-pose" else not p.pairs_of or bool(official.intersection(p.pairs_of))
+        name: templates
+        if name == "vggface2-pose"
+        else p.folds_are_people or not p.pairs_of or bool(official & set(p.pairs_of))
         for name, p in PROTOCOLS.items()
     }
     return sorted((name for name, fit in fits.items() if fit), key=lambda name: name == "all-pairs")

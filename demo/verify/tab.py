@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,6 @@ from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.links import Links, Opened
 from demo.loaded import Loaded
-from demo.verify.api import add_endpoint
 from demo.verify.photos import Seen, add_photos
 from demo.verify.result import (
     WAITING,
@@ -46,6 +46,18 @@ PRIVACY = (
     "was broken off goes within ten minutes. Nothing is sent elsewhere: no telemetry, no sharing. "
     "Made to study verification across poses, not to identify people."
 )
+PROGRAM = """
+```python
+from gradio_client import Client, handle_file
+
+client = Client("http://127.0.0.1:7860")  # this page's address
+client.predict([handle_file("a.jpg")], [handle_file("b.jpg")], {model}, 0.001, api_name="/verify")
+```
+Each side is a list of 1 to 10 photos of one person; then the model and the target FMR. The answer is one object with
+`score`, `threshold`, `match`, `pose_pair`, `fmr`, `fnmr`, their counts, `model` and both `faces`; a photo that cannot
+be used is named in the error. *Use via API* at the foot of the page lists the other endpoints. On the command line:
+`python -m sfpn verify a.jpg b.jpg --json`.
+"""
 BothSides = tuple[Any, ...]  # the SideValues of one side, then those of the other
 
 
@@ -117,7 +129,7 @@ def build(loaded: Loaded, links: Links) -> None:
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
     view, model, fmr = _build_result(loaded)
-    add_endpoint(loaded)
+    _explain_endpoint(loaded.default_model)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
     run = {
@@ -140,6 +152,11 @@ def build(loaded: Loaded, links: Links) -> None:
 
     examples.select(open_example, None, **both).then(**run)
     links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both).then(**run)
+
+
+def _explain_endpoint(model: str) -> None:
+    with gr.Accordion("Use it from a program", open=False):
+        gr.Markdown(PROGRAM.format(model=json.dumps(model).replace("`", "")))
 
 
 def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
