@@ -21,6 +21,8 @@ from data_tools.sources.base import Source
 from data_tools.sources.cfp import CFP
 from data_tools.sources.columns import parse_columns
 from data_tools.sources.folder import open_folder
+from data_tools.sources.frmdb import FRMDB
+from data_tools.sources.heads import DEFAULT_SEED, Heads
 from data_tools.sources.hub import Hub
 from data_tools.sources.lfw import LFW
 from data_tools.sources.ms1m import MS1M
@@ -36,6 +38,8 @@ KINDS = {
     "lfw": "Labeled Faces in the Wild: folders of persons and pairs*.txt",
     "folder": "identity/image.jpg, or a .csv or .parquet file with columns",
     "hub": "a Hugging Face dataset id, or local Parquet, streamed",
+    "frmdb": "Face Recognition from Mugshots Database: people from known directions and heights",
+    "heads": "a number of people: drawn heads at known yaw, pitch and roll",
     "turned": "a dataset made by this command, DIR or DIR:SPLIT: its faces turned to other yaws",
 }
 
@@ -64,6 +68,8 @@ def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--licence", help="what the data card says about its use (default: not stated)")
     if kind == "hub":
         sub.add_argument("--hub-split", default="train", help="split of the Hub dataset to read (default: train)")
+    if kind == "heads":
+        sub.add_argument("--seed", type=_whole, default=DEFAULT_SEED, help=f"of the people (default: {DEFAULT_SEED})")
     if kind == "turned":
         sub.add_argument("--seed", type=_whole, default=0, help="of the new yaws (default: 0)")
         sub.add_argument(
@@ -113,6 +119,8 @@ def open_source(args: argparse.Namespace) -> Source:
     """The source that the arguments name. Raises UserError when it is not there or not of that kind."""
     if args.kind == "turned":
         return Turned(args.source, args.seed, args.per_image, args.yaw)
+    if args.kind == "heads":
+        return Heads.parse(args.source, args.seed)
     path = Path(args.source)
     if args.kind != "hub" and not path.exists():
         raise UserError(f"there is no {path}")
@@ -124,7 +132,7 @@ def open_source(args: argparse.Namespace) -> Source:
         return VGGFace2(path, args.pose_list, args.train_list)
     if args.kind == "lfw":
         return LFW(path, args.pairs)
-    return {"cfp": CFP, "ms1m": MS1M}[args.kind](path)
+    return {"cfp": CFP, "frmdb": FRMDB, "ms1m": MS1M}[args.kind](path)
 
 
 def make_config(args: argparse.Namespace, source: Source) -> BuildConfig:

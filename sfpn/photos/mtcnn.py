@@ -50,7 +50,7 @@ class Mtcnn:
         self._propose, self._refine, self._output = (
             network.eval().to(memory_format=torch.channels_last) for network in (PNet(), RNet(), ONet())
         )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces", initializer=_use_one_thread)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces", initializer=use_one_thread)
 
     def search(self, picture: Image.Image, smallest: float, pad: int) -> Detections:
         """Faces of at least `smallest` px in an RGB picture, also where they reach up to `pad` px over its border."""
@@ -217,7 +217,7 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, bound: float, *, of_smaller
     return order[np.array(kept)]
 
 
-def _use_one_thread() -> None:
+def use_one_thread() -> None:
     """For this thread alone; torch would hand the number on to threads that start later, so it is put back from one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
