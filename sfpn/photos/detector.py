@@ -20,7 +20,9 @@ from sfpn.schema import pose_from_yaw
 PAD_FRACTION = 0.4  # of the longer side (of twice the shorter one at most), on every side
 WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
-PYRAMID_FACTOR = 0.709  # MTCNN's own; not imported from mtcnn.py, which loads torch
+PYRAMID_FACTOR = 0.709  # MTCNN's own, as the thresholds; not imported from mtcnn.py, which loads torch
+Thresholds = tuple[float, float, float]  # of MTCNN's three networks
+USUAL_THRESHOLDS: Thresholds = (0.6, 0.7, 0.7)
 SMALL_FACE_STEPS = 4  # pyramid steps below a portrait: 0.3 * 0.709**4 = 7.6 % of the shorter side
 TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
@@ -141,7 +143,28 @@ class FaceDetector:
             found += [face for face in in_tile if not is_cut(face, tile, photo.size)]
         return largest_first(without_repetitions(found))
 
-    def _detect_in_one(self, photo: Image.Image, smallest_only: bool = False) -> list[Face]:
+    def look_again(self, photo: Image.Image) -> list[Face]:
+        """Faces of an RGB photo in which `detect` found none, largest first: a slower and less sure look at portraits."""
+        from sfpn.photos.second_look import look_again
+
+        if min(photo.size) < SMALLEST_FACE_PIXELS or len(tiles_of(photo.size)) > 1:
+            return []
+        faces = look_again(self._search_portraits, photo)
+        boxes, points = (np.array([getattr(face, name) for face in faces]) for name in ("box_xyxy", "landmarks_xy"))
+        heads = self._poses.estimate(photo, boxes, points)
+        found = [(face.box_xyxy, face.landmarks_xy, face.confidence) for face in faces]
+        return largest_first([make_face(*face, head) for face, head in zip(found, heads, strict=True)])
+
+    def _search_portraits(self, photo: Image.Image, thresholds: Thresholds) -> list[Face]:
+        return self._detect_in_one(photo, small_faces=False, thresholds=thresholds)
+
+    def _detect_in_one(
+        self,
+        photo: Image.Image,
+        smallest_only: bool = False,
+        small_faces: bool | None = None,
+        thresholds: Thresholds = USUAL_THRESHOLDS,
+    ) -> list[Face]:
         """Faces of a photo that is no panorama. smallest_only: look for small ones beside larger ones."""
         scale = min(1.0, WORKING_SIZE / max(photo.size))
         if scale < 1:
@@ -149,16 +172,18 @@ class FaceDetector:
             working = photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
         else:
             working = photo
-        pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
-        sizes = search_sizes(min(working.size), self._small_faces)
+        sizes = search_sizes(min(working.size), self._small_faces if small_faces is None else small_faces)
         for smallest in sizes[-1:] if smallest_only else sizes:
-            faces = self._search(working, smallest, pad, np.array(photo.size) / working.size)
+            faces = self._search(working, smallest, np.array(photo.size) / working.size, thresholds)
             if faces:
                 return faces
         return []
 
-    def _search(self, working: Image.Image, smallest: float, pad: int, scale_xy: np.ndarray) -> list[Face]:
-        found = self._mtcnn.search(working, smallest, pad)
+    def _search(
+        self, working: Image.Image, smallest: float, scale_xy: np.ndarray, thresholds: Thresholds
+    ) -> list[Face]:
+        pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
+        found = self._mtcnn.search(working, smallest, pad, thresholds)
         heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy)
         boxes = found.boxes_xyxy.astype(np.float64) * np.tile(scale_xy, 2)
         points = found.landmarks_xy.astype(np.float64) * scale_xy
