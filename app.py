@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.start import check_address, name_temporary_folder, own_temporary_folder
+
 # Read by Gradio and the Hugging Face libraries when they are imported: no telemetry, no look-ups.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+name_temporary_folder()
 
 import gradio as gr  # noqa: E402
 
@@ -139,13 +143,26 @@ def main(arguments: list[str] | None = None) -> int:
     """Load, build and serve until interrupted; 2 for bad input (one line on stderr)."""
     options = parse(arguments)
     try:
-        page = build(load(options))
+        check_address(options.host, options.port)
+        with own_temporary_folder():
+            serve(build(load(options)), options)
     except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return BAD_INPUT
-    page.queue(default_concurrency_limit=4, max_size=64)
-    page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+    except KeyboardInterrupt:  # while loading; later Gradio itself stops on it
+        pass
     return 0
+
+
+def serve(page: gr.Blocks, options: Options) -> None:
+    """Serve until interrupted or terminated. Raises UserError when there is no port to listen on."""
+    page.queue(default_concurrency_limit=4, max_size=64)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that temporary files are removed then too
+    try:
+        page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+    except OSError as error:
+        why = error.strerror or "all of 7860 to 7959 are in use"
+        raise UserError(f"no free port to listen on ({why}): name one with --port") from error
 
 
 def launch_settings() -> dict:

@@ -18,11 +18,13 @@ COMMANDS = {"build": "data_tools.cli", "synthesize": "data_tools.synthetic.cli"}
 def main(argv: list[str] | None = None) -> int:
     """Run one command: 0 when it worked, 2 for bad input (one line on stderr), 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m data_tools", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m data_tools", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("command", choices=COMMANDS, help="build: from a published layout; synthesize: drawn people")
     name = parser.parse_args(argv[:1]).command
     command = importlib.import_module(COMMANDS[name])
-    options = argparse.ArgumentParser(prog=f"python -m data_tools {name}", description=command.__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(
+        prog=f"python -m data_tools {name}", description=(command.__doc__ or "").splitlines()[0]
+    )
     command.add_arguments(options)
     args = options.parse_args(argv[1:])
     try:

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from data_tools.sources.base import Item, Problem
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
 from sfpn.photos.containers import pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
 from sfpn.photos.photo import decode_photo
@@ -81,22 +81,28 @@ def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:
 
 
 def annotate(item: Item | Problem, source: str, detector: Detector | None) -> Annotated | Problem:
-    """Read, decode and annotate one item; a picture that cannot be read or decoded becomes a Problem."""
+    """Read, decode and annotate one item. Whatever a picture raises becomes a Problem: one must not end a build.
+
+    Raises what loading the detector raises, since no picture is to blame for that.
+    """
     if isinstance(item, Problem):
         return item
+    find_face = _loaded(detector) if detector else None
     try:
         encoded, image = decode(item.read())
     except FileNotFoundError:
         return Problem(item.path, "the file is absent", item.row_id)
-    except (OSError, UserError) as error:
-        return Problem(item.path, f"cannot be read: {_one_line(error)}", item.row_id, step="annotate")
-    face = _loaded(detector)(image) if detector else None
-    if degrees := _turn_of(face):
-        encoded = turned(encoded, image, degrees)
-    row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
-    return Annotated(
-        _with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), _notes(item, row, face, detector)
-    )
+    except Exception as error:  # noqa: BLE001 - decoders raise anything
+        return Problem(item.path, f"cannot be read: {one_line(error)}", item.row_id, step="annotate")
+    try:
+        face = find_face(image) if find_face else None
+        if degrees := _turn_of(face):
+            encoded = turned(encoded, image, degrees)
+        row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
+        notes = _notes(item, row, face, detector)
+        return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes)
+    except Exception as error:  # noqa: BLE001 - so do networks
+        return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
 
 
 def decode(encoded: bytes) -> tuple[bytes, Image.Image]:
@@ -195,7 +201,3 @@ def _notes(item: Item, row: dict[str, Any], face: Any, detector: Detector | None
     if detector and row["box_xyxy"] is None:
         notes.append(("annotate", "no face found"))
     return tuple(notes)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

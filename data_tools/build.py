@@ -6,6 +6,7 @@ goes on where it stopped; the same source and options give the same bytes, with 
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -76,6 +77,10 @@ class BuildConfig:
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
 
 
+class EmptySource(UserError):
+    """A source that names no picture: nothing is left behind of its build."""
+
+
 def build(source: Source, out: Path, detector: Detector | None, config: BuildConfig) -> dict[str, Any]:
     """Build the dataset folder `out` and return its card.
 
@@ -90,7 +95,11 @@ def build(source: Source, out: Path, detector: Detector | None, config: BuildCon
             ledger.forget_from(FINAL)
             drop_small_identities(building, ledger, config.min_images)
             save_pairs(source, building, ledger)
-            card = describe(source, building, ledger, detector, config)
+            try:
+                card = describe(source, building, ledger, detector, config)
+            except EmptySource:
+                shutil.rmtree(building)
+                raise
         finish(building, out)
     return card
 
@@ -116,7 +125,8 @@ def next_shard(
     rows, items, size = [], 0, 0
     for result in results:
         items += 1
-        if admit(result, ledger, number, require_face=config.require_face, keep_duplicates=config.keep_duplicates):
+        enters = admit(result, ledger, number, require_face=config.require_face, keep_duplicates=config.keep_duplicates)
+        if enters and isinstance(result, Annotated):
             rows.append(with_split(result, config.fractions))
             size += len(result.row["image"]["bytes"])
         if len(rows) >= ROWS_PER_SHARD or size >= BYTES_PER_SHARD:
@@ -139,12 +149,12 @@ def drop_small_identities(building: Path, ledger: Ledger, min_images: int) -> No
     small = {identity for identity, count in counts.items() if count < min_images}
     for file in shard_files(building) if small else []:
         table, number = pq.read_table(file), shard_number(file)
-        is_small = pc.is_in(table["identity"], pa.array(sorted(small)))
+        is_small = pc.call_function("is_in", [table["identity"]], pc.SetLookupOptions(pa.array(sorted(small))))
         for row_id in table.filter(is_small)["row_id"].to_pylist():
             ledger.note(number, "", row_id, "filter", DROPPED, f"its identity has fewer than {min_images} images")
             ledger.drop_kept(row_id)
         ledger.commit()
-        replace_shard(table.filter(pc.invert(is_small)), file)
+        replace_shard(table.filter(pc.call_function("invert", [is_small])), file)
     for identity in sorted(name for name, count in counts.items() if count == 1 and name not in small):
         ledger.note(FINAL, identity, "", "filter", INCOMPLETE, "this identity has one image: no genuine pair")
 
@@ -182,7 +192,10 @@ def describe(
     counts = count_folder(building)
     ledger.write_csv(building / LEDGER_FILE)
     if not counts["identity"]:
-        raise UserError(f"no picture of the source could be kept; the reasons are in {building / LEDGER_FILE}")
+        dropped = ledger.counts()[DROPPED].keys() - {"pairs"}
+        if not dropped:
+            raise EmptySource(f"{source.info.name}: the source names no picture: there is nothing to build")
+        raise UserError(f"no picture of the source could be kept: the reasons are in {building / LEDGER_FILE}")
     card = (
         asdict(source.info)
         | card_counts(counts)

@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from data_tools.save import CARD_FILE, PAIRS_FILE, README_FILE, save_text, shard_files
+from data_tools.save import CARD_FILE, PAIRS_FILE, README_FILE, shard_files
+from sfpn.files import write_text
 from sfpn.schema import POSES
 
 COUNTED = ("identity", "pose", "split", "quality", "yaw_source", "template")
@@ -47,7 +48,7 @@ PAIRS_CONFIG = f"""- config_name: pairs
 
 
 def count_rows(files: Iterable[Path]) -> dict[str, Counter]:
-    """For each column of COUNTED, how often each value occurs (quality as bool: is there a face). Images are not read."""
+    """For each column of COUNTED, how often each value occurs (quality as bool: is there a face); reads no image."""
     counts = {name: Counter() for name in COUNTED}
     for file in files:
         for name, column in pq.read_table(file, columns=list(COUNTED)).to_pydict().items():
@@ -58,7 +59,7 @@ def count_rows(files: Iterable[Path]) -> dict[str, Counter]:
 
 
 def card_counts(counts: dict[str, Counter]) -> dict[str, Any]:
-    """The counts of a card: rows, faces, poses, splits, identities, images per identity (images -> identities), templates."""
+    """The counts of a card: rows, faces, poses, splits, identities, templates, identities by number of images."""
     per_identity = counts["identity"]
     return {
         "rows": per_identity.total(),
@@ -74,7 +75,7 @@ def card_counts(counts: dict[str, Counter]) -> dict[str, Any]:
 
 def save_card(folder: Path, card: dict[str, Any]) -> None:
     """Write dataset.json and README.md."""
-    save_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
+    write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", folder / CARD_FILE)
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
     pairs_config = PAIRS_CONFIG.format_map(card) if (folder / PAIRS_FILE).is_file() else ""
     shown = card | {
@@ -83,13 +84,13 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
         "quoted_title": json.dumps(card["title"]),
         "pairs_config": pairs_config,
     }
-    save_text(README.format_map(shown), folder / README_FILE)
+    write_text(README.format_map(shown), folder / README_FILE)
 
 
 def files_sha256(folder: Path) -> str:
     """Hex SHA-256 over all Parquet files in order: it changes with boxes and labels too, not only with pictures.
 
-    README.md repeats it as a description, because the cache of `datasets` tells folders of one name apart by README.md alone.
+    README.md repeats it as a description: the cache of `datasets` tells folders of one name apart by README.md alone.
     """
     total = hashlib.sha256()
     for file in sorted(folder.glob("*.parquet")):

@@ -8,7 +8,6 @@ python -m data_tools build turned cfp:train --out cfp-turned
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import time
 from pathlib import Path
@@ -16,17 +15,19 @@ from typing import Any
 
 from data_tools.annotate import Detector, mtcnn
 from data_tools.build import BuildConfig, build
+from data_tools.names import escaped
+from data_tools.options import add_run_options, whole
 from data_tools.save import LEDGER_FILE
 from data_tools.sources.base import Source
 from data_tools.sources.cfp import CFP
 from data_tools.sources.columns import parse_columns
 from data_tools.sources.folder import open_folder
 from data_tools.sources.frmdb import FRMDB
-from data_tools.sources.heads import DEFAULT_SEED, Heads
+from data_tools.sources.heads import Heads
 from data_tools.sources.hub import Hub
 from data_tools.sources.lfw import LFW
 from data_tools.sources.ms1m import MS1M
-from data_tools.sources.turned import DEFAULT_YAW, Turned, parse_yaw
+from data_tools.sources.turned import Turned, parse_yaw
 from data_tools.sources.vggface2 import VGGFace2
 from data_tools.split import parse_fractions
 from sfpn.errors import UserError
@@ -67,40 +68,35 @@ def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--name", help="what the data card calls the set (default: folder)")
         sub.add_argument("--licence", help="what the data card says about its use (default: not stated)")
     if kind == "hub":
-        sub.add_argument("--hub-split", default="train", help="split of the Hub dataset to read (default: train)")
+        sub.add_argument(
+            "--hub-split", default=Hub.hub_split, help="split of the Hub dataset to read (default: %(default)s)"
+        )
     if kind == "heads":
-        sub.add_argument("--seed", type=_whole, default=DEFAULT_SEED, help=f"of the people (default: {DEFAULT_SEED})")
+        sub.add_argument("--seed", type=whole(), default=Heads.seed, help="of the people (default: %(default)s)")
     if kind == "turned":
-        sub.add_argument("--seed", type=_whole, default=0, help="of the new yaws (default: 0)")
-        sub.add_argument(
-            "--per-image", type=_positive, default=1, metavar="N", help="turned pictures of each photo (default: 1)"
-        )
-        sub.add_argument(
-            "--yaw", type=_yaw, default=DEFAULT_YAW, metavar="LEAST-MOST", help="new yaw in degrees (default: 25-75)"
-        )
+        default = Turned.seed
+        sub.add_argument("--seed", type=whole(), default=default, help="of the new yaws (default: %(default)s)")
+        per_image = "turned pictures of each photo (default: %(default)s)"
+        sub.add_argument("--per-image", type=whole(1), default=Turned.per_image, metavar="N", help=per_image)
+        yaw = f"new yaw in degrees, to either side (default: {_shown_yaw(Turned.yaw)})"
+        sub.add_argument("--yaw", type=_yaw, default=Turned.yaw, metavar="LEAST-MOST", help=yaw)
 
 
 def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the dataset folder to write")
-    sub.add_argument(
-        "--workers", type=_whole, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)"
-    )
-    sub.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures of the source")
+    add_run_options(sub)
+    sub.add_argument("--limit", type=whole(1), metavar="N", help="only the first N pictures of the source")
     sub.add_argument("--no-detect", action="store_true", help="no boxes, no estimated pose")
     sub.add_argument("--small-faces", action="store_true", help="also look for faces below portrait size (slower)")
+    fractions = ",".join(f"{name}={fraction:g}" for name, fraction in BuildConfig.fractions)
     sub.add_argument(
-        "--split", metavar="NAME=FRACTION,...", help="default: train=0.8,validation=0.1,test=0.1, by identity"
+        "--split", metavar="NAME=FRACTION,...", help=f"shares of the identities in each split (default: {fractions})"
     )
     sub.add_argument(
         "--duplicates", choices=("keep", "drop"), help="default: keep where the source has an official protocol"
     )
     sub.add_argument("--require-face", action="store_true", help="drop pictures without a detected face")
-    sub.add_argument(
-        "--min-images", type=_positive, default=1, metavar="N", help="drop identities with fewer (default: 1)"
-    )
-    sub.add_argument("--resume", action="store_true", help="go on with an interrupted build")
-    sub.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    min_images = "drop identities with fewer (default: %(default)s)"
+    sub.add_argument("--min-images", type=whole(1), default=BuildConfig.min_images, metavar="N", help=min_images)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,7 +121,8 @@ def open_source(args: argparse.Namespace) -> Source:
     if args.kind != "hub" and not path.exists():
         raise UserError(f"there is no {path}")
     if args.kind == "folder":
-        return open_folder(path, parse_columns(args.columns), args.name, args.licence)
+        said = (text and escaped(text) for text in (args.name, args.licence))
+        return open_folder(path, parse_columns(args.columns), *said)
     if args.kind == "hub":
         return Hub(args.source, parse_columns(args.columns), args.hub_split)
     if args.kind == "vggface2":
@@ -175,12 +172,17 @@ def shown_command(args: argparse.Namespace) -> str:
         "per_image",
         "yaw",
     )
-    defaults = {"hub_split": "train", "min_images": 1, "per_image": 1, "yaw": DEFAULT_YAW}
+    defaults = {
+        "hub_split": Hub.hub_split,
+        "min_images": BuildConfig.min_images,
+        "per_image": Turned.per_image,
+        "yaw": Turned.yaw,
+    }
     for name in shown:
         value = getattr(args, name, None)
         if value and value != defaults.get(name):
             words += ["--" + name.replace("_", "-"), *_words(value)]
-    return " ".join(words)
+    return escaped(" ".join(words))
 
 
 def _words(value: Any) -> list[str]:
@@ -189,7 +191,7 @@ def _words(value: Any) -> list[str]:
     if isinstance(value, Path):
         return [value.name]
     if isinstance(value, tuple):
-        return ["-".join(map(str, value))]
+        return [_shown_yaw(value)]
     return list(value) if isinstance(value, list) else [shlex.quote(str(value))]
 
 
@@ -198,24 +200,11 @@ def summary(card: dict[str, Any], out: Path, seconds: float, detector: Detector 
     poses = ", ".join(f"{count} {pose}" for pose, count in card["rows_per_pose"].items() if count)
     faceless = f"{card['rows'] - card['rows_with_face']} without a face, " if detector else ""
     steps = ", ".join(f"{count} by {step}" for step, count in card["ledger"]["dropped"].items())
+    dropped = f"lines on what was dropped: {steps}, in {out / LEDGER_FILE}" if steps else "nothing was dropped"
     return (
         f"{card['name']}: {card['rows']} rows of {card['identities']} identities in {out} ({poses}); "
-        f"{faceless}ledger lines of what was dropped: {steps or 'none'}, see {out / LEDGER_FILE}; {seconds:.0f} s"
+        f"{faceless}{dropped}; {seconds:.0f} s"
     )
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def _yaw(text: str) -> tuple[int, int]:
@@ -223,3 +212,7 @@ def _yaw(text: str) -> tuple[int, int]:
         return parse_yaw(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _shown_yaw(yaw: tuple[int, int]) -> str:
+    return "-".join(map(str, yaw))

@@ -1,4 +1,4 @@
-"""Filters: which annotated pictures enter the dataset. Whatever is left out or incomplete goes to the ledger with its reason."""
+"""Which annotated pictures enter the dataset. What is left out or incomplete goes to the ledger with its reason."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sfpn.errors import UserError
+from sfpn.files import whole_file
 
 LEDGER_COLUMNS = ("path", "row_id", "step", "status", "reason")
 DROPPED, INCOMPLETE = "dropped", "incomplete"
@@ -114,13 +115,16 @@ class Ledger:
 
     def write_csv(self, file: Path) -> None:
         """Write all lines as CSV."""
-        with file.open("w", newline="", encoding="utf-8") as stream:
+        with whole_file(file) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(LEDGER_COLUMNS)
             writer.writerows(self.entries())
 
     def fingerprint(self) -> str:
-        """Hex SHA-256 over (row id in UTF-8, SHA-256 of the image bytes) of every row, by row id: the same whatever the row order."""
+        """Hex SHA-256 over (row id in UTF-8, SHA-256 of the image bytes) of every row, by row id.
+
+        It is the same whatever the order of the rows.
+        """
         total = hashlib.sha256()
         for row_id, digest in self._db.execute("SELECT row_id, digest FROM kept ORDER BY row_id"):
             total.update(row_id.encode() + digest)

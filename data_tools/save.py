@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfpn.errors import UserError
+from sfpn.files import replace_folder, require_utf8, whole_file, write_text
 from sfpn.schema import row_features
 
 CARD_FILE, LEDGER_FILE, PAIRS_FILE, README_FILE = "dataset.json", "ledger.csv", "pairs.parquet", "README.md"
@@ -38,29 +39,15 @@ def shard_files(folder: Path) -> list[Path]:
 
 
 def save_shard(rows: list[dict[str, Any]], file: Path) -> None:
-    """Write rows as Parquet that `datasets` opens with its image type; temporary name, then rename."""
+    """Write rows as Parquet that `datasets` opens with its image type, whole or not at all."""
     table = pa.Table.from_pylist(rows, schema=row_features().arrow_schema)
     save_table(table, file)
 
 
 def save_table(table: pa.Table, file: Path) -> None:
-    """Write a table as Parquet; temporary name, then rename. The temporary file never stays."""
-    temporary = file.with_suffix(".tmp")
-    try:
+    """Write a table as Parquet, whole or not at all."""
+    with whole_file(file) as temporary:
         pq.write_table(table, temporary, row_group_size=ROWS_PER_GROUP, compression="zstd")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def save_text(text: str, file: Path) -> None:
-    """Write a text file; temporary name, then rename. The temporary file never stays."""
-    temporary = file.with_suffix(".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def open_building(out: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool) -> Path:
@@ -69,6 +56,7 @@ def open_building(out: Path, settings: dict[str, Any], *, resume: bool, overwrit
     Raises UserError when `out` or an interrupted build is there and neither resume nor overwrite says what to do with
     it, when `out` is not a dataset folder, or when the interrupted build had other settings.
     """
+    require_utf8(out)
     building = out.with_name(out.name + ".building")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         _check_replaceable(out, overwrite)
@@ -76,7 +64,7 @@ def open_building(out: Path, settings: dict[str, Any], *, resume: bool, overwrit
         _check_resumable(building, settings, resume=resume, overwrite=overwrite)
     if not building.exists():
         building.mkdir(parents=True)
-        save_text(json.dumps(settings, indent=1), building / SETTINGS_FILE)
+        write_text(json.dumps(settings, indent=1), building / SETTINGS_FILE)
     return building
 
 
@@ -98,7 +86,7 @@ def _check_resumable(building: Path, settings: dict[str, Any], *, resume: bool, 
     file = building / SETTINGS_FILE
     if not file.is_file() or json.loads(file.read_text(encoding="utf-8")) != settings:
         raise UserError(
-            f"the interrupted build in {building} had other options: repeat them, or add --overwrite instead of --resume"
+            f"the interrupted build in {building} had other options: repeat those, or give --overwrite, not --resume"
         )
 
 
@@ -106,9 +94,7 @@ def finish(building: Path, out: Path) -> None:
     """Remove what only the build needs and rename `building` to `out`, replacing what was there."""
     for name in (SETTINGS_FILE, STATE_FILE):
         (building / name).unlink(missing_ok=True)
-    if out.exists():
-        shutil.rmtree(out)
-    building.rename(out)
+    replace_folder(building, out)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -13,11 +13,12 @@ from typing import Any
 
 from sfpn.errors import UserError
 
+KILLED = "a worker was killed (out of memory?): repeat the command with fewer --workers and with --resume"
 ITEMS_PER_TASK = 4  # sent to a worker at once
 TASKS_PER_WORKER = 4  # in flight, so that workers are busy while a shard is written
 
 
-def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Generator[Any, None, None]:
     """`map(step, items)` in `workers` processes, in the order of the items; 0 = in this process.
 
     Raises UserError when a worker is killed, and what `step` raises.
@@ -30,7 +31,7 @@ def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) 
         try:
             yield from _in_flight(pool, step, iter(items), workers * TASKS_PER_WORKER)
         except BrokenProcessPool as error:
-            raise UserError("a worker was killed (out of memory?): repeat with fewer --workers and --resume") from error
+            raise UserError(KILLED) from error
 
 
 def _in_flight(

@@ -28,9 +28,12 @@ def package_of(module: str) -> str:
 
 
 def imported_by(file: Path, packages: set[str]) -> list[str]:
-    """The modules of the project that a file imports, wherever in it."""
+    """The modules of the project that a file imports, wherever in it, other than for type checkers only."""
     found = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for_types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    unseen = {inner for node in for_types for inner in ast.walk(node)}
+    for node in set(ast.walk(tree)) - unseen:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sfpn.errors import UserError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -67,6 +69,14 @@ def write_text(text: str, path: Path) -> None:
     """Write a text file (UTF-8), whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def require_utf8(path: Path) -> None:
+    """Raise UserError for a path that is not UTF-8: Parquet files cannot be read or written there."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"the name of {str(path)!a} is not UTF-8: rename that folder, or choose another") from error
 
 
 def _beside(path: Path) -> Path:

@@ -115,6 +115,13 @@ def test_uploads_have_a_largest_size(client):
         assert answer.status_code == status, size
 
 
+def test_inputs_for_photos_reach_the_page_with_all_their_properties(client):
+    components = client.get("config").json()["components"]
+    buttons = [c["props"] for c in components if c["type"] == "uploadbutton"]
+    assert [(b["elem_id"], b["file_count"]) for b in buttons] == [("more-a", "multiple"), ("more-b", "multiple")]
+    assert all(c["props"]["file_count"] == "multiple" for c in components if c["type"] == "file")
+
+
 def test_only_the_documented_endpoint_is_public(client):
     assert set(client.get("gradio_api/info").json()["named_endpoints"]) == {"/verify"}
 

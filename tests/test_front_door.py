@@ -60,7 +60,7 @@ def test_the_library_needs_what_the_app_needs_and_no_page_of_it():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
     assert set(project["dependencies"]) <= set(wanted)
-    assert {re.split(r"\W", line)[0] for line in set(wanted) - set(project["dependencies"])} == {"gradio", "plotly"}
+    assert {"gradio", "plotly"}.isdisjoint(re.split(r"\W", line)[0] for line in project["dependencies"])
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,6 @@ def test_options_on_pages_exist(command: tuple, capsys: pytest.CaptureFixture):
     assert options <= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
 
 
-@pytest.mark.skipif(not hasattr(importlib.import_module("sfpn"), "Verifier"), reason="the front door is not there yet")
 def test_python_of_the_readme_runs_in_any_folder(tmp_path: Path):
     from sfpn.data.dataset import FaceDataset
 

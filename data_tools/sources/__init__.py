@@ -1,1 +1,1 @@
-"""One module per outside layout: each turns files of that layout into `base.Item`s, in a fixed order, with licence and citation."""
+"""One module per outside layout: it turns the files into `base.Item`s in a fixed order, with licence and citation."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sfpn.errors import UserError
+from sfpn.photos.photo import looks_like_photo
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,27 @@ class SourceInfo:
 class Source(Protocol):
     """What the build needs of a source."""
 
-    info: SourceInfo
-    keeps_duplicates: bool  # True where dropping a picture would change an official protocol
+    @property
+    def info(self) -> SourceInfo:
+        """Licence, citation and name of the set."""
+        ...
+
+    @property
+    def keeps_duplicates(self) -> bool:
+        """True where dropping a picture would change an official protocol."""
+        ...
 
     def total(self) -> int | None:
         """Number of items for the progress bar; None where counting is not cheap."""
+        ...
 
     def items(self) -> Iterator[Item | Problem]:
         """Every picture, in a fixed order."""
+        ...
 
     def pairs(self) -> Iterator[Pair | Problem]:
         """The official pairs; nothing where the source has none."""
+        ...
 
 
 def require_folder(path: Path, *parts: str, what: str) -> Path:
@@ -89,7 +100,14 @@ def require_folder(path: Path, *parts: str, what: str) -> Path:
 def read_lines(path: Path) -> list[str]:
     """The non-empty lines of a small text file, stripped. Raises UserError when it cannot be read as text."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the list {path}: {error}") from error
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"the list {path} is not UTF-8 text: save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"the list {path} cannot be read: {error.strerror}") from error
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def may_be_photo(file: Path) -> bool:
+    """Whether the file is taken for a photo by its name or content; a link to nothing is, so that it is said absent."""
+    return looks_like_photo(file) or (file.is_symlink() and not file.exists())

@@ -15,8 +15,17 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
-from data_tools.sources.base import Item, Pair, Problem, SourceInfo, read_lines, require_folder
-from sfpn.photos.photo import PHOTO_SUFFIXES
+from data_tools.names import unescaped
+from data_tools.sources.base import (
+    Item,
+    Pair,
+    Problem,
+    SourceInfo,
+    may_be_photo,
+    read_lines,
+    require_folder,
+)
+from data_tools.sources.walk import Found, walk
 
 INFO = SourceInfo(
     name="cfp",
@@ -44,22 +53,23 @@ class CFP:
         require_folder(self.root, "Data", "Images", what="the official CFP folder")
 
     def total(self) -> int:
-        """Number of pictures that the lists or the folders name."""
-        return len(self._paths)
+        """Number of pictures that the lists or the folders name, and of what is skipped in the folders."""
+        return len(self._paths) + len(self._skipped)
 
-    def items(self) -> Iterator[Item]:
-        """Every picture, by subject, pose and number; pose from the folder name."""
+    def items(self) -> Iterator[Item | Problem]:
+        """Every picture, by subject, pose and number; pose from the folder name. Then what is none."""
         for path in self._paths:
             identity, pose, _ = path.parts
-            file = self.root / "Data" / "Images" / path
+            file = self._images / unescaped(str(path))
             yield Item(
                 row_id=row_id(path),
                 identity=identity,
-                path=str(PurePosixPath("Data/Images") / path),
+                path=f"Data/Images/{path}",
                 read=partial(Path.read_bytes, file),
                 pose=pose,
                 split=FOLD_SPLITS.get(self._folds.get(identity, 0)),
             )
+        yield from self._skipped
 
     def pairs(self) -> Iterator[Pair | Problem]:
         """The official FF and FP pairs by fold; a fold without files and an unreadable line become problems."""
@@ -75,11 +85,11 @@ class CFP:
             return
         lists = [self._listed.get(pose, {}) for pose in PROTOCOLS[protocol]]
         for number, line in enumerate(read_lines(self.root / file), start=1):
-            paths = [paths.get(text.strip()) for paths, text in zip(lists, line.split(","), strict=False)]
-            if len(paths) != 2 or None in paths or line.count(",") != 1:
-                yield Problem(str(file), f"line {number} is not two numbers of the pair lists: {line!r}", step="pairs")
+            first, _, second = (text.strip() for text in line.partition(","))
+            if first in lists[0] and second in lists[1]:
+                yield Pair(protocol, fold, row_id(lists[0][first]), row_id(lists[1][second]), name == "same")
             else:
-                yield Pair(protocol, fold, row_id(paths[0]), row_id(paths[1]), name == "same")
+                yield Problem(str(file), f"line {number} is not two numbers of the pair lists: {line!r}", step="pairs")
 
     @cached_property
     def _listed(self) -> dict[str, dict[str, PurePosixPath]]:
@@ -93,14 +103,21 @@ class CFP:
     @cached_property
     def _paths(self) -> list[PurePosixPath]:
         listed = {path for paths in self._listed.values() for path in paths.values()}
-        images = self.root / "Data" / "Images"
-        present = {
-            PurePosixPath(file.relative_to(images).as_posix())
-            for pose in POSE_LISTS
-            for file in images.glob(f"*/{pose}/*")
-            if file.suffix.lower() in PHOTO_SUFFIXES
-        }
+        present = {PurePosixPath(_name(found)) for found in self._walked if _why_not(found) is None}
         return sorted(listed | present)
+
+    @cached_property
+    def _skipped(self) -> list[Problem]:
+        reasons = ((found, _why_not(found)) for found in self._walked)
+        return [Problem(f"Data/Images/{_name(found)}", reason) for found, reason in reasons if reason]
+
+    @cached_property
+    def _walked(self) -> list[Found | Problem]:
+        return list(walk(self._images))
+
+    @property
+    def _images(self) -> Path:
+        return self.root / "Data" / "Images"
 
     @cached_property
     def _folds(self) -> dict[str, int]:
@@ -116,4 +133,17 @@ def row_id(path: PurePosixPath) -> str:
 
 def _numbered(line: str) -> tuple[str, PurePosixPath]:
     number, path = line.split(maxsplit=1)
-    return number, PurePosixPath(*PurePosixPath(path).parts[-3:])
+    return number, PurePosixPath(*PurePosixPath(path.replace("\\", "/")).parts[-3:])
+
+
+def _why_not(found: Found | Problem) -> str | None:
+    """Why what lies in the folder of images is no picture of a subject; None where it is one."""
+    if isinstance(found, Problem):
+        return found.reason
+    if len(found.parts) != 3 or found.parts[1] not in POSE_LISTS:
+        return f"not in a folder SUBJECT/{' or SUBJECT/'.join(POSE_LISTS)}"
+    return None if may_be_photo(found.file) else "not a picture, by its name and its content"
+
+
+def _name(found: Found | Problem) -> str:
+    return found.path if isinstance(found, Problem) else found.name

@@ -31,7 +31,7 @@ class Columns:
 def parse_columns(words: list[str]) -> Columns:
     """Columns from words such as 'image=img' and 'identity=person'. Raises UserError for an unknown name."""
     names = [field.name for field in fields(Columns)]
-    given = dict(word.partition("=")[::2] for word in words)
+    given = {ours: theirs for ours, _, theirs in (word.partition("=") for word in words)}
     for ours, theirs in given.items():
         if ours not in names or not theirs:
             raise UserError(f"--columns {ours}={theirs}: write OURS=THEIRS with OURS one of {', '.join(names)}")
@@ -67,9 +67,15 @@ def item_from_row(row: dict[str, Any], columns: Columns, *, base: Path, default_
         return Problem(path or default_id, "no identity in this row", row_id)
     if not (path or isinstance(content, bytes)):
         return Problem(default_id, "no image in this row", row_id)
-    read = partial(bytes, content) if isinstance(content, bytes) else partial(Path.read_bytes, base / path)
+    read = partial(bytes, content) if isinstance(content, bytes) else partial(Path.read_bytes, _file(base, str(path)))
     pose, yaw, note = _labels(cell["pose"], cell["yaw_degrees"])
     return Item(row_id, cell["identity"], path or default_id, read, pose, yaw, cell["template"], cell["split"], note)
+
+
+def _file(base: Path, path: str) -> Path:
+    """The file of a path below `base`, which may be written as Windows does."""
+    file = base / path
+    return base / path.replace("\\", "/") if "\\" in path and not file.is_file() else file
 
 
 def _text(value: Any) -> str | None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
-from data_tools.sources.base import Item, Pair, Problem, SourceInfo
+from data_tools.names import escaped
+from data_tools.sources.base import Item, Pair, Problem, SourceInfo, may_be_photo
 from data_tools.sources.columns import Columns, item_from_row, require_columns
+from data_tools.sources.tables import column_names, count_rows, read_rows
+from data_tools.sources.walk import Found, walk
 from sfpn.errors import UserError
-from sfpn.photos.photo import looks_like_photo
 
 INFO = SourceInfo(name="folder", title="Own pictures", url="", licence="not stated", citation="")
-ROWS_PER_READ = 100
 
 
 @dataclass(frozen=True)
@@ -29,35 +30,34 @@ class Folder:
     keeps_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        if not any(looks_like_photo(file) for file in self.root.glob("*/**/*")):
+        files = (found for found in walk(self.root) if isinstance(found, Found) and len(found.parts) > 1)
+        if not any(may_be_photo(found.file) for found in files):
             raise UserError(f"{self.root} holds no identity/image.jpg: one folder per identity is expected")
 
     def total(self) -> int:
-        """Number of files below the folder."""
-        return sum(1 for _ in self._files())
+        """Number of files below the folder, and of what is skipped there."""
+        return sum(1 for _ in walk(self.root))
 
     def items(self) -> Iterator[Item | Problem]:
         """Every picture, by identity and name; files that are not pictures become problems."""
-        for file in self._files():
-            path = file.relative_to(self.root)
-            if len(path.parts) < 2:
-                yield Problem(path.as_posix(), "not in the folder of an identity")
-            elif not looks_like_photo(file):
-                yield Problem(path.as_posix(), "not a picture, by its name and its content")
+        for found in walk(self.root):
+            if isinstance(found, Problem):
+                yield found
+            elif len(found.parts) < 2:
+                yield Problem(found.name, "not in the folder of an identity")
+            elif not may_be_photo(found.file):
+                yield Problem(found.name, "not a picture, by its name and its content")
             else:
-                yield Item(path.as_posix(), path.parts[0], path.as_posix(), partial(Path.read_bytes, file))
+                yield Item(found.name, found.parts[0], found.name, partial(Path.read_bytes, found.file))
 
     def pairs(self) -> Iterator[Pair]:
         """None: a folder has no official pairs."""
         return iter(())
 
-    def _files(self) -> list[Path]:
-        return sorted(file for file in self.root.rglob("*") if not file.is_dir())
-
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV or Parquet file; raises UserError when it cannot be read or lacks a column."""
+    """A CSV or Parquet file; raises UserError when it cannot be read, has no rows or lacks a column."""
 
     file: Path
     columns: Columns = field(default_factory=Columns)
@@ -65,40 +65,31 @@ class Table:
     keeps_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        require_columns(self._dataset().schema.names, self.columns, str(self.file))
+        names = column_names(self.file)
+        require_columns(names, self.columns, str(self.file))
+        twice = [name for name in vars(self.columns).values() if names.count(name) > 1]
+        if twice:
+            raise UserError(f"{self.file} has the column {twice[0]!r} twice: rename one")
+        _ = self._count
 
     def total(self) -> int:
         """Number of rows."""
-        return self._dataset().count_rows()
+        return self._count
 
     def items(self) -> Iterator[Item | Problem]:
         """Every row in the order of the table."""
-        wanted = {getattr(self.columns, name) for name in vars(self.columns)}
-        dataset = self._dataset()
-        names = [name for name in dataset.schema.names if name in wanted]
-        batches = dataset.to_batches(columns=names, batch_size=ROWS_PER_READ)
-        rows = (row for batch in batches for row in batch.to_pylist())
-        for number, row in enumerate(rows):
-            default_id = f"{self.file.stem}/{number:08d}"
+        names = [name for name in column_names(self.file) if name in vars(self.columns).values()]
+        for number, row in enumerate(read_rows(self.file, names)):
+            default_id = f"{escaped(self.file.stem)}/{number:08d}"
             yield item_from_row(row, self.columns, base=self.file.parent, default_id=default_id)
 
     def pairs(self) -> Iterator[Pair]:
         """None: a table has no official pairs."""
         return iter(())
 
-    def _dataset(self):
-        import pyarrow as pa
-        from pyarrow import csv, dataset
-
-        # every CSV column as text: identity 007 must not become 7
-        as_text = csv.ConvertOptions(column_types=dict.fromkeys(vars(self.columns).values(), pa.string()))
-        is_csv = self.file.suffix.lower() == ".csv"
-        try:
-            return dataset.dataset(
-                self.file, format=dataset.CsvFileFormat(convert_options=as_text) if is_csv else "parquet"
-            )
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UserError(f"{self.file} cannot be read as {self.file.suffix}: {error}") from error
+    @cached_property
+    def _count(self) -> int:
+        return count_rows(self.file)
 
 
 def open_folder(

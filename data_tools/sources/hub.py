@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from data_tools.names import escaped
 from data_tools.sources.base import Item, Pair, Problem, SourceInfo
 from data_tools.sources.columns import Columns, item_from_row, require_columns
-from sfpn.errors import UserError
+from data_tools.sources.tables import DAMAGED
+from sfpn.errors import UserError, one_line
 
 
 @dataclass(frozen=True)
 class Hub:
-    """`location`: a dataset id such as 'user/faces', or a Parquet file or folder. Raises UserError when it cannot be opened."""
+    """`location`: a dataset id such as 'user/faces', or a Parquet file or folder.
+
+    Raises UserError when it cannot be opened.
+    """
 
     location: str
     columns: Columns = field(default_factory=Columns)
@@ -31,7 +37,7 @@ class Hub:
         """Licence and citation as the dataset itself states them."""
         stated = self._rows.info
         url = "" if self._files else f"https://huggingface.co/datasets/{self.location}"
-        name = Path(self.location).stem if self._files else self.location
+        name = escaped(Path(self.location).stem) if self._files else self.location
         return SourceInfo("hub", name, url, stated.license or "not stated", stated.citation or "")
 
     def total(self) -> int | None:
@@ -43,17 +49,24 @@ class Hub:
         """Every row in the order of the dataset; class labels become their names."""
         features = self._rows.features or {}
         names = {name: feature for name, feature in features.items() if hasattr(feature, "int2str")}
-        stem = Path(self.location).stem if self._files else self.location
+        stem = escaped(Path(self.location).stem) if self._files else self.location
         for number, row in enumerate(self._stream()):
             named = {name: _label(row[name], feature) for name, feature in names.items()}
             default_id = f"{stem}/{number:08d}"
             yield item_from_row(row | named, self.columns, base=self._base, default_id=default_id)
 
     def _stream(self) -> Iterator[dict[str, Any]]:
+        import pyarrow as pa
+        from datasets.exceptions import DatasetsError
+
+        done = 0
         try:
-            yield from self._rows
-        except (OSError, ValueError) as error:
-            raise UserError(f"reading {self.location!r} broke off, repeat with --resume: {error}") from error
+            for row in self._rows:
+                yield row
+                done += 1
+        except (OSError, ValueError, RuntimeError, DatasetsError, pa.ArrowException) as error:
+            why = DAMAGED if self._files else f"repeat the command with --resume ({one_line(error)})"
+            raise UserError(f"{self.location} cannot be read at row {done + 1} or soon after it: {why}") from error
 
     def pairs(self) -> Iterator[Pair]:
         """None: a Hub dataset names no official pairs."""
@@ -73,16 +86,16 @@ class Hub:
     @cached_property
     def _rows(self) -> Any:
         import datasets
+        from datasets.exceptions import DatasetsError
         from huggingface_hub.utils import logging
 
         logging.set_verbosity_error()  # what goes wrong is raised, in one sentence
-        parquet = {"path": "parquet", "data_files": {self.hub_split: self._files}}
+        files = {self.hub_split: [glob.escape(file) for file in self._files]} if self._files else None
+        place = "parquet" if self._files else self.location
         try:
-            rows = datasets.load_dataset(
-                **(parquet if self._files else {"path": self.location}), split=self.hub_split, streaming=True
-            )
-        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-            raise UserError(f"cannot open the dataset {self.location!r}: {error}") from error
+            rows: Any = datasets.load_dataset(place, data_files=files, split=self.hub_split, streaming=True)
+        except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+            raise UserError(f"cannot open the dataset {self.location!r}: {one_line(error)}") from error
         image = (rows.features or {}).get(self.columns.image)
         return rows.cast_column(self.columns.image, datasets.Image(decode=False)) if _is_image(image) else rows
 

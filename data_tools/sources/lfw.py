@@ -12,9 +12,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from data_tools.sources.base import Item, Pair, Problem, SourceInfo, read_lines, require_folder
+from data_tools.sources.base import (
+    Item,
+    Pair,
+    Problem,
+    SourceInfo,
+    may_be_photo,
+    read_lines,
+    require_folder,
+)
+from data_tools.sources.walk import Found, walk
 from sfpn.errors import UserError
 
 INFO = SourceInfo(
@@ -23,8 +32,11 @@ INFO = SourceInfo(
     url="http://vis-www.cs.umass.edu/lfw/",
     licence="research use; the pictures belong to their owners and must not be passed on",
     citation='G. B. Huang, M. Ramesh, T. Berg, E. Learned-Miller, "Labeled Faces in the Wild: A Database for Studying '
-    'Face Recognition in Unconstrained Environments", University of Massachusetts, Amherst, Technical Report 07-49, 2007',
+    'Face Recognition in Unconstrained Environments", University of Massachusetts, Amherst, '
+    "Technical Report 07-49, 2007",
 )
+
+PICTURE = r"[^/]+/[^/]+_\d{4}\.\w+"
 
 
 @dataclass(frozen=True)
@@ -38,23 +50,31 @@ class LFW:
 
     def __post_init__(self) -> None:
         require_folder(self.root, what="an LFW folder")
-        if next(self.root.glob("*/*_[0-9][0-9][0-9][0-9].jpg"), None) is None:
+        if not any(isinstance(found, Found) and re.fullmatch(PICTURE, found.name) for found in self._found()):
             raise UserError(f"{self.root} is not an LFW folder: no Person_Name/Person_Name_0001.jpg in it")
         if self.pairs_file and not self.pairs_file.is_file():
             raise UserError(f"there is no pairs file {self.pairs_file}")
 
     def total(self) -> int:
-        """Number of files in the folders of persons."""
-        return sum(1 for _ in self.root.glob("*/*"))
+        """Number of files in the folders of persons, and of what is skipped."""
+        return sum(1 for _ in self._found())
 
     def items(self) -> Iterator[Item | Problem]:
         """Every picture, by person and number."""
-        for file in sorted(self.root.glob("*/*")):
-            path = file.relative_to(self.root).as_posix()
-            if file.suffix.lower() == ".jpg":
-                yield Item(f"lfw/{file.stem}", file.parent.name, path, partial(Path.read_bytes, file))
+        for found in self._found():
+            if isinstance(found, Problem):
+                yield found
+            elif len(found.parts) != 2:
+                yield Problem(found.name, "not directly in the folder of a person")
+            elif not may_be_photo(found.file):
+                yield Problem(found.name, "not a picture, by its name and its content")
             else:
-                yield Problem(path, "not a .jpg file")
+                person, name = found.parts
+                yield Item(f"lfw/{PurePosixPath(name).stem}", person, found.name, partial(Path.read_bytes, found.file))
+
+    def _found(self) -> Iterator[Found | Problem]:
+        """What lies in folders, and what computers left beside them; the files beside them are lists and texts."""
+        return (found for found in walk(self.root) if isinstance(found, Problem) or len(found.parts) > 1)
 
     def pairs(self) -> Iterator[Pair | Problem]:
         """The pairs of the pairs file as protocol 'LFW'; nothing without one."""

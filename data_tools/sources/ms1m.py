@@ -1,7 +1,7 @@
 """MS1M as InsightFace packs it (MS1M-RetinaFace: 93,431 identities, 5.18 M images), and every set of that layout.
 
-train.rec    RecordIO: record 0 holds labels (first identity record, end); then one record an image; then one an identity
-train.idx    `key<TAB>byte offset` a line
+train.rec    RecordIO: record 0 holds labels (first identity record, end); then one per image; then one per identity
+train.idx    `key<TAB>byte offset` per line
 property     `identities,height,width`
 """
 
@@ -49,11 +49,11 @@ class MS1M:
         """Every image record in the order of the index; `identity` is its first label."""
         with self._rec.open("rb") as rec:
             end = self._first_identity_record(rec)
-            for key, offset in self._offsets():
-                if key is None:
-                    yield Problem(self._idx.name, f"not a line of the index: {offset!r}")
-                elif key != 0 and (end is None or key < end):
-                    yield self._item(rec, key, offset)
+            for found in self._offsets():
+                if isinstance(found, str):
+                    yield Problem(self._idx.name, f"not a line of the index: {found!r}")
+                elif found[0] != 0 and (end is None or found[0] < end):
+                    yield self._item(rec, *found)
 
     def pairs(self) -> Iterator[Pair]:
         """None: MS1M is a training set."""
@@ -67,18 +67,19 @@ class MS1M:
     def _idx(self) -> Path:
         return self.root / "train.idx"
 
-    def _offsets(self) -> Iterator[tuple[int, int] | tuple[None, str]]:
+    def _offsets(self) -> Iterator[tuple[int, int] | str]:
+        """(key, byte offset) of the lines of the index; the line itself where it is none."""
         with self._idx.open(encoding="ascii", errors="replace") as lines:
             for line in lines:
                 words = line.split()
                 if len(words) == 2 and all(word.isdigit() for word in words):
                     yield int(words[0]), int(words[1])
                 elif words:
-                    yield None, line.strip()
+                    yield line.strip()
 
     def _first_identity_record(self, rec) -> int | None:
         """Key of the first identity record, from record 0; None in a set without one (every record is an image)."""
-        offset = next((offset for key, offset in self._offsets() if key == 0), None)
+        offset = next((found[1] for found in self._offsets() if not isinstance(found, str) and found[0] == 0), None)
         if offset is None:
             return None
         try:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ class TurnedInfo(SourceInfo):
 
 @dataclass(frozen=True)
 class Turned:
-    """`selection`: DIR or DIR:SPLIT of a dataset with detected faces. Raises UserError when it is none, or has no such row."""
+    """`selection`: DIR or DIR:SPLIT of a dataset with detected faces. Raises UserError when it has no such rows."""
 
     selection: str
     seed: int = 0
@@ -49,7 +50,7 @@ class Turned:
         low, high = self.yaw
         if self.per_image > 2 * (high - low + 1):
             raise UserError(
-                f"--per-image {self.per_image}: there are only {2 * (high - low + 1)} different yaws of {low}-{high} degrees"
+                f"--per-image {self.per_image}: {low}-{high} degrees are only {2 * (high - low + 1)} different yaws"
             )
         _ = self._opened
 
@@ -95,11 +96,11 @@ class Turned:
         return Selection.parse(self.selection)
 
     @property
-    def _rows(self) -> Iterator[pd.Series]:
-        return self._opened.rows().itertuples(index=False)
+    def _rows(self) -> Iterator[Any]:
+        return iter(self._opened.rows().itertuples(index=False))
 
 
-def _why_not(row: pd.Series) -> str | None:
+def _why_not(row: Any) -> str | None:
     """Why a row has no turned picture; None where it has."""
     if row.box_xyxy is None or row.landmarks_xy is None or pd.isna(row.yaw_degrees):
         return "not turned: no face found in it"
@@ -116,7 +117,7 @@ def new_yaws(seed: int, row_id: str, count: int, yaw: tuple[int, int]) -> list[i
     return [int(value) for value in chosen]
 
 
-def _item(row: pd.Series, picture: Picture, new_yaw: int) -> Item:
+def _item(row: Any, picture: Picture, new_yaw: int) -> Item:
     row_id = f"{row.row_id}@{new_yaw:+d}"
     read = partial(turned_bytes, picture, float(row.yaw_degrees), new_yaw)
     return Item(row_id, row.identity, f"{row_id}.jpg", read, pose_from_yaw(new_yaw), float(new_yaw), split=row.split)
@@ -128,6 +129,8 @@ def turned_bytes(picture: Picture, yaw: float, new_yaw: float) -> bytes:
 
     stream = io.BytesIO()
     face = picture.face
+    if face is None:  # only rows with a face are turned, see _why_not
+        raise UserError(f"the row {picture.row_id} has no face to turn")
     turned = turn_head(picture.decode(), face.box_xyxy, face.landmarks_xy, yaw, new_yaw)
     turned.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return stream.getvalue()

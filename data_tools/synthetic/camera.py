@@ -28,7 +28,7 @@ class Camera:
 def head_rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     """Rotation matrix (3, 3) from head to room, angles in degrees.
 
-    Positive yaw turns the face to the image's right, positive pitch lifts it, positive roll tilts it clockwise in the image.
+    Positive yaw turns the face to the image's right, positive pitch lifts it, positive roll tilts it clockwise there.
     """
     y, p, r = np.deg2rad([yaw, -pitch, -roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])

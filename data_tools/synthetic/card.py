@@ -16,8 +16,8 @@ YAW_STEP = 5
 DESCRIPTION = (
     "People who do not exist, drawn by this project's own renderer (data_tools/synthetic): 3-D heads of random shape, "
     "skin, hair and age under random light. Yaw, pitch, roll and the five landmarks are exact (landmarks_xy holds the "
-    "projected points of the model, hidden or not); box_xyxy, quality and pose_estimated are the detector's, null where "
-    "it found no face."
+    "projected points of the model, hidden or not); box_xyxy, quality and pose_estimated are the detector's, null "
+    "where it found no face."
 )
 
 

@@ -6,39 +6,33 @@ python -m data_tools synthesize --identities 60 --seed 7 --out synthetic
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
+from data_tools.options import add_run_options, whole
 from data_tools.synthetic.dataset import synthesize
 from data_tools.synthetic.draw import SyntheticConfig
-from data_tools.synthetic.variation import IMAGE_SIZE
-from sfpn.errors import UserError
+
+LEAST_SIZE = 32  # px
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the dataset folder to write")
-    parser.add_argument("--identities", type=int, default=60, metavar="N", help="people to draw (default: 60)")
-    parser.add_argument(
-        "--seed", type=int, default=7, help="of the population: the same seed draws the same people (default: 7)"
-    )
-    parser.add_argument(
-        "--images-per-pose", type=int, default=10, metavar="N", help="pictures of each of the three poses (default: 10)"
-    )
-    parser.add_argument(
-        "--size", type=int, default=IMAGE_SIZE, metavar="PX", help=f"side of a picture (default: {IMAGE_SIZE})"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes; 0 = none but this (default: one a core)"
-    )
+    add_run_options(parser)
+    for name, least, unit, text in (
+        ("identities", 1, "N", "people to draw"),
+        ("seed", 0, None, "of the population: the same seed draws the same people"),
+        ("images_per_pose", 1, "N", "pictures of each of the three poses"),
+        ("size", LEAST_SIZE, "PX", "side of a picture"),
+    ):
+        option, default = "--" + name.replace("_", "-"), getattr(SyntheticConfig, name)
+        parser.add_argument(
+            option, type=whole(least), default=default, metavar=unit, help=f"{text} (default: %(default)s)"
+        )
     parser.add_argument(
         "--no-detect", action="store_true", help="do not look for the faces: no boxes, no estimated pose"
     )
     parser.add_argument("--examples", type=Path, metavar="FILE", help="also write example pairs for the demo (JSON)")
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    parser.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,10 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def make_config(args: argparse.Namespace) -> SyntheticConfig:
-    """The frozen configuration. Raises UserError for numbers that draw nothing."""
-    for name, least in (("identities", 1), ("images_per_pose", 1), ("size", 32), ("workers", 0), ("seed", 0)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(args, name)}")
+    """The frozen configuration."""
     return SyntheticConfig(
         args.identities,
         args.seed,

@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from data_tools.synthetic.card import Drawn, save_synthetic_card
 from data_tools.synthetic.draw import SOURCE, SyntheticConfig, draw_person, model_of
 from data_tools.synthetic.examples import save_examples
 from data_tools.synthetic.sheets import save_sheets
+from data_tools.workers import KILLED
+from sfpn.errors import UserError
 from sfpn.schema import row_features
 
 SHOWN_PERSON = 24  # on the sheets of one person
@@ -85,8 +88,11 @@ def _drawn(numbers: list[int], config: SyntheticConfig) -> Iterator[tuple[int, l
     limit_threads()
     with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
         number_of = {pool.submit(draw_person, number, config): number for number in numbers}
-        for done in as_completed(number_of):
-            yield number_of[done], done.result()
+        try:
+            for done in as_completed(number_of):
+                yield number_of[done], done.result()
+        except BrokenProcessPool as error:
+            raise UserError(KILLED) from error
 
 
 def limit_threads() -> None:

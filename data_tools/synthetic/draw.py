@@ -45,7 +45,7 @@ class SyntheticConfig:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What must be equal for an interrupted run to go on; people are drawn one by one, so their number may change."""
+        """What must be equal for an interrupted run to go on; the number of people may differ, they come one by one."""
         return {
             "seed": self.seed,
             "images_per_pose": self.images_per_pose,

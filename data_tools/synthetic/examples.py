@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from data_tools.save import save_text
+from sfpn.files import write_text
 from sfpn.schema import POSE_LABELS
 
 KINDS = (
@@ -25,7 +25,7 @@ CLEAR = 0.99  # detector confidence
 
 
 def save_examples(rows: list[dict[str, Any]], file: Path) -> None:
-    """Write a list of {label, a, b, same, title, first, second}; `first` and `second` are the sides as lists of row ids.
+    """Write a list of {label, a, b, same, title, first, second}; `first` and `second` are sides, lists of row ids.
 
     Every pair shows people that no pair before it showed, while there are any.
     """
@@ -41,7 +41,7 @@ def save_examples(rows: list[dict[str, Any]], file: Path) -> None:
         label = f"{POSE_LABELS[first]} vs {POSE_LABELS[second]}, {people}"
         a, b = (row["row_id"] for row in found)
         pairs.append({"label": label, "a": a, "b": b, "same": same, "title": label, "first": [a], "second": [b]})
-    save_text(json.dumps(pairs, indent=1) + "\n", file)
+    write_text(json.dumps(pairs, indent=1) + "\n", file)
 
 
 def _fitting(rows: list[dict[str, Any]], first: str, second: str, same: bool, used: set[str]) -> Iterator[tuple]:

@@ -12,7 +12,7 @@ from .noise import bump, ramp
 
 @dataclass(frozen=True)
 class Expression:
-    """smile -1 to 1; parting of the lips and drop of the jaw in cm; brows -1 to 1; eye opening 0 to 1.2; gaze in degrees."""
+    """smile -1 to 1; parting of the lips and drop of the jaw in cm; brows -1 to 1; eyes 0 to 1.2; gaze in degrees."""
 
     smile: float = 0.0
     parting: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from .face_lines import lid_edges
 from .identity import Identity
@@ -19,7 +19,7 @@ class FaceSurface:
         points, normals = head.reshape(-1, 3), grid_normals(head).reshape(-1, 3)
         front = points[:, 2] > 3.0
         self.points, self.normals = points[front], normals[front]
-        self.tree = cKDTree(self.points[:, :2])
+        self.tree = KDTree(self.points[:, :2])
 
     def at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Surface points (N, 3) and unit normals (N, 3) at x, y (N,)."""

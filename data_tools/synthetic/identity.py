@@ -176,7 +176,8 @@ def _hair_colour(rng: np.random.Generator, melanin: float, age: float) -> tuple[
     greying = np.clip((age - 38) / 30 + rng.normal(0, 0.25), 0, 1) if age > 36 else 0.0
     grey = np.array(HAIR_COLOURS["white" if age > 62 else "grey"])
     mixed = base * (1 - greying) + grey * greying
-    return tuple(float(c) for c in mixed * rng.uniform(0.8, 1.25))
+    red, green, blue = (float(c) for c in mixed * rng.uniform(0.8, 1.25))
+    return red, green, blue
 
 
 def _iris(rng: np.random.Generator, melanin: float) -> str:

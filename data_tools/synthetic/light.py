@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class Light:
 
 
 def sample_light(rng: np.random.Generator, yaw: float) -> Light:
-    """A light as photographs have it, never from below; faces mostly look towards it, so it follows the yaw (degrees)."""
+    """A light as photographs have it, never from below; faces mostly look towards it: it follows the yaw (degrees)."""
     azimuth, height = np.deg2rad(0.45 * yaw + rng.uniform(-65, 65)), np.deg2rad(rng.uniform(12, 60))
     key = (np.sin(azimuth) * np.cos(height), np.sin(height), np.cos(azimuth) * np.cos(height))
     warmth = rng.normal(0, 0.10)
@@ -32,12 +33,12 @@ def sample_light(rng: np.random.Generator, yaw: float) -> Light:
     side = -np.sign(azimuth) or 1.0
     sky, ground = soft * (2 - tint) * 0.62, soft * tint * rng.uniform(0.2, 0.38)
     return Light(
-        tuple(float(v) for v in key),
-        tuple(float(v) for v in strength * tint),
+        _three(key),
+        _three(strength * tint),
         (float(side * 0.9), float(rng.uniform(-0.1, 0.4)), float(rng.uniform(-0.4, 0.7))),
-        tuple(float(v) for v in rng.uniform(0.3, 0.8) * (2 - tint)),
-        tuple(float(v) for v in sky),
-        tuple(float(v) for v in ground),
+        _three(rng.uniform(0.3, 0.8) * (2 - tint)),
+        _three(sky),
+        _three(ground),
         float(np.exp(rng.normal(0, 0.16))),
     )
 
@@ -46,3 +47,8 @@ def unit(direction) -> np.ndarray:
     """A direction (3,) at length 1."""
     direction = np.asarray(direction, np.float32)
     return direction / np.linalg.norm(direction)
+
+
+def _three(values: Iterable[float]) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third

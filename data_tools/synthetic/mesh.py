@@ -1,7 +1,7 @@
 """Grid patches and strands: the only two kinds of geometry that the renderer draws.
 
-A patch is a rectangular grid of points, so its normals are finite differences and its triangles need no list of their own.
-Lengths are centimetres; x points to the image's right, y up, z towards a camera that sees the face from the front.
+A patch is a rectangular grid of points, so its normals are finite differences and its triangles need no list of their
+own. Lengths are centimetres; x points to the image's right, y up, z towards a camera that sees the face from the front.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def noise3(points: np.ndarray, seed: int, wavelength: float) -> np.ndarray:
 
 def fractal(points: np.ndarray, seed: int, wavelength: float, octaves: int = 3) -> np.ndarray:
     """Sum of `octaves` noises, each of half the wavelength and half the strength of the one before."""
-    return sum(noise3(points, seed + i, wavelength / 2**i) / 2**i for i in range(octaves))
+    return np.asarray(sum(noise3(points, seed + i, wavelength / 2**i) / 2**i for i in range(octaves)))
 
 
 def bump(x: np.ndarray, width: float) -> np.ndarray:
@@ -25,7 +25,7 @@ def bump(x: np.ndarray, width: float) -> np.ndarray:
     return np.exp(-0.5 * np.square(x / width))
 
 
-def ramp(x: np.ndarray, start: float, end: float) -> np.ndarray:
+def ramp(x: np.ndarray, start: float | np.ndarray, end: float | np.ndarray) -> np.ndarray:
     """Smooth step from 0 at `start` to 1 at `end` (which may lie below `start`)."""
     t = np.clip((x - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)

@@ -1,4 +1,4 @@
-"""A z-buffer rasteriser in numpy: every triangle's bounding box becomes fragments, and the nearest fragment of a pixel wins.
+"""A z-buffer rasteriser in numpy: every triangle's bounding box becomes fragments, and the nearest of a pixel wins.
 
 Triangles are about a pixel in size, so boxes are small and the whole picture is a few array operations.
 """
@@ -15,7 +15,7 @@ DEPTH_STEPS = 20000.0  # depth resolution: steps per cm
 
 @dataclass(frozen=True)
 class Hits:
-    """What the camera sees: flat pixel numbers (P,), the winning triangle (P,), its corner weights (P, 3), depth map (S, S)."""
+    """What the camera sees: flat pixel numbers (P,), the triangle seen (P,), corner weights (P, 3), depth (S, S)."""
 
     pixel: np.ndarray
     triangle: np.ndarray
@@ -89,7 +89,7 @@ def faces_camera(projected: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def splat(points: np.ndarray, depth_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draw points (N, 3: x, y pixels, depth cm) over a depth map (S, S): pixel numbers and numbers of the points seen there."""
+    """Draw points (N, 3: x, y pixels, depth cm) over a depth map (S, S): numbers of pixels and of the points seen."""
     size = len(depth_map)
     across, down = points[:, 0], points[:, 1]
     inside = np.flatnonzero((across >= 0) & (across < size) & (down >= 0) & (down < size))

@@ -137,7 +137,7 @@ def _gloss(surface, normal, view, light, key, fill, share, open_share) -> np.nda
 
 
 def _lobe(surface: Surface, aligned: np.ndarray, facing: np.ndarray) -> np.ndarray:
-    """Strength (P,) of the mirrored light by material, for the cosine `aligned` between normal (or tangent) and half way."""
+    """Strength (P,) of the mirrored light by material, for the cosine `aligned` of normal (or tangent) and half way."""
     strength = np.zeros(len(aligned))
     for material in np.unique(surface.material):
         here = surface.material == material

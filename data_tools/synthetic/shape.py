@@ -1,7 +1,7 @@
 """The bare head: solids blended into a skull, face and nose, then sampled on a grid of directions from its middle.
 
-The origin lies between the ears at the height of the eyes. Only the right half is sampled; the other is its mirror image,
-and a smooth warp of the identity's own makes the two differ a little, as they do in people.
+The origin lies between the ears at the height of the eyes. Only the right half is sampled; the other is its mirror
+image, and a smooth warp of the identity's own makes the two differ a little, as they do in people.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def head_points(shape: dict[str, float], seed: int) -> np.ndarray:
 
 
 def warp(points: np.ndarray, seed: int) -> np.ndarray:
-    """Move points (..., 3) by an identity's own smooth noise: up to about 2 mm over 12 cm, so that no face is symmetric."""
+    """Move points (..., 3) by an identity's own smooth noise: up to about 2 mm over 12 cm: no face is symmetric."""
     shift = np.stack([fractal(points + 40, seed + i, 14.0, 2) for i in range(3)], -1)
     back = points[..., 2:] * 0 + ramp(points[..., 2:], -9, -4)
     return (points + 0.11 * shift * back).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def save_sheets(folder: Path, rows: list[dict[str, Any]], model: Model) -> None:
         sheet(pictures).save(folder / f"sheet-{name}.webp", quality=SHEET_QUALITY, method=6)
 
 
-def sheet(pictures: list[Image.Image]) -> Image.Image:
+def sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     """Pictures side by side in rows of COLUMNS."""
     lines = -(-len(pictures) // COLUMNS)
     page = Image.new("RGB", (CELL * min(COLUMNS, len(pictures)), CELL * lines), "white")

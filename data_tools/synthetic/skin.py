@@ -14,7 +14,7 @@ BLOOD = np.array([0.05, 0.62, 0.56])  # how much more of each colour red skin ta
 
 
 def base_tone(person: Identity) -> np.ndarray:
-    """Linear RGB of the person's skin without marks: a mix of light and dark in the logarithm, as absorption adds up."""
+    """Linear RGB of the person's skin without marks: light and dark mixed in the logarithm, as absorption adds up."""
     m = person.melanin
     return np.exp((1 - m) * np.log(LIGHT_SKIN) + m * np.log(DARK_SKIN))
 

@@ -1,6 +1,7 @@
 """Signed distances of the few solids that a head is modelled from, and their smooth union and difference.
 
-Formulas: Inigo Quilez, "Distance functions" and "Smooth minimum" (iquilezles.org/articles). Points are (N, 3), distances (N,).
+Formulas: Inigo Quilez, "Distance functions" and "Smooth minimum" (iquilezles.org/articles). Points are (N, 3),
+distances (N,).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Surface:
-    """One row per covered pixel of an S x S picture; `direction` is the normal, or the tangent where material is hair."""
+    """One row per covered pixel of an S x S picture; `direction` is the normal, or the tangent where it is hair."""
 
     size: int
     pixel: np.ndarray  # (P,) flat pixel numbers

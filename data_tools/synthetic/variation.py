@@ -61,7 +61,8 @@ def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
     """A fabric's linear RGB."""
     tint = rng.normal(0, 0.45, 3)
     colour = np.exp(rng.uniform(np.log(0.02), np.log(0.6)) + tint - tint.mean())
-    return tuple(float(c) for c in colour.clip(0.01, 0.8))
+    red, green, blue = (float(c) for c in colour.clip(0.01, 0.8))
+    return red, green, blue
 
 
 def sample_expression(rng: np.random.Generator) -> Expression:

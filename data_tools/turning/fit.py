@@ -37,7 +37,7 @@ class Fit:
         return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
     def place(self, points: np.ndarray, yaw: float) -> np.ndarray:
-        """This head's points (..., 3) cm turned to `yaw` degrees -> (..., 3): x and y in pixels, and cm to the camera."""
+        """This head's points (..., 3) cm turned to `yaw` degrees -> (..., 3): x, y in pixels and cm to the camera."""
         turned = points @ head_rotation(yaw, self.pitch, self.roll).T
         pixels = self.origin + self.scale * turned[..., :2] * np.array([1.0, -1.0])
         return np.concatenate([pixels, turned[..., 2:]], axis=-1)

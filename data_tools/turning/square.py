@@ -48,7 +48,7 @@ def square_around(photo: Image.Image, box_xyxy: tuple[float, ...], landmarks_xy:
 
 
 def _continued(pixels: np.ndarray, corner: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The part of a photo (H, W, 3) that covers the square, where it is not of the photo (255), and its corner (x, y)."""
+    """The part of a photo (H, W, 3) in the square, where it is not of the photo (255), and its corner (x, y)."""
     low, high = np.floor(corner).astype(int), np.ceil(corner + side).astype(int)
     size = np.array(pixels.shape[1::-1])
     pad = [(max(0, -low[i]), max(0, high[i] - size[i])) for i in (1, 0)]

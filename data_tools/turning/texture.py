@@ -59,7 +59,7 @@ def degrees_away(seen_from: np.ndarray) -> np.ndarray:
 
 
 def towards_camera(seen_from: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Azimuth and elevation in degrees of unit vectors (..., 3), those beyond SEEN_TO brought back to the rim radially."""
+    """Azimuth and elevation in degrees of unit vectors (..., 3); those beyond SEEN_TO come back to the rim radially."""
     away = degrees_away(seen_from)
     to_and_fro = RIM - np.abs(BEYOND * (away - SEEN_TO) % (2 * RIM) - RIM)
     kept = np.deg2rad(np.where(away > SEEN_TO, SEEN_TO - to_and_fro, away))

@@ -27,7 +27,7 @@ def turn_head(
     """What the photo shows around the head, with the face turned from `yaw` to `new_yaw` degrees.
 
     A face that looks the other way already is mirrored first: its far cheek is not in the photo. Above and below, the
-    picture ends where the photo does, since a continued photo would make foreheads bald; beside it a profile needs room.
+    picture ends where the photo does, since a continued photo makes foreheads bald; beside it a profile needs room.
 
     Args:
         box_xyxy: the face in pixels of the RGB photo.
@@ -52,7 +52,7 @@ def turn_head(
 
 
 def head_sides(placed: np.ndarray, scale: float) -> tuple[int, int]:
-    """Columns of pixels between which the head `placed` (H, W, 3) and a little around it is drawn; scale: pixels per cm."""
+    """Columns of pixels between which the head `placed` (H, W, 3) is drawn with a margin; scale: pixels per cm."""
     x = placed[..., 0]
     return int(np.floor(x.min() - AROUND * scale)), int(np.ceil(x.max() + AROUND * scale))
 

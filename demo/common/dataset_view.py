@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
 
+from demo.common.pictures import file_address
 from sfpn.data.dataset import PICTURE_COLUMNS, FaceDataset, Picture, picture_of
 from sfpn.errors import UserError
 
@@ -80,7 +81,7 @@ class DatasetView:
 
     def address(self, row_id: str) -> str:
         """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML."""
-        return escape(f"gradio_api/file={self.thumbnail(row_id)}")
+        return file_address(self.thumbnail(row_id))
 
     def make_thumbnails(self, row_ids: Iterable[str]) -> None:
         """Make those that are missing; rows that lie together are read together."""
@@ -103,9 +104,34 @@ def thumbnail_name(row_id: str) -> str:
 
 
 def default_folder(fingerprint: str) -> Path:
-    """Where the thumbnails of a dataset are kept between runs."""
+    """Where the thumbnails of a dataset are kept between runs: in a folder that only this user may read.
+
+    Where somebody else has a folder of that name, they go to the app's own temporary files.
+    """
     user = getattr(os, "getuid", lambda: "user")()
-    return Path(tempfile.gettempdir()) / f"squeezefaceposenet-{user}" / fingerprint[:16]
+    kept = Path(tempfile.gettempdir()) / f"squeezefaceposenet-{user}"
+    if not _is_private(kept):
+        place = os.environ.get("GRADIO_TEMP_DIR", "")
+        kept = Path(tempfile.mkdtemp(prefix="thumbnails-", dir=place if os.path.isdir(place) else None))
+    return kept / fingerprint[:16]
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether the folder is this user's own; it is made if it is not there."""
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        pass
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    if not hasattr(os, "getuid"):
+        return folder.is_dir()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        return False
+    folder.chmod(0o700)
+    return True
 
 
 def _save_thumbnail(photo: Image.Image, file: Path) -> None:

@@ -1,6 +1,7 @@
 """Components that take photos and hand them over as files, exactly as they came.
 
-Gradio would open and convert a picture before our own checks, and leave an empty file beside each upload.
+Gradio would open and convert a picture before our own checks, and leave an empty file beside each upload. None of them
+has an __init__ of its own: only the parameters that it names would reach the page.
 """
 
 from __future__ import annotations
@@ -23,12 +24,9 @@ class PhotoInput(gr.Image):
 
 
 class PhotoFiles(gr.File):
-    """A list of files, for the endpoint."""
+    """A list of files, for the endpoint; give file_count="multiple"."""
 
     is_template = True
-
-    def __init__(self, label: str) -> None:
-        super().__init__(label=label, file_count="multiple")
 
     def preprocess(self, payload: Any) -> list[str]:
         """The paths of the uploads."""
@@ -36,12 +34,9 @@ class PhotoFiles(gr.File):
 
 
 class PhotoButton(gr.UploadButton):
-    """A button that asks for any number of photos."""
+    """A button that asks for photos; give file_count="multiple" for any number of them."""
 
     is_template = True
-
-    def __init__(self, label: str, **kwargs: Any) -> None:
-        super().__init__(label, file_count="multiple", file_types=["image"], **kwargs)
 
     def preprocess(self, payload: Any) -> list[str]:
         """The paths of the uploads."""

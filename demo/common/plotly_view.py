@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import plotly
@@ -38,7 +39,7 @@ class PlotlyView(gr.HTML):
 
     def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
         gr.set_static_paths([PLOTLY_JS])
-        properties = {"highlight": None, "line_x": None, "plotly_js": str(PLOTLY_JS)} | kwargs
+        properties = {"highlight": None, "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
         super().__init__(
             value=value,
             html_template=TEMPLATE.format(height=height, save="block" if save else "none"),

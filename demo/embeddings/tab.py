@@ -17,6 +17,7 @@ from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import follow, progress_html
 from demo.common.notices import notices_html
 from demo.common.photo_inputs import PhotoInput
+from demo.common.pictures import file_address
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import neighbours_html
 from demo.common.samples import open_clicked
@@ -222,6 +223,6 @@ def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
     view = store.view
     if not view.thumbnails_made():
         return None
-    return {"address": f"/gradio_api/file={view.thumbnails}/{{}}.jpg"} | {
+    return {"address": f"/{file_address(view.thumbnails)}/{{}}.jpg"} | {
         row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index
     }

@@ -33,7 +33,7 @@ def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
                 x=centres,
                 y=images,
                 name=POSE_LABELS[pose],
-                customdata=ranges,
+                customdata=ranges.tolist(),  # an array would come back from a click as an object, not as a list
                 marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
                 hovertemplate="yaw %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>"
                 + POSE_LABELS[pose]

@@ -34,7 +34,7 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
         + ("" if card.descriptor_mean is None else ", the mean descriptor subtracted")
         + ("" if card.pose_direction is None else ", the direction from frontal to profile removed")
         + (", crop and mirror image summed" if card.mirror_sum else ""),
-        "Crop": f"{pre.size} × {pre.size} px RGB; {geometry}; beyond the photo: {pre.padding}",
+        "Crop": f"{pre.size} × {pre.size} px {pre.channels}; {geometry}; beyond the photo: {pre.padding}",
         "Input": f"(pixel − {', '.join(f'{m:g}' for m in pre.mean)}) / {pre.scale:g}",
         "Weights (SHA-256)": card.weights_sha256[:16],
         "Licence": card.licence,

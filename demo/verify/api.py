@@ -39,7 +39,7 @@ def add_endpoint(loaded: Loaded) -> None:
     with gr.Accordion("Use it from a program", open=False):
         gr.Markdown(HELP.format(model=json.dumps(loaded.default_model).replace("`", "")))
     with gr.Row(visible=False):
-        files = [PhotoFiles(label) for label in ("photos_a", "photos_b")]
+        files = [PhotoFiles(label=label, file_count="multiple") for label in ("photos_a", "photos_b")]
         model = gr.Textbox(loaded.default_model, label="model")
         fmr = gr.Number(DEFAULT_FMR, label="fmr")
         answer = gr.JSON(label="comparison")

@@ -72,7 +72,9 @@ def build_side(title: str, hint: str, name: str) -> SideView:
         placeholder="Drop a photo here\nor click to choose one",
     )
     with gr.Row(visible=False, elem_classes="side-buttons") as buttons:
-        more = PhotoButton("Add photos", size="sm", min_width=80, elem_id=f"more-{name}")
+        more = PhotoButton(
+            "Add photos", file_count="multiple", file_types=["image"], size="sm", min_width=80, elem_id=f"more-{name}"
+        )
         camera = gr.Button("Camera, paste", size="sm", min_width=80)
         clear = gr.Button("Clear", size="sm", min_width=80, elem_id=f"clear-{name}")
     notice = gr.HTML(elem_id=f"notice-{name}")

@@ -17,6 +17,7 @@ from sfpn.commands.options import fraction
 from sfpn.errors import UserError
 from sfpn.network.embedders import load_embedder
 from sfpn.photos.detector import FaceDetector
+from sfpn.photos.left_behind import left_by_computer
 from sfpn.photos.photo import load_photo
 from sfpn.schema import POSE_LABELS
 from sfpn.verification.decision import DEFAULT_FMR
@@ -79,10 +80,13 @@ def verify(config: VerifyConfig) -> Comparison:
 
 
 def photo_files(side: Path) -> list[Path]:
-    """The photo itself, or all files of a folder (hidden ones aside) by name. Raises UserError for an empty folder."""
+    """The photo itself, or all files of a folder by name, without those that computers leave there.
+
+    Raises UserError for a folder without files.
+    """
     if not side.is_dir():
         return [side]
-    files = sorted(file for file in side.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = sorted(file for file in side.iterdir() if file.is_file() and not left_by_computer(file.name))
     if not files:
         raise UserError(f"{side}: the folder has no files; put photos of one person in it")
     return files

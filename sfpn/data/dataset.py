@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
+from sfpn.files import require_utf8
 from sfpn.photos.detector import Face, make_face
 from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
@@ -41,7 +42,13 @@ class Picture:
 
     def decode(self) -> Image.Image:
         """The upright RGB image. Raises UserError, which names the row, if it cannot be decoded."""
-        return decode_photo(self.encoded, self.row_id, min_side=1).image
+        try:
+            return decode_photo(self.encoded or b"", self.row_id, min_side=1).image
+        except UserError as error:
+            why = str(error).removeprefix(f"{self.row_id}: ")
+            raise UserError(
+                f"the picture of row {self.row_id} cannot be read ({why}); build the dataset again"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class FaceDataset:
     def open(cls, folder: Path | str) -> FaceDataset:
         """Raises UserError when the folder is not a dataset folder."""
         folder = Path(folder)
+        require_utf8(folder)
         files = tuple(sorted(folder.glob("data.parquet")) or sorted(folder.glob("data-*.parquet")))
         if not files or not (folder / CARD_FILE).is_file():
             raise UserError(
@@ -179,8 +187,3 @@ def _read_card(file: Path) -> dict[str, Any]:
     if not HEXADECIMAL.fullmatch(str(card["fingerprint"])) or not isinstance(card["fingerprint"], str):
         raise refuse(f"its fingerprint {card['fingerprint']!r} is not a hexadecimal hash")
     return card
-
-
-def one_line(error: Exception) -> str:
-    """The message of an error as part of a sentence."""
-    return " ".join(str(error).split()) or type(error).__name__

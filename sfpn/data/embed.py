@@ -19,9 +19,11 @@ from PIL import Image
 from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.shard import Shard
+from sfpn.machine import processors
 from sfpn.network.embedders import Embedder
 
 BATCH = 64
+CROPPING_THREADS = 2  # at most: the network needs the other processors
 CACHE_FOLDER = "embeddings"  # inside the dataset folder
 Progress = Callable[[int, int], None]  # images done, images in all; may raise to cancel
 
@@ -83,7 +85,7 @@ def _embed_rows(
     """One part per batch of this shard; the next batch is decoded while the network works."""
     batches = _batches(dataset.pictures(missing), shard)
     done = 0
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(processors(CROPPING_THREADS)) as pool:
         coming = _start(pool, embedder, next(batches, []))
         while coming:
             batch, crops = coming

@@ -28,9 +28,9 @@ class Selection:
 
     @classmethod
     def open(cls, text: str) -> Selection:
-        """Without a look at the rows, which may be millions. Raises UserError if the folder is not a dataset."""
-        folder, _, split = text.partition(":")
-        return cls(FaceDataset.open(Path(folder)), split or None)
+        """Without looking at the rows, of which there may be millions. Raises UserError for another folder."""
+        folder, split = folder_and_split(text)
+        return cls(FaceDataset.open(folder), split)
 
     @property
     def title(self) -> str:
@@ -46,3 +46,15 @@ class Selection:
         rows = self.rows()
         posed = rows[rows["pose"].notna()]
         return bool((posed["pose"] == posed["pose_estimated"]).all())
+
+
+def folder_and_split(text: str) -> tuple[Path, str | None]:
+    """What 'DIR' or 'DIR:SPLIT' means. A text that is a folder is that folder, with whatever colons are in its name.
+
+    Else the last colon separates the split, unless it belongs to a drive (C:\\sets) or to a folder above (old:v2/cfp).
+    """
+    before, colon, split = text.rpartition(":")
+    is_drive = len(before) == 1 and before.isalpha() and not Path(before).is_dir()
+    if not colon or not before or is_drive or "/" in split or "\\" in split or Path(text).is_dir():
+        return Path(text), None
+    return Path(before), split or None

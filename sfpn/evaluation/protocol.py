@@ -52,12 +52,13 @@ def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int]
         raise UserError("--folds is for a protocol with official folds (cfp, lfw); leave it out")
     if not protocol.pairs_of:
         return chosen
+    if chosen.empty:
+        names = " or ".join(protocol.pairs_of)
+        raise UserError(f"this dataset has no official pairs ({names}): take --protocol all-pairs, which needs none")
     missing = sorted(set(folds or ()) - set(chosen["fold"]))
-    if missing or chosen.empty:
-        there = ", ".join(map(str, sorted(set(chosen["fold"])))) or "none"
-        raise UserError(
-            f"this dataset has no official pairs for fold {', '.join(map(str, missing)) or 'any'}; folds there: {there}"
-        )
+    if missing:
+        wanted, there = (", ".join(map(str, numbers)) for numbers in (missing, sorted(set(chosen["fold"]))))
+        raise UserError(f"--folds {wanted}: this dataset has official pairs of fold {there} only")
     return chosen if folds is None else chosen.loc[chosen["fold"].isin(list(folds))]
 
 

@@ -25,6 +25,7 @@ INPUT_TYPES = {
     "tensor(uint8)": np.uint8,
 }
 MAX_BATCH = 256  # faces at once that a file may insist on
+MAX_PIXELS = 16_000_000  # of all of them together
 LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")  # the last two: one picture, no axis for the batch
 
 Shape = list[int | None]  # None: left open by the file
@@ -257,7 +258,7 @@ def _arrangements(shape: Shape, size: int) -> list[tuple[str, int | None]]:
     if len(shape) == 3:
         return [(layout, 1) for layout in layouts]
     batch = shape[0]
-    if batch is not None and batch > MAX_BATCH:
+    if batch is not None and (batch > MAX_BATCH or batch * size**2 > MAX_PIXELS):
         return []
     return [(f"N{layout}", count) for count in ([batch] if batch else [None, 1]) for layout in layouts]
 

@@ -27,7 +27,7 @@ from sfpn.photos.orientation import (
 
 MAX_SCANS = 64  # of a progressive JPEG; cameras and web tools write 1 to about 12
 MAX_SCANNED_PIXELS = 1_000_000_000  # scans times pixels: each scan passes over the whole picture
-MAX_PIECES = 100_000  # segments of a JPEG, chunks of a PNG or WebP, strips or tiles of a TIFF
+MAX_PIECES = 100_000  # segments of a JPEG, chunks of a PNG or WebP, extensions of a GIF, strips or tiles of a TIFF
 MAX_TILE_PIXELS = 64_000_000
 MAX_RUN_LENGTH_BYTES = 4_000_000  # of a run-length coded BMP, which Pillow decodes in Python
 MAX_TEXT_BYTES = 1_000_000  # of a compressed text in which an orientation is looked for
@@ -147,7 +147,8 @@ def _strip_jpeg(encoded: bytes) -> tuple[bytes, int]:
         if is_needed or not (_APP0 <= marker <= 0xEF or marker == _COM):
             kept.append(segment)
     _check_scans(scans, pixels)
-    kept.append(encoded[position:])
+    if scans:  # before the first scan, what is no segment is filling
+        kept.append(encoded[position:])
     return b"".join(kept), exif if exif != UPRIGHT else xmp
 
 
@@ -235,8 +236,9 @@ def _strip_webp(encoded: bytes) -> tuple[bytes, int]:
 def _strip_gif(encoded: bytes) -> tuple[bytes, int]:
     """The screen, and the first picture with the control block before it."""
     position = 13 + _gif_table_bytes(encoded[10])
-    kept, control = [encoded[:position]], b""
+    kept, control, pieces = [encoded[:position]], b"", 0
     while encoded[position] == 0x21:  # an extension
+        pieces = _one_more(pieces, "GIF")
         end = _gif_blocks_end(encoded, position + 2)
         if encoded[position + 1] == 0xF9:
             control = encoded[position:end]

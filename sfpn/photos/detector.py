@@ -19,6 +19,8 @@ from sfpn.schema import pose_from_yaw
 
 PAD_FRACTION = 0.4  # of the longer side (of twice the shorter one at most), on every side
 WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
+LARGE_PHOTO = 1920  # px, longer side: from here on, portraits are searched in half the pixels
+LARGE_WORKING_SIZE = 640  # px; finds the same faces there as WORKING_SIZE, in half the time
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as the thresholds; not imported from mtcnn.py, which loads torch
 Thresholds = tuple[float, float, float]  # of MTCNN's three networks
@@ -30,8 +32,8 @@ PANORAMA = 3.0  # longer over shorter side; beyond it, TINY_FACE_STEPS would end
 MAX_TILES = 64  # of a panorama; beyond 65:1 they are longer, and faces in them must be larger
 SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
 
-# Yaw from landmarks alone, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as it
-# is; beyond it MTCNN keeps the hidden eye in sight, so that the angle grows more slowly than the head turns.
+# Yaw from landmarks alone, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as
+# it is; beyond it MTCNN keeps the hidden eye in sight, so that the angle grows more slowly than the head turns.
 YAW_KNEE_DEGREES = 40.0
 YAW_STRETCH = 2.2  # degrees of the head per degree of the geometry beyond the knee
 
@@ -136,15 +138,16 @@ class FaceDetector:
             return []
         tiles = tiles_of(photo.size)
         if len(tiles) == 1:
-            return largest_first(self._detect_in_one(photo))
+            first = LARGE_WORKING_SIZE if max(photo.size) > LARGE_PHOTO else WORKING_SIZE
+            return largest_first(self._search(photo, first, 0) or self._search(photo, WORKING_SIZE, 1))
         found = []
         for tile in tiles:
-            in_tile = [moved(face, tile[:2]) for face in self._detect_in_one(photo.crop(tile), smallest_only=True)]
+            in_tile = [moved(face, tile[:2]) for face in self._search(photo.crop(tile), WORKING_SIZE, 1)]
             found += [face for face in in_tile if not is_cut(face, tile, photo.size)]
         return largest_first(without_repetitions(found))
 
     def look_again(self, photo: Image.Image) -> list[Face]:
-        """Faces of an RGB photo in which `detect` found none, largest first: a slower and less sure look at portraits."""
+        """Faces of an RGB photo in which `detect` found none, largest first: a slower, less sure look at portraits."""
         from sfpn.photos.second_look import look_again
 
         if min(photo.size) < SMALLEST_FACE_PIXELS or len(tiles_of(photo.size)) > 1:
@@ -156,33 +159,16 @@ class FaceDetector:
         return largest_first([make_face(*face, head) for face, head in zip(found, heads, strict=True)])
 
     def _search_portraits(self, photo: Image.Image, thresholds: Thresholds) -> list[Face]:
-        return self._detect_in_one(photo, small_faces=False, thresholds=thresholds)
-
-    def _detect_in_one(
-        self,
-        photo: Image.Image,
-        smallest_only: bool = False,
-        small_faces: bool | None = None,
-        thresholds: Thresholds = USUAL_THRESHOLDS,
-    ) -> list[Face]:
-        """Faces of a photo that is no panorama. smallest_only: look for small ones beside larger ones."""
-        scale = min(1.0, WORKING_SIZE / max(photo.size))
-        if scale < 1:
-            size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-            working = photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-        else:
-            working = photo
-        sizes = search_sizes(min(working.size), self._small_faces if small_faces is None else small_faces)
-        for smallest in sizes[-1:] if smallest_only else sizes:
-            faces = self._search(working, smallest, np.array(photo.size) / working.size, thresholds)
-            if faces:
-                return faces
-        return []
+        return self._search(photo, WORKING_SIZE, 0, thresholds) or self._search(photo, WORKING_SIZE, 1, thresholds)
 
     def _search(
-        self, working: Image.Image, smallest: float, scale_xy: np.ndarray, thresholds: Thresholds
+        self, photo: Image.Image, longer_side: int, step: int, thresholds: Thresholds = USUAL_THRESHOLDS
     ) -> list[Face]:
+        """Faces of at least the size of a step of search_sizes, in a copy whose longer side is at most so many px."""
+        working = reduced(photo, longer_side)
+        smallest = search_sizes(min(working.size), self._small_faces)[step]
         pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
+        scale_xy = np.array(photo.size) / working.size
         found = self._mtcnn.search(working, smallest, pad, thresholds)
         heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy)
         boxes = found.boxes_xyxy.astype(np.float64) * np.tile(scale_xy, 2)
@@ -190,7 +176,16 @@ class FaceDetector:
         return [make_face(*face) for face in zip(boxes, points, found.confidences.tolist(), heads, strict=True)]
 
 
-def search_sizes(shorter_side: int, small_faces: bool) -> list[float]:
+def reduced(photo: Image.Image, longer_side: int) -> Image.Image:
+    """The photo with a longer side of at most so many px."""
+    scale = longer_side / max(photo.size)
+    if scale >= 1:
+        return photo
+    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    return photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+
+
+def search_sizes(shorter_side: int, small_faces: bool) -> tuple[float, float]:
     """Smallest face sizes (px) to try in turn in a photo of this shorter side.
 
     All lie on one pyramid, so that a search for smaller faces sees the larger ones at the same scales.
@@ -198,7 +193,7 @@ def search_sizes(shorter_side: int, small_faces: bool) -> list[float]:
     large = max(LARGE_FACE_FRACTION * shorter_side, SMALLEST_FACE_PIXELS)
     small = max(large * PYRAMID_FACTOR**SMALL_FACE_STEPS, SMALLEST_FACE_PIXELS)
     tiny = max(large * PYRAMID_FACTOR**TINY_FACE_STEPS, SMALLEST_FACE_PIXELS)
-    return sorted({small, tiny} if small_faces else {large, small}, reverse=True)
+    return (small, tiny) if small_faces else (large, small)
 
 
 def smallest_face_searched(photo_size: tuple[int, int]) -> float:

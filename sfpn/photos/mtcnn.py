@@ -12,9 +12,11 @@ ten times as long where another process wants the same cores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +30,9 @@ WINDOW, STRIDE = 12, 2  # of P-Net, px
 REFINE_SIZE, OUTPUT_SIZE = 24, 48  # of R-Net and O-Net, px
 SAME_LEVEL_OVERLAP, ACROSS_OVERLAP, FINAL_OVERLAP = 0.5, 0.7, 0.7
 BATCH = 256  # candidates at once
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,16 @@ class Mtcnn:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         self._propose, self._refine, self._output = (
-            network.eval().to(memory_format=torch.channels_last) for network in (PNet(), RNet(), ONet())
+            network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            for network in (PNet(), RNet(), ONet())
         )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces", initializer=use_one_thread)
+        self._thread = OneThread("faces")
 
     def search(
         self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds = USUAL_THRESHOLDS
     ) -> Detections:
         """Faces of at least `smallest` px in an RGB picture, also where they reach up to `pad` px over its border."""
-        return self._thread.submit(self._search, picture, smallest, pad, thresholds).result()
+        return self._thread.run(self._search, picture, smallest, pad, thresholds)
 
     @torch.inference_mode()
     def _search(self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds) -> Detections:
@@ -119,8 +125,9 @@ class Areas:
         self.pad, self._inside = pad, picture.size
         self.size = (picture.width + 2 * pad, picture.height + 2 * pad)
         self._sums = np.zeros((picture.height + 1, picture.width + 1, 3), np.int32)
-        np.cumsum(np.asarray(picture), axis=0, dtype=np.int32, out=self._sums[1:, 1:])
-        np.cumsum(self._sums[1:, 1:], axis=1, out=self._sums[1:, 1:])
+        np.cumsum(np.asarray(picture), axis=1, dtype=np.int32, out=self._sums[1:, 1:])
+        for above, below in zip(self._sums, self._sums[1:], strict=False):  # row by row is twice as fast as cumsum
+            below += above
 
     def level(self, whole: list[int], left_out: int) -> np.ndarray:
         """(H, W, 3) float32: the bordered picture at a size of (width, height) px, less `left_out` px on every side."""
@@ -129,8 +136,8 @@ class Areas:
         )
         kept = slice(left_out, whole[0] - left_out), slice(left_out, whole[1] - left_out)
         left, right, top, bottom = left[0, kept[0]], right[0, kept[0]], top[0, kept[1]], bottom[0, kept[1]]
-        rows = self._sums[self._clip(bottom, 1)] - self._sums[self._clip(top, 1)]
-        sums = rows[:, self._clip(right, 0)] - rows[:, self._clip(left, 0)]
+        rows = self._sums.take(self._clip(bottom, 1), axis=0) - self._sums.take(self._clip(top, 1), axis=0)
+        sums = rows.take(self._clip(right, 0), axis=1) - rows.take(self._clip(left, 0), axis=1)
         return sums.astype(np.float32) / ((bottom - top)[:, None] * (right - left)).astype(np.float32)[..., None]
 
     def crops(self, boxes: np.ndarray, size: int) -> np.ndarray:
@@ -220,7 +227,25 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, bound: float, *, of_smaller
     return order[np.array(kept)]
 
 
-def use_one_thread() -> None:
+class OneThread:
+    """A thread of its own, on which torch uses one thread: calls from several threads wait for each other."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._start()
+
+    def _start(self) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name, initializer=_use_one_thread)
+        self._process = os.getpid()
+
+    def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """What the function returns when it is called on the thread."""
+        if self._process != os.getpid():  # a fork has the networks, but not the thread
+            self._start()
+        return self._executor.submit(function, *arguments).result()
+
+
+def _use_one_thread() -> None:
     """For this thread alone; torch would hand the number on to threads that start later, so it is put back from one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
 """Where a face looks: yaw, pitch and roll from its crop and its five landmarks, each with what it can be wrong by.
 
-A network of its own, small enough to ask about every face (0.48 MB, about 1 ms on one core, twice for the mirror image),
-so that the pose of a photo does not depend on the model that a visitor picked. Its first layers are those of the base
+A network of its own, small enough to ask about every face (0.48 MB, about 2 ms on one core with the mirror image), so
+that the pose of a photo does not depend on the model that a visitor picked. Its first layers are those of the base
 network at half the resolution (SqueezeNet's: Iandola et al., arXiv 1602.07360); see sfpn.training.pose for how it is
 made and weights/pose.json for what it was measured to do.
 
@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +23,7 @@ from torch import nn
 
 from sfpn.errors import UserError
 from sfpn.photos.detector import HeadPose
-from sfpn.photos.mtcnn import use_one_thread
+from sfpn.photos.mtcnn import OneThread
 from sfpn.photos.preprocess import crop_square
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "pose.safetensors"
@@ -84,7 +82,7 @@ class PoseEstimator:
         self._network = PoseNet()
         self._network.load_state_dict({name: t.float() for name, t in load(weights.read_bytes()).items()})
         self._network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pose", initializer=use_one_thread)
+        self._thread = OneThread("pose")
 
     def estimate(self, picture: Image.Image, boxes_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> list[HeadPose]:
         """Poses of faces in an RGB picture: boxes (N, 4) and landmarks (N, 5, 2) in its pixels."""
@@ -101,7 +99,7 @@ class PoseEstimator:
 
     def angles(self, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Yaw, pitch and roll of B crops (B, 64, 64, 3) uint8 with landmarks in_box (B, 5, 2): mean with the mirror."""
-        return self._thread.submit(angles_of, self._network, crops, landmarks).result()
+        return self._thread.run(angles_of, self._network, crops, landmarks)
 
     def _with_uncertainty(self, yaw: float, pitch: float, roll: float) -> HeadPose:
         table = self.card["uncertainty"]

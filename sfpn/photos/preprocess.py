@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from PIL import Image
 
 from sfpn.errors import UserError
 from sfpn.photos.detector import Face
+from sfpn.photos.photo import decode_photo
 
 # Where the five landmarks lie in a 112x112 crop of the ArcFace family (InsightFace, EdgeFace, AdaFace ...).
 REFERENCE_LANDMARKS_112 = np.array(
@@ -50,7 +52,8 @@ class Preprocess:
     def from_json(cls, record: dict) -> Preprocess:
         """Inverse of to_json. Raises ValueError for unknown fields or values."""
         try:
-            return cls(**record | {"mean": tuple(float(v) for v in record["mean"])})
+            values: dict[str, Any] = record | {"mean": tuple(float(v) for v in record["mean"])}
+            return cls(**values)
         except (KeyError, TypeError) as error:
             raise ValueError(f"incomplete preprocessing: {error}") from error
 
@@ -75,17 +78,16 @@ class Preprocess:
 
 
 def as_rgb(photo: Image.Image | np.ndarray | Path | str) -> Image.Image:
-    """A trusted picture as an RGB PIL image. Arrays are (H, W, 3) or (H, W) uint8. Raises ValueError for other arrays.
+    """A picture as an RGB PIL image. Arrays are (H, W, 3) or (H, W) uint8. Raises ValueError for other arrays.
 
-    Pictures that a user supplies go through sfpn.photos.photo.load_photo, which bounds and names them.
+    Files are decoded as everywhere, upright by their EXIF; raises UserError for those that cannot be read.
     """
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim not in (2, 3):
             raise ValueError(f"a photo array must be (H, W[, 3]) uint8, got {photo.shape} {photo.dtype}")
         return Image.fromarray(photo).convert("RGB")
     if isinstance(photo, (str, Path)):
-        with Image.open(photo) as image:
-            return image.convert("RGB")
+        return decode_photo(Path(photo).read_bytes(), str(photo), min_side=1).image
     return photo if photo.mode == "RGB" else photo.convert("RGB")
 
 
@@ -141,6 +143,6 @@ def _pad_to_hold(
     right, bottom = (int(max(0, np.ceil(v - side))) for v, side in zip(box_xyxy[2:], image.size, strict=True))
     if not (left or top or right or bottom):
         return image, (0, 0)
-    mode = {"mode": "edge"} if padding == "edge" else {"mode": "constant"}
-    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), **mode)
+    mode = "edge" if padding == "edge" else "constant"
+    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode=mode)
     return Image.fromarray(pixels), (left, top)

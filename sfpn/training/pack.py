@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
-from sfpn.data.dataset import CANNOT_BE_READ, one_line
+from sfpn.data.dataset import CANNOT_BE_READ
 from sfpn.data.selection import Selection
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
 from sfpn.files import whole_folder
 from sfpn.photos.preprocess import Preprocess
 

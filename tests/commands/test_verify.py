@@ -15,6 +15,8 @@ from helpers.small_models import save_random_model
 from PIL import Image
 
 from sfpn.__main__ import main
+from sfpn.commands.verify import photo_files
+from sfpn.errors import UserError
 from sfpn.photos.preprocess import Preprocess
 
 
@@ -191,3 +193,22 @@ def test_bundled_model_tells_a_genuine_from_an_impostor_pair(capsys):
         assert status == 0
         scores.append(json.loads(out)["score"])
     assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Thumbs.db", "desktop.ini", "._front.jpg", ".DS_Store", "front.jpg:Zone.Identifier", "front.jpg~", "~$a.docx"],
+)
+def test_what_computers_leave_in_a_folder_is_no_photo(tmp_path, name):
+    save_drawn(tmp_path / "front.jpg", "frontal")
+    (tmp_path / name).write_bytes(b"left behind")
+    for folder in (".ipynb_checkpoints", "@eaDir", "__MACOSX"):
+        (tmp_path / folder).mkdir()
+        save_drawn(tmp_path / folder / "front.jpg", "frontal")
+    assert photo_files(tmp_path) == [tmp_path / "front.jpg"]
+
+
+def test_a_folder_of_left_overs_has_no_files(tmp_path):
+    (tmp_path / "Thumbs.db").write_bytes(b"left behind")
+    with pytest.raises(UserError, match="the folder has no files"):
+        photo_files(tmp_path)

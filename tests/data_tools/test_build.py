@@ -188,7 +188,7 @@ def test_an_interrupted_build_goes_on_and_ends_in_the_same_bytes(tmp_path, monke
     write_table = save.pq.write_table
 
     def stopping(table, file, **options):
-        if file.stem == Path(stop_at).stem:
+        if stop_at in file.name:  # the temporary name holds it
             raise KeyboardInterrupt
         write_table(table, file, **options)
 

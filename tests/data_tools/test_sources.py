@@ -130,7 +130,8 @@ def test_folder_takes_identities_from_folders_and_lists_other_files(tmp_path):
 
 def test_csv_columns_give_labels_and_bad_labels_become_notes(tmp_path):
     make_folder(tmp_path)
-    table = "file,who,pose,yaw_degrees,template\nann/1.jpg,ann,profile,-80,t1\nann/2.png,ann,sideways,inf,\nbo/1.webp,,frontal,,\n"
+    rows = ["ann/1.jpg,ann,profile,-80,t1", "ann/2.png,ann,sideways,inf,", "bo/1.webp,,frontal,,"]
+    table = "\n".join(["file,who,pose,yaw_degrees,template", *rows, ""])
     csv = write(tmp_path / "faces.csv", table)
     first, second, third = open_folder(csv, parse_columns(["image=file", "identity=who"])).items()
     assert (first.pose, first.yaw_degrees, first.template) == ("profile", -80.0, "t1")

@@ -168,11 +168,15 @@ def test_folder_has_card_ledger_and_a_true_fingerprint(tmp_path):
         synthesize(SMALL, tmp_path / "drawn")
 
 
-def test_options_that_draw_nothing_are_refused():
+@pytest.mark.parametrize("words", ["--identities 0", "--size 31", "--images-per-pose none", "--seed -1", "--workers x"])
+def test_options_that_draw_nothing_are_refused(capsys, words):
     parser = argparse.ArgumentParser()
     cli.add_arguments(parser)
-    with pytest.raises(UserError, match="--identities must be at least 1"):
-        cli.run(parser.parse_args(["--out", "x", "--identities", "0"]))
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse_args(["--out", "x", *words.split()])
+    option, value = words.split()
+    assert stopped.value.code == 2
+    assert f"argument {option}: {value!r} is not a whole number of" in capsys.readouterr().err
 
 
 def test_the_shipped_file_is_what_its_card_says():

@@ -1,4 +1,4 @@
-"""Turned faces: the geometry on drawn people of known yaw, the rows that a dataset becomes, and whose faces they are."""
+"""Turned faces: the geometry on drawn people of known yaw, the rows that a dataset becomes, whose faces they are."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,7 @@ def test_yaw_histogram_counts_like_numpy(store):
     for trace, pose in zip(figure.data, POSES, strict=True):
         yaw = rows.loc[(rows["pose"] == pose) & rows["yaw_degrees"].notna(), "yaw_degrees"]
         assert list(trace.y) == list(np.histogram(yaw, np.arange(-90, 91, 10))[0])
+        assert json.loads(figure.to_json())["data"][0]["customdata"][0] == [-90, -80]
     assert not figures_explore.yaw_histogram(rows[rows["yaw_degrees"].isna()]).data
 
 

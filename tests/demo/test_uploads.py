@@ -131,8 +131,14 @@ def test_components_hand_over_uploads_only(folder, tmp_path):
     good, bad = str(upload(folder)), str(tmp_path / "outside")
     for component, payload in (
         (PhotoInput(), lambda path: PhotoInput.data_model(path=path)),
-        (PhotoFiles("a"), lambda path: PhotoFiles("a").data_model(root=[gr.FileData(path=path)])),
-        (PhotoButton("a"), lambda path: PhotoButton("a").data_model(root=[gr.FileData(path=path)])),
+        (
+            PhotoFiles(label="a", file_count="multiple"),
+            lambda path: PhotoFiles(label="a", file_count="multiple").data_model(root=[gr.FileData(path=path)]),
+        ),
+        (
+            PhotoButton("a", file_count="multiple"),
+            lambda path: PhotoButton("a", file_count="multiple").data_model(root=[gr.FileData(path=path)]),
+        ),
     ):
         assert component.preprocess(payload(good)) in (good, [good]) and not component.preprocess(None)
         with pytest.raises(gr.Error, match="not uploaded here"):

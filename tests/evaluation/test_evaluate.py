@@ -250,10 +250,21 @@ def _stop():
     raise InterruptedError
 
 
+@pytest.mark.parametrize(("protocol", "names"), [("cfp", "FF or FP"), ("lfw", "LFW")])
+@pytest.mark.parametrize("folds", [None, (1,), (1, 2)])
+def test_a_dataset_without_official_pairs_is_told_what_to_take(protocol, names, folds):
+    empty = pd.DataFrame(columns=["protocol", "fold", "row_id_a", "row_id_b", "same"])
+    with pytest.raises(UserError) as caught:
+        official_pairs(PROTOCOLS[protocol], empty, folds)
+    assert str(caught.value) == (
+        f"this dataset has no official pairs ({names}): take --protocol all-pairs, which needs none"
+    )
+
+
 def test_bad_input_is_named(dataset, all_pairs, tmp_path):
     with pytest.raises(UserError, match="not a dataset folder"):
         FaceDataset.open(tmp_path)
-    with pytest.raises(UserError, match="no official pairs for fold 9"):
+    with pytest.raises(UserError, match="--folds 9: this dataset has official pairs of fold .* only"):
         report_of(dataset, "cfp", folds=(1, 9))
     with pytest.raises(UserError, match="--folds"):
         report_of(dataset, "all-pairs", folds=(1,))

@@ -45,5 +45,5 @@ def write_people(folder: Path, identities: int) -> None:
     kept = table.filter(pc.is_in(table["identity"], pa.array(chosen)))
     folder.mkdir()
     pq.write_table(kept, folder / "data-00000.parquet", row_group_size=50)
-    changed = {"fingerprint": f"{identities}-drawn-people", "rows": len(kept)}
+    changed = {"fingerprint": f"{identities:064x}", "rows": len(kept)}
     (folder / "dataset.json").write_text(json.dumps(json.loads((SYNTHETIC / "dataset.json").read_text()) | changed))

@@ -116,6 +116,7 @@ def of_input(shape: list, dtype: int = TensorProto.FLOAT, inputs: int = 1) -> by
         (of_input(["N", 1, 8, 8]), r"\['\?', 1, 8, 8\], which is not a batch of colour pictures of 8x8"),
         (of_input(["N", 3, 9, 9]), "not a batch of colour pictures of 8x8"),
         (of_input([100_000, 3, 8, 8]), "not a batch of colour pictures"),
+        (b"\x08\x08", "not a readable ONNX model"),
         (of_input(["N", 3, 8, 8], TensorProto.INT64), r"takes tensor\(int64\); pictures can be given as"),
         (of_input(["N", 3, 8, 8], TensorProto.STRING), r"takes tensor\(string\)"),
         (of_input(["N", 3, 8, 8], TensorProto.UINT8), "has no output that is an embedding of 5 numbers"),
@@ -130,7 +131,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, encoded, words):
     assert "\n" not in str(refused.value) and "net.onnx" in str(refused.value)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, derandomize=True)  # what one run survives, so does the next
 @given(st.data())
 def test_damaged_files_give_one_sentence(data):
     encoded = bytearray(make(data.draw(st.sampled_from([Kind(), Kind(batch=2, norm=True)]))))
@@ -163,7 +164,8 @@ def test_a_mean_of_another_length_than_the_embedding_is_refused(tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0.0])
 def test_embeddings_that_are_no_numbers_are_refused_with_the_models_name(tmp_path, value):
     model = onnx.load_model_from_string(make(Kind()))
-    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(WEIGHTS * np.float32(value), "weights"))
+    weights = np.full_like(WEIGHTS, value)
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, "weights"))
     path = save(tmp_path / "broken.onnx", model.SerializeToString())
     with pytest.raises(UserError, match="^model broken: .*(NaN or infinity|zeros)"):
         load_embedder(path).embed(crops(1, 8))

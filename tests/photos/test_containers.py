@@ -251,6 +251,12 @@ def gif_with_comments(count: int) -> bytes:
     return plain[:start] + b"\x21\xfe" + (b"\xff" + b"c" * 255) * count + b"\0" + plain[start:]
 
 
+def gif_with_extensions(count: int) -> bytes:
+    plain = encoded(Image.fromarray(PIXELS), "GIF")
+    start = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
+    return plain[:start] + b"\x21\xfe\0" * count + plain[start:]
+
+
 BOMB = zlib.compress(bytes(100_000_000), 9)
 COSTLY = {
     "scans": lambda: progressive_with_scans(3000),
@@ -260,6 +266,11 @@ COSTLY = {
     "profile bomb": lambda: png_with(chunk(b"iCCP", b"icc\0\0" + BOMB)),
     "empty chunks": lambda: png_with(chunk(b"IDAT", b"") * 1_000_000),
     "comments of a GIF": lambda: gif_with_comments(100_000),
+    "extensions of a GIF": lambda: gif_with_extensions(2_000_000),
+    "filling": lambda: b"\xff\xd8" + b"\xff" * 30_000_000,
+    "filling of other bytes": lambda: b"\xff\xd8\xff" + b"\0" * 30_000_000,
+    "markers": lambda: b"\xff\xd8" + b"\xff\x01" * 15_000_000,
+    "chunks of a WebP": lambda: b"RIFF\xff\xff\xff\0WEBP" + b"JUNK\0\0\0\0" * 3_000_000,
     "strips": lambda: many_strips(5_000_000),
     "frames": lambda: encoded(
         Image.fromarray(PIXELS), "PNG", save_all=True, append_images=[Image.fromarray(PIXELS)] * 500

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -123,8 +126,28 @@ def test_suppression_is_that_of_a_double_loop(count, of_smaller):
 
 def test_one_thread_for_detection_and_as_many_as_before_for_all_else(mtcnn):
     before = torch.get_num_threads()
-    assert mtcnn._thread.submit(torch.get_num_threads).result() == 1
-    from concurrent.futures import ThreadPoolExecutor
-
+    assert mtcnn._thread.run(torch.get_num_threads) == 1
     with ThreadPoolExecutor(1) as later:
         assert later.submit(torch.get_num_threads).result() == before == torch.get_num_threads()
+
+
+def faces_in_a_fork(mtcnn: Mtcnn, queue) -> None:
+    queue.put(len(mtcnn.search(drawn_face(at=(20, 30)), 60, 128).boxes_xyxy))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+def test_a_forked_process_detects_as_well(mtcnn):
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    mtcnn.search(drawn_face(at=(20, 30)), 60, 128)
+    process = context.Process(target=faces_in_a_fork, args=(mtcnn, queue))
+    process.start()
+    assert queue.get(timeout=60) == 1
+    process.join()
+
+
+def test_several_threads_get_their_own_answers(mtcnn):
+    pictures = [drawn_face(at=(20, 30)), Image.new("RGB", (300, 320))] * 4
+    with ThreadPoolExecutor(4) as threads:
+        counts = threads.map(lambda picture: len(mtcnn.search(picture, 60, 128).boxes_xyxy), pictures)
+        assert list(counts) == [1, 0] * 4

@@ -98,6 +98,6 @@ def test_no_face_is_the_whole_photo():
 def test_json_round_trip_and_refusals():
     preprocess = Preprocess("five_point", 112, 1.0, "black", (1.0, 2.0, 3.0), 4.0)
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
-    for bad in ({"geometry": "oval"}, {"padding": "mirror"}, {"size": 0}, {"channels": "BGR"}, {"colour": 1}):
+    for bad in ({"geometry": "oval"}, {"padding": "mirror"}, {"size": 0}, {"channels": "GRB"}, {"colour": 1}):
         with pytest.raises(ValueError):
             Preprocess.from_json(preprocess.to_json() | bad)

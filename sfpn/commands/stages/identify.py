@@ -26,6 +26,7 @@ from sfpn.commands.stages.measuring import (
 )
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
+from sfpn.machine import processors
 from sfpn.training.identify.run import train
 from sfpn.training.identify.trainer import MACHINE, RECIPE, IdentifyConfig
 
@@ -70,8 +71,8 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def default_workers() -> int:
-    """Of a process: its share of the processors, at most 8."""
-    return min(8, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    """Of a process: its share of the processors that may be used, from 1 to 8."""
+    return processors(8, share=int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def config_of(args: argparse.Namespace) -> IdentifyConfig:

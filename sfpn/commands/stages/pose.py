@@ -8,8 +8,8 @@
         --calibrate-on datasets/frmdb:validation --out runs/pose
 
 Known angles count as they are: of people photographed from known directions (frmdb) and of drawn heads (heads). Photos
-labelled frontal or profile (cfp) are taken for that; of all others the five landmarks are believed where the face hardly
-turns. Minutes on a processor; a run that is stopped starts anew.
+labelled frontal or profile (cfp) are taken for that; of all others the five landmarks are believed where the face
+hardly turns. Minutes on a processor; a run that is stopped starts anew.
 """
 
 from __future__ import annotations

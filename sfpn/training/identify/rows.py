@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from sfpn.data.dataset import CANNOT_BE_READ, one_line
+from sfpn.data.dataset import CANNOT_BE_READ
 from sfpn.data.selection import Selection
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
 from sfpn.schema import POSES
 
 UNKNOWN_POSE = -1

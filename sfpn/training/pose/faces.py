@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from PIL import Image
 
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
@@ -55,7 +54,7 @@ def joined(parts: Sequence[PosedFaces]) -> PosedFaces:
 
 
 def read_faces(selections: Iterable[Selection]) -> PosedFaces:
-    """All faces of datasets that were built with detection. Raises UserError where there is none, or none with angles."""
+    """All faces of datasets that were built with detection. Raises UserError if there is none, or none with angles."""
     parts = [faces for selection in selections if len(faces := _faces_of(selection))]
     if not parts:
         raise UserError("none of these rows has a face; build the datasets with detection")

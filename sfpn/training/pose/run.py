@@ -18,7 +18,7 @@ from sfpn.errors import UserError
 from sfpn.files import whole_file, write_text
 from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN, PoseNet
 from sfpn.schema import FRONTAL_BELOW_DEGREES, PROFILE_FROM_DEGREES, pose_from_yaw
-from sfpn.training.pose.faces import EXACT, POSED, RIG, PosedFaces, read_faces
+from sfpn.training.pose.faces import EXACT, RIG, PosedFaces, read_faces
 from sfpn.training.pose.student import rounded, seen_by, targets_for_student, train_student
 from sfpn.training.pose.teacher import head_offsets, labels_for_teacher, make_views, taught, wrapped
 from sfpn.training.pose.views import estimator_crops
@@ -108,7 +108,7 @@ def _quantile(errors: np.ndarray) -> float:
 
 
 def error_table(faces: PosedFaces, seen: np.ndarray) -> list[dict]:
-    """Mean absolute errors in degrees and share of poses named right, by true |yaw| and pitch, where there are photos."""
+    """Mean absolute errors in degrees and share of poses named right, by true |yaw| and pitch."""
     table = []
     for low, high in zip(YAW_EDGES, YAW_EDGES[1:], strict=False):
         for lowest, highest in zip(PITCH_EDGES, PITCH_EDGES[1:], strict=False):

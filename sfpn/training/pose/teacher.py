@@ -154,7 +154,7 @@ def taught(faces: PosedFaces, views: Views, labels: Labels, seed: int) -> tuple[
 
 
 def reduced(views: Views, fitting: np.ndarray, seed: int) -> torch.Tensor:
-    """(V, 778) inputs of the teacher: principal components of the features (of the fitting views), and the landmarks."""
+    """(V, 778) inputs of the teacher: principal components of the features of fitting views, and landmarks."""
     features = views.features.astype(np.float32)
     mean, spread = features[fitting].mean(0), features[fitting].std(0) + 0.05
     features = (features - mean) / (spread * np.float32(np.sqrt(features.shape[1])))

@@ -24,7 +24,7 @@ Rng = np.random.Generator
 
 
 def teacher_view(square: np.ndarray, landmarks: np.ndarray, rng: Rng, jittered: bool, mirrored: bool):
-    """A square (176, 176, 3) and its landmarks (5, 2) -> the base network's crop, a picture, and the landmarks in it."""
+    """A square (176, 176, 3) and its landmarks (5, 2) -> the base network's crop, and the landmarks in it."""
     picture = Image.fromarray(square)
     if mirrored:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -1,0 +1,65 @@
+"""What this process may use of the machine: the processors of its affinity and of its control group's quota."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
+
+
+def processors(most: int, share: int = 1) -> int:
+    """Processors that this process may use: from 1 to `most`.
+
+    most: beyond it another worker costs more memory than it saves time. share: processes that divide them.
+    """
+    quota = cpu_quota()
+    usable = affinity() if quota is None else min(affinity(), int(quota))
+    return max(1, min(most, usable // share))
+
+
+def affinity() -> int:
+    """Processors that the system lets this process run on (`taskset`, cpusets); all of them where it does not say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_quota(own: Path = OWN_GROUPS, root: Path = CONTROL_GROUPS) -> float | None:
+    """Processors' worth of time that this process's control groups grant it (`docker --cpus`); None without a limit.
+
+    own, root: the kernel's files. A group's limit holds for the groups below it; version 2 (`cpu.max`) and 1 are read.
+    """
+    quotas = []
+    for line in (_read(own) or "").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0" and not controllers:
+            quotas += [_quota(*(_read(folder / "cpu.max") or "").split()) for folder in _upwards(root, group)]
+        elif "cpu" in controllers.split(","):
+            for folder in _upwards(root / "cpu", group):
+                time, period = (_read(folder / f"cpu.cfs_{what}_us") for what in ("quota", "period"))
+                quotas.append(_quota(time or "", period or ""))
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _upwards(root: Path, group: str) -> list[Path]:
+    """The group's folder and those above it, up to `root`: in a container it may be `root` that is the group."""
+    folder = root.joinpath(*Path(group.lstrip("/")).parts)
+    return [folder, *(above for above in folder.parents if above.is_relative_to(root))]
+
+
+def _quota(time: str = "", period: str = "") -> float | None:
+    """The quotient of two texts of microseconds; None for 'max', -1 and anything that is no limit."""
+    if not (time.strip().isdecimal() and period.strip().isdecimal()):
+        return None
+    granted, of = int(time), int(period)
+    return granted / of if granted and of else None
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
