@@ -154,7 +154,7 @@ class FaceDetector:
             return []
         faces = look_again(self._search_portraits, photo)
         boxes, points = (np.array([getattr(face, name) for face in faces]) for name in ("box_xyxy", "landmarks_xy"))
-        heads = self._poses.estimate(photo, boxes, points)
+        heads = self._poses.estimate(photo, boxes, points, np.array([face.confidence for face in faces]))
         found = [(face.box_xyxy, face.landmarks_xy, face.confidence) for face in faces]
         return largest_first([make_face(*face, head) for face, head in zip(found, heads, strict=True)])
 
@@ -170,7 +170,7 @@ class FaceDetector:
         pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
         scale_xy = np.array(photo.size) / working.size
         found = self._mtcnn.search(working, smallest, pad, thresholds)
-        heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy)
+        heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy, found.confidences)
         boxes = found.boxes_xyxy.astype(np.float64) * np.tile(scale_xy, 2)
         points = found.landmarks_xy.astype(np.float64) * scale_xy
         return [make_face(*face) for face in zip(boxes, points, found.confidences.tolist(), heads, strict=True)]

@@ -84,8 +84,10 @@ class PoseEstimator:
         self._network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._thread = OneThread("pose")
 
-    def estimate(self, picture: Image.Image, boxes_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> list[HeadPose]:
-        """Poses of faces in an RGB picture: boxes (N, 4) and landmarks (N, 5, 2) in its pixels."""
+    def estimate(
+        self, picture: Image.Image, boxes_xyxy: np.ndarray, landmarks_xy: np.ndarray, confidences: np.ndarray
+    ) -> list[HeadPose]:
+        """Poses of faces in an RGB picture: boxes (N, 4) and landmarks (N, 5, 2) in its pixels, the detector's (N,)."""
         poses: list[HeadPose] = []
         for start in range(0, len(boxes_xyxy), BATCH):
             some = slice(start, start + BATCH)
@@ -94,20 +96,22 @@ class PoseEstimator:
                 [in_box(box, points) for box, points in zip(boxes_xyxy[some], landmarks_xy[some], strict=True)]
             )
             yaw, pitch, roll = self.angles(crops, landmarks)
-            poses += [self._with_uncertainty(*three) for three in zip(yaw, pitch, roll, strict=True)]
+            faces = zip(yaw, pitch, roll, confidences[some], strict=True)
+            poses += [self._with_uncertainty(*(float(value) for value in face)) for face in faces]
         return poses
 
     def angles(self, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Yaw, pitch and roll of B crops (B, 64, 64, 3) uint8 with landmarks in_box (B, 5, 2): mean with the mirror."""
         return self._thread.run(angles_of, self._network, crops, landmarks)
 
-    def _with_uncertainty(self, yaw: float, pitch: float, roll: float) -> HeadPose:
+    def _with_uncertainty(self, yaw: float, pitch: float, roll: float, confidence: float) -> HeadPose:
         table = self.card["uncertainty"]
-        yaw_off, pitch_off = (
-            float(np.interp(abs(yaw), table["abs_yaw_degrees"], table[name]))
-            for name in ("yaw_degrees", "pitch_degrees")
-        )
-        return HeadPose(float(yaw), float(pitch), float(roll), yaw_off, pitch_off)
+        unsure = table["unsure"]  # the box may lie beside the face
+        off = {}
+        for angle in ("yaw_degrees", "pitch_degrees"):
+            times = unsure[f"times_{angle}"] if confidence < unsure["below_confidence"] else 1.0
+            off[angle] = times * float(np.interp(abs(yaw), table["abs_yaw_degrees"], table[angle]))
+        return HeadPose(yaw, pitch, roll, off["yaw_degrees"], off["pitch_degrees"])
 
 
 @torch.inference_mode()

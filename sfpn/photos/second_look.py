@@ -1,9 +1,9 @@
 """A second look at photos in which no face was found: at faces seen from the side, from above or from below.
 
-MTCNN loses one in five profiles that are seen from 30 degrees above or below, and one in fifty of the profiles in press
-photos. With lower thresholds it finds half of them; the others appear in the mirror image, or when the photo is turned a
-little. Each such look also sees faces where there are none, so that it is believed only where another look sees the same
-face, or it is sure. Numbers: docs/pose.md.
+MTCNN loses one in five profiles that are seen from 30 degrees above or below, and one in fifty of the profiles in
+press photos. With lower thresholds it finds half of them; the others appear in the mirror image, or when the photo is
+turned a little. Each such look also sees faces where there are none, so that it is believed only where another look
+sees the same face, or it is sure. Numbers: docs/pose.md.
 """
 
 from __future__ import annotations
