@@ -41,7 +41,8 @@ def detect(detector: FaceDetector, photo: Any) -> dict:
         landmarks_xy (five [x, y] px: eye on the image's left, eye on its right, nose, left and right corner of the
         mouth), confidence (0 to 1), yaw_degrees (-90 to 90, positive: turned to the image's right), pitch_degrees
         (positive: lifted), roll_degrees (positive: clockwise), yaw_uncertainty_degrees and pitch_uncertainty_degrees
-        (two thirds of such estimates are off by less; null where there is no estimate), pose (frontal, three_quarter or profile) and usable (false below 20 px).
+        (two thirds of such estimates are off by less; null where there is no estimate), pose (frontal, three_quarter
+        or profile) and usable (false below 20 px).
     """
     try:
         with refusals():
