@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import hashlib
 import hmac
 import ipaddress
@@ -274,11 +275,18 @@ class Gate:
             await asyncio.sleep(EVERY_SECONDS)
             try:
                 await anyio.to_thread.run_sync(sweep)
-                await self.sessions.sweep(app)
+                if await self.sessions.sweep(app):
+                    await anyio.to_thread.run_sync(give_memory_back)
                 for names in app.get_blocks().temp_file_sets:  # of uploads, for a sweep that is not in use here
                     names.clear()
             except Exception as error:  # one failure must not end it for good
                 print(f"app.py: clearing up failed: {error!r}", flush=True)
+
+
+def give_memory_back() -> None:
+    """Return what was freed to the system, where its C library (glibc) can: it would keep it for itself."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Answer:

@@ -46,6 +46,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.known: dict[str, Session] = {}
+        self._forgotten = 0
         self._strays: dict[str, float] = {}  # ids that no page has: when they were first seen
 
     async def enter(self, app: Any, session: str, client: str) -> Session:
@@ -88,9 +89,9 @@ class Sessions:
                 return
         raise Busy(words)
 
-    async def sweep(self, app: Any) -> None:
-        """Forget those who have left."""
-        now = time.monotonic()
+    async def sweep(self, app: Any) -> bool:
+        """Forget those who have left; whether there were any."""
+        now, before = time.monotonic(), self._forgotten
         for name, session in list(self.known.items()):
             if now - session.used > (UNUSED_SECONDS if self._in_use(app, name) else LEFT_SECONDS):
                 await self.forget(app, name)
@@ -101,6 +102,7 @@ class Sessions:
         self._strays = {name: self._strays.get(name, now) for name in strays}
         for name in [name for name, seen in self._strays.items() if now - seen > LEFT_SECONDS]:
             await self.forget(app, name)
+        return self._forgotten > before
 
     async def forget(self, app: Any, session: str) -> None:
         """End its work and drop all that the process has of it."""
@@ -122,3 +124,4 @@ class Sessions:
         ):
             held.pop(session, None)
         caching.clear_session_caches(session)
+        self._forgotten += 1

@@ -28,6 +28,8 @@ import app
 from demo.common import gate as gates
 from demo.common import jobs, photo_memory, sessions, uploads
 from demo.common.gate import COOKIE, Gate, Rules
+from demo.embeddings import tab as embeddings
+from demo.pose_errors import compute
 from demo.verify import side
 from demo.verify.photos import SeenPhoto
 from sfpn.data.dataset import FaceDataset
@@ -351,8 +353,6 @@ def test_the_disk_is_bounded_in_all_and_recovers_by_itself(running, monkeypatch)
 
 
 def test_verify_does_not_wait_for_long_work_which_ends_when_cancelled(running, monkeypatch):
-    from demo.embeddings import tab as embeddings
-
     released, stopped = threading.Event(), threading.Event()
 
     def endless(*_: Any) -> None:
@@ -364,18 +364,18 @@ def test_verify_does_not_wait_for_long_work_which_ends_when_cancelled(running, m
             raise
 
     monkeypatch.setattr(embeddings.EmbeddingStore, "compute", endless)
-    compute, photo = running.handler("compute", "click")["id"], drawn("frontal")
+    number, photo = running.handler("compute", "click")["id"], drawn("frontal")
     visitor, other, third = (running.visitor() for _ in range(3))
     for one in (visitor, other, third):
         one.open()
-    event = visitor.join(compute, ["random"]).json()["event_id"]
+    event = visitor.join(number, ["random"]).json()["event_id"]
     assert running.until(lambda: any(job.working for job in jobs.LINE._jobs))
     began = time.monotonic()
     assert give(running, other, photo)["success"] and time.monotonic() - began < 5
-    third.join(compute, ["random"])
+    third.join(number, ["random"])
     waiting = next(m for m in third.messages() if "place 1 in the queue" in json.dumps(m))
     assert waiting["msg"] == "process_generating"
-    body = {"session_hash": visitor.session, "fn_index": compute, "event_id": event}
+    body = {"session_hash": visitor.session, "fn_index": number, "event_id": event}
     assert visitor.post("cancel", body).status_code == 200
     assert running.until(stopped.is_set)
     released.set()
@@ -383,8 +383,6 @@ def test_verify_does_not_wait_for_long_work_which_ends_when_cancelled(running, m
 
 
 def test_long_work_of_a_visitor_who_left_ends(running, monkeypatch):
-    from demo.embeddings import tab as embeddings
-
     stopped = threading.Event()
 
     def endless(*_: Any) -> None:
@@ -470,6 +468,17 @@ def test_embeddings_of_a_folder_that_cannot_be_written_are_kept_elsewhere(tmp_pa
     store._kept.clear()
     assert store.get("colour") is not None
     assert app.can_write(tmp_path) and not app.can_write(tmp_path / "nowhere") and not app.can_write(Path("/proc"))
+
+
+def test_a_page_over_such_a_folder_says_so_beforehand(tmp_path, monkeypatch):
+    save_random_model(tmp_path / "random.safetensors")
+    arguments = ["--model", str(tmp_path / "random.safetensors"), "--dataset", str(write_dataset(tmp_path / "data"))]
+    monkeypatch.setattr(app, "can_write", lambda folder: False)
+    text = json.dumps(app.build(app.load(app.parse(arguments))).get_config_file(), default=str)
+    assert embeddings.NOT_KEPT in text and compute.NOT_KEPT in text
+    monkeypatch.undo()
+    text = json.dumps(app.build(app.load(app.parse(arguments))).get_config_file(), default=str)
+    assert "cannot be written" not in text
 
 
 def test_rules_have_no_addresses_unless_told():
