@@ -1,4 +1,4 @@
-"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT].
+"""Opens the app: python app.py [--model NAME_OR_PATH ...] [--dataset DIR] [--report DIR ...] [--port PORT] [--mcp].
 
 Without options it shows the bundled models, the synthetic dataset and the reports that ship with the project.
 """
@@ -6,23 +6,35 @@ Without options it shows the bundled models, the synthetic dataset and the repor
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
+import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from demo.start import check_address, name_temporary_folder, own_temporary_folder
 
 # Read by Gradio and the Hugging Face libraries when they are imported: no telemetry, no look-ups.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")  # it sums up the last 10,000 after each, though nobody asks
 name_temporary_folder()
 
 import gradio as gr  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
 
+from demo.api import endpoints  # noqa: E402
+from demo.api.tools import serve_tools  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
+from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
+from demo.common.jobs import LINE  # noqa: E402
+from demo.common.page import Page  # noqa: E402
+from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
@@ -47,7 +59,8 @@ TITLE = "SqueezeFacePoseNet"
 HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1>
 <p>Are two portraits of the same person, even when one is seen from the front and the other in profile?
 A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
-UPLOAD_LIFETIME = 600  # seconds; uploads are deleted as soon as they are read, this catches what was never read
+HUB_FRAMES = ("https://huggingface.co", "https://*.hf.space")  # show a Space inside their own pages
+PRIVATE_NETWORKS = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # where a Space's proxy is
 BAD_INPUT = 2
 
 
@@ -55,11 +68,14 @@ BAD_INPUT = 2
 class Options:
     """What to load, and where to listen."""
 
-    models: tuple[str, ...]
-    dataset: Path | None
-    reports: tuple[Path, ...]
-    host: str | None
-    port: int | None
+    models: tuple[str, ...] = ()
+    dataset: Path | None = None
+    reports: tuple[Path, ...] = ()
+    host: str | None = None
+    port: int | None = None
+    public: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    mcp: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -82,6 +98,21 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    parser.add_argument("--mcp", action="store_true", help="also serve the endpoints as tools for agents (needs mcp)")
+    parser.add_argument(
+        "--allowed-host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names by which visitors reach the page, e.g. of the proxy before it (default: this computer's own)",
+    )
+    parser.add_argument(
+        "--public",
+        action=argparse.BooleanOptionalAction,
+        default=on_space(),
+        help="for a page that anybody may open: nothing is written into the dataset folder, and embeddings and reports "
+        "are not computed on request (default on Hugging Face Spaces)",
+    )
     args = parser.parse_args(arguments)
     synthetic = ASSETS / "synthetic"
     dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
@@ -92,7 +123,15 @@ def parse(arguments: list[str] | None = None) -> Options:
         reports=tuple(args.report or [*bundled, *(saved_reports(dataset) if dataset else [])]),
         host=args.host,
         port=args.port,
+        mcp=args.mcp,
+        public=args.public,
+        allowed_hosts=tuple(args.allowed_host),
     )
+
+
+def on_space() -> bool:
+    """Whether this runs on Hugging Face Spaces."""
+    return bool(os.environ.get("SPACE_ID"))
 
 
 def load(options: Options) -> Loaded:
@@ -111,6 +150,7 @@ def load(options: Options) -> Loaded:
         dataset=FaceDataset.open(options.dataset) if options.dataset else None,
         reports=tuple(Report.load(folder) for folder in options.reports),
         examples=load_examples(),
+        public=options.public,
     )
 
 
@@ -120,8 +160,9 @@ def build(loaded: Loaded) -> gr.Blocks:
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])
-    store = EmbeddingStore(view, loaded.models) if view else None
-    with gr.Blocks(title=TITLE, delete_cache=(UPLOAD_LIFETIME, UPLOAD_LIFETIME)) as page:
+    writable = view is not None and not loaded.public and can_write(view.dataset.folder)
+    store = EmbeddingStore(view, loaded.models, writable) if view else None
+    with Page(title=TITLE) as page:
         gr.HTML(HEADER)
         links = make_links()
         with links.tabs:
@@ -130,11 +171,12 @@ def build(loaded: Loaded) -> gr.Blocks:
             with gr.Tab("Explore", id=EXPLORE):
                 explore.build(store, links)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
-                embeddings.build(store, loaded.detector, links, tab)
+                embeddings.build(store, loaded.detector, links, tab, heavy=not loaded.public)
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:
-                pose_errors.build(loaded.reports, store, links, tab)
+                pose_errors.build(loaded.reports, store, links, tab, heavy=not loaded.public)
             with gr.Tab("Model", id=MODEL):
                 model_card.build(loaded.models)
+        endpoints.build(loaded, view)
         links.listen(page)
     return page
 
@@ -144,29 +186,86 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         check_address(options.host, options.port)
-        with own_temporary_folder():
-            serve(build(load(options)), options)
+        with Signals() as signals, own_temporary_folder():
+            if options.mcp:
+                serve_tools()
+            serve(build(load(options)), options, signals)
     except UserError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:  # while loading; later Gradio itself stops on it
-        pass
     return 0
 
 
-def serve(page: gr.Blocks, options: Options) -> None:
-    """Serve until interrupted or terminated. Raises UserError when there is no port to listen on."""
-    page.queue(default_concurrency_limit=4, max_size=64)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that temporary files are removed then too
+class Signals:
+    """Ctrl-C and the request to end: while `serving`, they set `stop`; before, they end the program at once."""
+
+    def __init__(self) -> None:
+        self.stop, self.serving = threading.Event(), False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _: object) -> None:
+        if not self.serving:
+            raise SystemExit(0)
+        self.stop.set()
+
+
+def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
+    """Serve until asked to end, then end what is at work, within three seconds.
+
+    Raises UserError when there is no port to listen on.
+    """
+    if on_space():
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)  # the visitors' addresses, not its own
+    page.queue(**queue_settings())
+    where = {"server_name": options.host, "server_port": options.port}
+    signals.serving = True
     try:
-        page.launch(**launch_settings(), server_name=options.host, server_port=options.port)
+        page.launch(**launch_settings(options), **where, prevent_thread_lock=True, mcp_server=options.mcp)
     except OSError as error:
         why = error.strerror or "all of 7860 to 7959 are in use"
         raise UserError(f"no free port to listen on ({why}): name one with --port") from error
+    while not signals.stop.wait(0.5):  # without a limit, some systems do not wake up for signals
+        pass
+    LINE.end_all(1.0)
+    if page.server:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it reports what it cuts off as a failure
+        page.server.force_exit = True  # open pages would keep their connections
+    page.close(verbose=False)
 
 
-def launch_settings() -> dict:
-    """How the page is served: bounded uploads, nothing recorded, nothing shared."""
+def queue_settings() -> dict:
+    """How many handlers run at once and wait."""
+    return {"default_concurrency_limit": 4, "max_size": 2 * EVENTS_OF_ALL, "api_open": False}
+
+
+def rules(options: Options) -> Rules:
+    """Under which names the page is served, and in whose frames."""
+    names = {*LOOPBACK, *map(str.lower, options.allowed_hosts)}
+    names |= {name.lower() for name in (os.environ.get("SPACE_HOST", ""), options.host or "") if name}
+    everywhere = options.host in ("0.0.0.0", "::") or on_space()
+    return Rules(frozenset(names), everywhere, HUB_FRAMES if on_space() else (), on_space())
+
+
+def can_write(folder: Path) -> bool:
+    """Whether a new file can be put there."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def launch_settings(options: Options | None = None) -> dict:
+    """How the page is served: behind the gate, bounded uploads, nothing recorded, nothing shared."""
     return {
         "theme": make_theme(),
         "css_paths": STYLE_SHEET,
@@ -176,10 +275,15 @@ def launch_settings() -> dict:
         "enable_monitoring": False,
         "share": False,
         "pwa": False,
+        "ssr_mode": False,
         "footer_links": ["api", "settings"],
-        "state_session_capacity": 200,
+        "state_session_capacity": 2 * EVENTS_OF_ALL,  # demo.common.sessions forgets long before
+        "app_kwargs": {"middleware": [Middleware(Gate, rules=rules(options or Options()), book=Book())]},
     }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    CODE = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(CODE)  # a library amid a long step would keep Python from ending, or crash while it ends

@@ -2,6 +2,7 @@
 
 python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
 python -m data_tools synthesize --out DIR
+python -m data_tools push DIR USER/REPO
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import sys
 
 from sfpn.errors import UserError
 
-COMMANDS = {"build": "data_tools.cli", "synthesize": "data_tools.synthetic.cli"}
+COMMANDS = {"build": "data_tools.cli", "synthesize": "data_tools.synthetic.cli", "push": "data_tools.push"}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command: 0 when it worked, 2 for bad input (one line on stderr), 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m data_tools", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("command", choices=COMMANDS, help="build: from a published layout; synthesize: drawn people")
+    parser.add_argument(
+        "command", choices=COMMANDS, help="build: from a published layout; synthesize: drawn people; push: to the Hub"
+    )
     name = parser.parse_args(argv[:1]).command
     command = importlib.import_module(COMMANDS[name])
     options = argparse.ArgumentParser(

@@ -20,6 +20,7 @@ class Loaded:
     dataset: FaceDataset | None
     reports: tuple[Report, ...]
     examples: tuple[Example, ...]
+    public: bool = False  # anybody may open the page: nothing is written, and no heavy work is offered
 
     @property
     def default_model(self) -> str:

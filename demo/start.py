@@ -17,6 +17,7 @@ from sfpn.errors import UserError
 
 LOCALHOST = "127.0.0.1"
 MOST_PORT = 65535
+PREFIX = "squeezefaceposenet-app-"  # of a folder of temporary files; then the number of its process
 TEMPORARY = "GRADIO_TEMP_DIR"  # read by Gradio whenever it needs the folder of uploads
 
 
@@ -66,7 +67,7 @@ def name_temporary_folder() -> None:
         place = Path(place or tempfile.gettempdir())
     except OSError:  # there is none that can be written to; own_temporary_folder says so
         place = Path.cwd()
-    folder = str(place.absolute() / f"squeezefaceposenet-app-{uuid.uuid4().hex}")  # a name that nobody can foresee
+    folder = str(place.absolute() / f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex}")  # a name that nobody can foresee
     os.environ[TEMPORARY] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
@@ -82,6 +83,7 @@ def own_temporary_folder() -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)  # pages that were built before have used it
         folder.chmod(0o700)
+        _remove_abandoned(folder.parent)
     except OSError as error:
         where = f"{folder.parent} ({error.strerror})"
         raise UserError(f"no temporary files can be written to {where}: set TMPDIR to another folder") from error
@@ -89,3 +91,23 @@ def own_temporary_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove the folders of apps that were killed."""
+    for left in place.glob(f"{PREFIX}*-*"):
+        owner = left.name[len(PREFIX) :].partition("-")[0]
+        if owner.isdecimal() and not left.is_symlink() and not _runs(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True

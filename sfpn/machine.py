@@ -1,9 +1,15 @@
-"""What this process may use of the machine: the processors of its affinity and of its control group's quota."""
+"""What this process may use of the machine: the processors of its affinity and quota, and a graphics processor."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfpn.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -17,6 +23,32 @@ def processors(most: int, share: int = 1) -> int:
     quota = cpu_quota()
     usable = affinity() if quota is None else min(affinity(), int(quota))
     return max(1, min(most, usable // share))
+
+
+def choose_device(asked: str = "auto") -> torch.device:
+    """The device to compute on: 'auto' is CUDA, else MPS, else the processor; or one by name, as 'cuda:1' or 'cpu'.
+
+    Of several CUDA devices each process of a launch takes its own. Raises UserError for a name that is no such device
+    and for a device that is not there.
+    """
+    import torch  # here, because counting processors needs no torch
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if asked == "auto":
+        asked = "cuda" if cuda else "mps" if mps else "cpu"
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise UserError(f"device {asked!r:.60}: not known; give auto, cpu, cuda, cuda:0 ... or mps") from error
+    count = torch.cuda.device_count() if cuda else 0
+    if device.type == "cuda" and device.index is None and count:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % count)
+    there = {"cpu": True, "mps": mps, "cuda": (device.index or 0) < count}
+    if device.type not in there:
+        raise UserError(f"device {asked!r:.60}: not known; give auto, cpu, cuda, cuda:0 ... or mps")
+    if not there[device.type]:
+        raise UserError(f"device {asked}: this machine, or this build of PyTorch, has none; give auto or cpu")
+    return device
 
 
 def affinity() -> int:

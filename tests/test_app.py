@@ -22,8 +22,9 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 import app
+from demo.api import verify as verify_api
+from demo.api.endpoints import NAMES
 from demo.examples import load_examples
-from demo.verify import api as verify_api
 from demo.verify import result
 from demo.verify import tab as verify
 from demo.verify.photo_html import photos_html
@@ -119,11 +120,16 @@ def test_inputs_for_photos_reach_the_page_with_all_their_properties(client):
     components = client.get("config").json()["components"]
     buttons = [c["props"] for c in components if c["type"] == "uploadbutton"]
     assert [(b["elem_id"], b["file_count"]) for b in buttons] == [("more-a", "multiple"), ("more-b", "multiple")]
-    assert all(c["props"]["file_count"] == "multiple" for c in components if c["type"] == "file")
+    counts = {c["props"]["label"]: c["props"]["file_count"] for c in components if c["type"] == "file"}
+    assert counts == {"photos_a": "multiple", "photos_b": "multiple", "photo": "single"}
 
 
-def test_only_the_documented_endpoint_is_public(client):
-    assert set(client.get("gradio_api/info").json()["named_endpoints"]) == {"/verify"}
+def test_only_the_documented_endpoints_are_public(client):
+    """They are those of the table in SECURITY.md, and each has a section in the manual."""
+    public = set(client.get("gradio_api/info").json()["named_endpoints"])
+    assert public == {f"/{name}" for name in NAMES}
+    assert set(re.findall(r"^\| `(/\w+)` \|", (ROOT / "SECURITY.md").read_text(), re.M)) == public
+    assert set(re.findall(r"^## `(/\w+)`$", (ROOT / "docs" / "api.md").read_text(), re.M)) == public
 
 
 @pytest.mark.parametrize(
@@ -258,7 +264,7 @@ def test_endpoint_answers_and_names_bad_photos(loaded, uploads):
     assert answer["pose_pair"] == ["frontal", "profile"] and len(answer["faces"]) == 2
     with pytest.raises(gr.Error, match="the first side has no photo"):
         verify_api.verify(loaded.models, loaded.detector, None, None, "random", 0.001)
-    with pytest.raises(gr.Error, match="nope: no such model here; there are random"):
+    with pytest.raises(gr.Error, match="model: 'nope' is not here; there are random"):
         verify_api.verify(loaded.models, loaded.detector, None, None, "nope", 0.001)
 
 

@@ -1,10 +1,14 @@
-"""The embeddings of the loaded dataset under each model: read from the dataset folder, or computed when asked."""
+"""The embeddings of the loaded dataset under each model: read from the dataset folder, or computed when asked.
+
+What is computed is kept in the dataset folder; where that cannot be written, in the private folder of the thumbnails.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,7 @@ class EmbeddingStore:
 
     view: DatasetView
     models: Mapping[str, Embedder]
+    writable: bool = True  # whether new files may be put into the dataset folder
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     _derived: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
@@ -39,10 +44,16 @@ class EmbeddingStore:
         return self._kept[model]
 
     def compute(self, model: str, progress: Progress | None = None) -> np.ndarray:
-        """Embed what is missing, keep it in the dataset folder, and return all; `progress` may raise to stop."""
+        """Embed what is missing, keep it on disk, and return all; `progress` may raise to stop."""
         dataset, embedder = self.view.dataset, self.models[model]
-        self._keep(model, embed_dataset(dataset, embedder, cache=cache_file(dataset, embedder), progress=progress))
+        self._keep(model, embed_dataset(dataset, embedder, cache=self.cache(model), progress=progress))
         return self._kept[model]
+
+    def cache(self, model: str) -> Path:
+        """The file that has the embeddings of a model, or where new ones are to be kept."""
+        dataset, embedder = self.view.dataset, self.models[model]
+        folder = None if self.writable else self.view.thumbnails / CACHE_FOLDER
+        return self._stored_in(model) or cache_file(dataset, embedder, folder)
 
     def derived(self, what: str, model: str, make: Callable[[np.ndarray], Any]) -> Any:
         """What `make` gives for the embeddings of a model, made once per name `what`."""
@@ -71,13 +82,21 @@ class EmbeddingStore:
         return pd.DataFrame({"row_id": self.view.rows.index[best], "score": scores[best]})
 
     def _stored(self, model: str) -> Embeddings | None:
-        """From any file beside the dataset that was made from it by the same weights, used in the same way."""
+        file = self._stored_in(model)
+        return None if file is None else Embeddings.load(file)
+
+    def _stored_in(self, model: str) -> Path | None:
+        """Any file beside the dataset, or of ours, that was made from it by the same weights, used in the same way."""
         wanted = provenance(self.view.dataset, self.models[model])["recipe_sha256"]
-        for file in sorted((self.view.dataset.folder / CACHE_FOLDER).glob("*.parquet")):
+        places = [self.view.dataset.folder, *([] if self.writable else [self.view.thumbnails])]
+        for file in (file for place in places for file in sorted((place / CACHE_FOLDER).glob("*.parquet"))):
             made_by = (pq.read_schema(file).metadata or {}).get(b"made_by", b"{}")
-            if json.loads(made_by).get("recipe_sha256") == wanted:
-                return Embeddings.load(file)
+            if json.loads(made_by).get("recipe_sha256") == wanted and (self.writable or self._covers(file)):
+                return file
         return None
+
+    def _covers(self, file: Path) -> bool:
+        return set(self.view.groups) <= set(pq.read_table(file, columns=["row_id"]).column("row_id").to_pylist())
 
     def _keep(self, model: str, known: Embeddings) -> None:
         for key in [key for key in self._derived if key[1] == model]:

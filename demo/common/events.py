@@ -18,43 +18,44 @@ def detail(event: gr.EventData, name: str) -> Any:
     try:
         return getattr(event, name)
     except (AttributeError, TypeError, KeyError) as error:
-        raise _gone() from error
+        raise gone() from error
 
 
 def place(value: object, count: int) -> int:
     """An index into a list of `count`."""
     if type(value) is int and 0 <= value < count:
         return value
-    raise _gone()
+    raise gone()
 
 
 def pair(value: object) -> tuple[Any, Any]:
     """A list of two."""
     if isinstance(value, (list, tuple)) and len(value) == 2:
         return tuple(value)
-    raise _gone()
+    raise gone()
 
 
 def texts(value: object, *counts: int) -> tuple[str, ...]:
     """A list of strings, of one of these lengths."""
     if isinstance(value, (list, tuple)) and len(value) in counts and all(isinstance(v, str) for v in value):
         return tuple(value)
-    raise _gone()
+    raise gone()
 
 
 def dicts(value: object) -> list[dict]:
     """A list of objects."""
     if isinstance(value, list) and all(isinstance(v, dict) for v in value):
         return value
-    raise _gone()
+    raise gone()
 
 
 def number(value: object) -> float:
     """A finite number."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value):
         return float(value)
-    raise _gone()
+    raise gone()
 
 
-def _gone() -> gr.Error:
+def gone() -> gr.Error:
+    """What to raise for it."""
     return gr.Error(GONE, print_exception=False)

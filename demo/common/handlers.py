@@ -16,6 +16,7 @@ ONE_AT_A_TIME: dict[str, Any] = {
     "concurrency_limit": 1,
     "concurrency_id": "model",  # neither detector nor processor gain from more
 }
+LONG: dict[str, Any] = {"concurrency_limit": 16, "concurrency_id": "long"}  # they wait in demo.common.jobs.LINE
 SKIP = gr.skip()  # a value that leaves its component as it is
 
 

@@ -1,52 +1,167 @@
-"""Long work of a click, in a thread: its progress as it comes, and an end when the click is cancelled."""
+"""Long work of a click, in a thread: one at a time for the whole app, its progress as it comes, an end when cancelled.
+
+Others wait in the order in which they came, and are told their place. A page has one job: the next one ends it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from html import escape
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from sfpn.errors import UserError
 
 Result = TypeVar("Result")
 Report = Callable[[str, int, int], None]  # stage, done, in all; raises when the work is to stop
 SECONDS = 0.3  # between looks
+WAITING = "Busy: place"  # how the stage of a job begins whose turn has not come
+PLACES = 8  # jobs waiting, of all visitors
+PLACES_OF_ONE = 3  # jobs of one client, waiting or at work
+LOW_PRIORITY = 10  # as `nice` counts: what visitors compare meanwhile goes first
 
 
 class Stopped(Exception):
-    """Raised inside the work when nobody waits for it any more."""
+    """Raised inside the work when nobody waits for it any more, and to who follows it when their page began another."""
 
 
-def follow(work: Callable[[Report], Result]) -> Generator[tuple[str, int, int], None, Result]:
-    """Run `work(report)` and yield its latest (stage, done, total); returns its result.
+@dataclass(eq=False)
+class Job:
+    """A place in the line; `session` and `client` say whose it is (None: of the app itself)."""
 
-    Closing it returns at once; the work ends when it reports next. Its thread does not keep the app from ending.
+    session: str | None = None
+    client: str | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    thread: threading.Thread | None = None
+    working: bool = False
+
+    def end(self) -> None:
+        """Make the work raise Stopped: at its next report, or before its thread's next line of Python."""
+        self.stop.set()
+        with self.guard:
+            if self.working and self.thread and self.thread.ident:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(Stopped))
+
+
+class Line:
+    """Jobs in the order in which they came; the first one works."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job] = []
+        self._lock = threading.Lock()
+
+    def enter(self, job: Job) -> None:
+        """Take the last place. Raises UserError when there is none, or the client has enough of them."""
+        with self._lock:
+            earlier = [known for known in self._jobs if job.session and known.session == job.session]
+            others = [known for known in self._jobs if known not in earlier]
+            if len(others) > PLACES:
+                raise UserError(f"Busy: {len(others)} long jobs are waiting already; try again in some minutes.")
+            if job.client and sum(known.client == job.client for known in others) >= PLACES_OF_ONE:
+                raise UserError(
+                    f"Busy: {PLACES_OF_ONE} long jobs from your address are waiting or at work; wait for one of them."
+                )
+            self._jobs.append(job)
+        for known in earlier:
+            known.end()
+
+    def leave(self, job: Job) -> None:
+        """Give the place up."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._jobs.remove(job)
+
+    def place(self, job: Job) -> int:
+        """How many are before it."""
+        with self._lock:
+            return self._jobs.index(job) if job in self._jobs else 0
+
+    def end_all(self, seconds: float) -> bool:
+        """End all jobs, and wait at most that long for the one at work; whether none is at work any more."""
+        with self._lock:
+            jobs = list(self._jobs)
+        for job in jobs:
+            job.end()
+        threads = [job.thread for job in jobs if job.thread]
+        for thread in threads:
+            thread.join(seconds)
+        return not any(thread.is_alive() for thread in threads)
+
+
+LINE = Line()
+
+
+def follow(
+    work: Callable[[Report], Result], request: gr.Request | None = None
+) -> Generator[tuple[str, int, int], None, Result]:
+    """Run `work(report)` when its turn comes, and yield its latest (stage, done, total); returns its result.
+
+    Closing it returns at once, and ends the work. Its thread does not keep the app from ending. Raises UserError when
+    too many wait already, Stopped when the page of `request` began another job.
     """
+    client = request.client.host if request and request.client else None
+    job = Job(request.session_hash if request else None, client)
+    LINE.enter(job)
+    try:
+        while before := LINE.place(job):
+            yield (f"{WAITING} {before} in the queue", 0, 0)
+            if job.stop.wait(SECONDS):
+                raise Stopped
+        return (yield from _run_and_follow(work, job))
+    finally:
+        job.end()
+        if job.thread is None:
+            LINE.leave(job)
+
+
+def _run_and_follow(work: Callable[[Report], Result], job: Job) -> Generator[tuple[str, int, int], None, Result]:
     reports: queue.Queue = queue.Queue()
-    stop, future = threading.Event(), Future()
+    future: Future = Future()
 
     def report(stage: str, done: int, total: int) -> None:
-        if stop.is_set():
+        if job.stop.is_set():
             raise Stopped
         reports.put((stage, done, total))
 
-    threading.Thread(target=_run, args=(work, report, future), daemon=True).start()
+    job.thread = threading.Thread(target=_run, args=(work, report, future, job), daemon=True)
+    job.thread.start()
     latest = ("starting", 0, 0)
-    try:
-        while not future.done():
-            latest = _latest(reports, latest)
-            yield latest
-        return future.result()
-    finally:
-        stop.set()
+    while not future.done():
+        latest = _latest(reports, latest)
+        yield latest
+    return future.result()
 
 
-def _run(work: Callable[[Report], Result], report: Report, future: Future) -> None:
+def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job) -> None:
+    result, failure = None, None
     try:
-        future.set_result(work(report))
+        with contextlib.suppress(OSError, AttributeError):  # of this thread alone, where the system has that
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        with job.guard:
+            job.working = not job.stop.is_set()
+        if not job.working:
+            raise Stopped
+        try:
+            result = work(report)
+        finally:
+            with job.guard:
+                job.working = False
     except BaseException as error:  # whatever it is, it belongs to whoever follows
-        future.set_exception(error)
+        failure = error
+    finally:
+        LINE.leave(job)
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
 
 
 def _latest(reports: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:

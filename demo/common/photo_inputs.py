@@ -23,16 +23,6 @@ class PhotoInput(gr.Image):
         return None if payload is None or payload.path is None else upload_paths([payload.path])[0]
 
 
-class PhotoFiles(gr.File):
-    """A list of files, for the endpoint; give file_count="multiple"."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> list[str]:
-        """The paths of the uploads."""
-        return [] if payload is None else upload_paths([file.path for file in payload.root])
-
-
 class PhotoButton(gr.UploadButton):
     """A button that asks for photos; give file_count="multiple" for any number of them."""
 

@@ -8,9 +8,12 @@ are served to all. For a path elsewhere the answer is always the same sentence, 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import secrets
+import shutil
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,9 @@ from sfpn.errors import UserError
 from sfpn.photos.photo import MAX_BYTES, check_bytes
 
 MAX_FILES = 100  # named in one request
+LIFETIME = 600  # seconds until an upload that nobody read is deleted
+ALL_BYTES = 2_000_000_000  # of all uploads on the disk
+FREE_BYTES = 200_000_000  # that stay free on it
 NOT_AN_UPLOAD = "This file was not uploaded here: choose the photo again."
 NO_DOWNLOADS = "This app fetches nothing from other addresses: give the photo itself."
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -39,9 +45,69 @@ def own_uploads() -> None:
 
 
 class _OwnUpload(route_utils.GradioUploadFile):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, file: Any, **kwargs: Any) -> None:
+        super().__init__(file, **kwargs)
         self.sha.update(secrets.token_bytes(32))
+        began = arriving.get()
+        if began is not None:
+            began.append(file.name)
+
+
+arriving: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("arriving", default=None)
+"""The files that the request at hand has begun to write: whoever sets a list deletes them if it does not end well."""
+
+
+def sweep(seconds: float = LIFETIME) -> None:
+    """Delete the uploads that are older than that, and whatever else lies in their folder as long."""
+    folder, now = Path(os.path.realpath(get_upload_folder())), time.time()
+    for place in _entries(folder):
+        if not stat.S_ISDIR(place.stat(follow_symlinks=False).st_mode):
+            _delete_old(place, now - seconds)
+            continue
+        for file in _entries(Path(place.path)):
+            _delete_old(file, now - seconds)
+        with contextlib.suppress(OSError):  # it is in use, or young
+            if place.stat(follow_symlinks=False).st_mtime <= now - seconds:
+                os.rmdir(place.path)
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:
+        return []
+
+
+def _delete_old(file: os.DirEntry, before: float) -> None:
+    with contextlib.suppress(OSError):
+        status = file.stat(follow_symlinks=False)
+        if status.st_ctime <= before and not is_static_file(file.path):
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(file.path, ignore_errors=True)
+            else:
+                os.unlink(file.path)
+
+
+def uploaded_bytes(paths: Sequence[str] | None = None) -> int:
+    """What these uploads take on the disk, or all of them."""
+    if paths is None:
+        folder = Path(os.path.realpath(get_upload_folder()))
+        paths = [file.path for place in _entries(folder) for file in [place, *_entries(Path(place.path))]]
+    found = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            found += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+    return found
+
+
+def check_disk(size: int) -> None:
+    """Raise UserError if the disk has no room for so many bytes more."""
+    folder = Path(get_upload_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    if uploaded_bytes() + size > ALL_BYTES or shutil.disk_usage(folder).free < size + FREE_BYTES:
+        raise UserError("This computer has no room for more photos at the moment: try again in some minutes.")
 
 
 async def _refuse_download(url: str, **kwargs: Any) -> str:

@@ -1,9 +1,10 @@
-"""Rates, angles and poses in the few words that fit into figures and tiles."""
+"""Rates, angles, poses and reports in the few words that fit into figures, tiles and lists."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from sfpn.evaluation.report import Report
 from sfpn.schema import POOLED, POSE_LABELS, pair_from_key, pair_label
 
 
@@ -35,3 +36,21 @@ def pair_names(key: str) -> str:
 def label_of(key: str) -> str:
     """'F-P' for 'frontal-profile'; 'pooled' stays."""
     return key if key == POOLED else pair_label(pair_from_key(key))
+
+
+def title_of(report: Report) -> str:
+    """How lists name a report: model · dataset and folds · protocol."""
+    header = report.header
+    folds = f" folds {', '.join(map(str, header['folds']))}" if header.get("folds") else ""
+    return f"{header['model']} · {header['dataset']}{folds} · {header['protocol']} protocol"
+
+
+def titled(reports: tuple[Report, ...]) -> dict[str, Report]:
+    """Reports by a title that is theirs alone."""
+    found: dict[str, Report] = {}
+    for report in reports:
+        title, number = title_of(report), 2
+        while title in found:
+            title, number = f"{title_of(report)} ({number})", number + 1
+        found[title] = report
+    return found

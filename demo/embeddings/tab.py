@@ -13,8 +13,8 @@ from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
-from demo.common.jobs import follow, progress_html
+from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
+from demo.common.jobs import WAITING, Stopped, follow, progress_html
 from demo.common.notices import notices_html
 from demo.common.photo_inputs import PhotoInput
 from demo.common.pictures import file_address
@@ -36,12 +36,17 @@ from sfpn.verification.wording import head_words
 
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
+NOT_KEPT = "The dataset folder cannot be written here, so they are kept in a private temporary folder."
+NOT_OFFERED = "There are no embeddings under this model, and this page computes none: run it on your own computer."
 HINT = (
     '<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, '
     "<b>click</b> to open the sample, and choose many with the lasso or box tool of the figure's bar, "
     "or with the filters of Explore and its button “Show on the map”.</p>"
 )
-OWN_HINT = '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept.</p>'
+OWN_HINT = (
+    '<p class="quiet">It is deleted from the disk as soon as it has been read into memory, and not kept; its embedding '
+    "is forgotten five minutes after you close this page.</p>"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,8 @@ class OwnValues(NamedTuple):
     neighbours: Any = SKIP
 
 
-def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
-    """Lay out and wire the tab; the map is drawn when it is opened."""
+def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, tab: gr.Tab, heavy: bool = True) -> None:
+    """Lay out and wire the tab; the map is drawn when it is opened. `heavy`: embeddings are computed on request."""
     if store is None:
         gr.Markdown(NO_DATASET)
         return
@@ -98,11 +103,10 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
     choice = Choice(model, method, colour)
     own, drawn = gr.State(None), gr.State(None)
     with gr.Row(visible=False) as missing:
-        gr.Markdown(MISSING)
-        compute, cancel = (
-            gr.Button("Compute embeddings", variant="primary", elem_id="compute"),
-            gr.Button("Cancel", elem_id="cancel-compute"),
-        )
+        gr.Markdown((MISSING if store.writable else f"{MISSING} {NOT_KEPT}") if heavy else NOT_OFFERED)
+        if heavy:
+            compute = gr.Button("Compute embeddings", variant="primary", elem_id="compute")
+            cancel = gr.Button("Cancel", elem_id="cancel-compute")
     status = gr.HTML(elem_id="map-status", padding=False)
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=310):
@@ -125,22 +129,30 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
         "inputs": [*choice.all, own, drawn],
         "outputs": list(MapValues(status, chart, missing, drawn)),
         **QUIET,
+        **LONG,
     }
     gr.on([tab.select, model.input, method.input, colour.input], **shown, trigger_mode="always_last")
     alone = QUIET | ONE_AT_A_TIME
-    run = compute.click(bound(compute_embeddings, store), model, status, **alone)
-    run.then(**shown)
-    cancel.click(lambda: "", None, status, cancels=run, **QUIET)
+    if heavy:
+        run = compute.click(bound(compute_embeddings, store), model, status, **QUIET, **LONG)
+        run.then(**shown)
+        cancel.click(lambda: "", None, status, cancels=run, **QUIET)
+        run.then(opened, model, links.embedded, **QUIET)
     placed = list(OwnValues(own, photo, notice, alike))
     photo.input(bound(place_photo, store, detector), [photo, model], placed, **alone).then(**shown)
     chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
     alike.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    run.then(opened, model, links.embedded, **QUIET)
     chosen_samples.build(store, model, chart, links, tab)
 
 
 def draw(
-    store: EmbeddingStore, model: str, method: str, colour: str, own: tuple | None, drawn: tuple | None
+    store: EmbeddingStore,
+    model: str,
+    method: str,
+    colour: str,
+    own: tuple | None,
+    drawn: tuple | None,
+    request: gr.Request | None = None,
 ) -> Iterator[MapValues]:
     """The map, or the button that computes embeddings; nothing for what is drawn already.
 
@@ -156,8 +168,15 @@ def draw(
         return
     folder = store.view.thumbnails
     if method != "PCA" and not kept_file(values, method, folder).is_file():
-        for progress in follow(lambda report: project(values, method, folder)):
-            yield MapValues(progress_html(f"{method} of {len(values):,} embeddings", *progress[1:]))
+        try:
+            for stage, *counts in follow(lambda report: project(values, method, folder), request):
+                words = stage if stage.startswith(WAITING) else f"{method} of {len(values):,} embeddings"
+                yield MapValues(progress_html(words, *counts))
+        except Stopped:
+            return
+        except UserError as error:
+            yield MapValues(notices_html([str(error)]))
+            return
     coordinates = store.derived(method, model, lambda values: project(values, method, folder))
     wrong = store.derived("wrong", model, bound(_wrong, store)) if colour == "error" else np.zeros(len(values), bool)
     figure = map_figure(store.view.rows, coordinates, colour, thumbnails, wrong)
@@ -166,18 +185,20 @@ def draw(
     yield MapValues(chart=figure, missing=gr.update(visible=False), drawn=wanted)
 
 
-def compute_embeddings(store: EmbeddingStore, model: str) -> Iterator[str]:
+def compute_embeddings(store: EmbeddingStore, model: str, request: gr.Request | None = None) -> Iterator[str]:
     """Progress while the dataset is embedded; a cancelled run keeps nothing."""
     try:
         yield from (
             progress_html(*progress)
             for progress in follow(
-                lambda report: store.compute(model, lambda done, total: report("embedding", done, total))
+                lambda report: store.compute(model, lambda done, total: report("embedding", done, total)), request
             )
         )
     except UserError as error:
         yield notices_html([str(error)])
         return
+    except Stopped:
+        pass
     yield ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gradio as gr
 
 from demo.common.dataset_view import DatasetView
-from demo.explore.facets import Facets, counts, masks
+from demo.common.facets import Facets, counts, masks
 
 LISTED = 200  # names above which a facet is searched
 MATCHES = 50  # shown at once

@@ -25,13 +25,27 @@ class View:
     """What the tab shows: `metric` of METRICS, images per side, and treatment of faces that were not found."""
 
     metric: str = EER
-    template_size: int = 1
+    template_size: int | str = 1  # '5+4': five images against four
     treatment: str = "whole_image"
 
     @property
     def metric_title(self) -> str:
         """The metric as the tab's radio names it."""
         return next(title for title, name in METRICS.items() if name == self.metric)
+
+
+def against(size: int | str) -> str:
+    """Images per side as words; the sides in the order of the pose pair.
+
+    >>> against(5), against("5+4")
+    ('5', '5 against 4')
+    """
+    return str(size).replace("+", " against ")
+
+
+def size_words(size: int | str) -> str:
+    """How the tab's choice names the images per side."""
+    return "one" if size == 1 else against(size) if isinstance(size, str) else f"template of {size}"
 
 
 @dataclass(frozen=True)
@@ -43,24 +57,6 @@ class Value:
     high: float | None
     genuine: int
     impostor: int
-
-
-def title_of(report: Report) -> str:
-    """How lists name a report: model · dataset and folds · protocol."""
-    header = report.header
-    folds = f" folds {', '.join(map(str, header['folds']))}" if header.get("folds") else ""
-    return f"{header['model']} · {header['dataset']}{folds} · {header['protocol']} protocol"
-
-
-def titled(reports: tuple[Report, ...]) -> dict[str, Report]:
-    """Reports by a title that is theirs alone."""
-    found: dict[str, Report] = {}
-    for report in reports:
-        title, number = title_of(report), 2
-        while title in found:
-            title, number = f"{title_of(report)} ({number})", number + 1
-        found[title] = report
-    return found
 
 
 def cell_of(report: Report, key: str, view: View) -> Cell | None:

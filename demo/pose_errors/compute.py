@@ -8,18 +8,20 @@ from html import escape
 import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
-from demo.common.jobs import follow, progress_html
+from demo.common.handlers import LONG, QUIET, SKIP, bound
+from demo.common.jobs import Stopped, follow, progress_html
 from demo.common.notices import notices_html
-from demo.pose_errors.cells import titled
+from demo.common.words import titled
 from demo.pose_errors.saved_reports import save_report
-from sfpn.data.embed import cache_file
 from sfpn.errors import UserError
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report
 
 NO_OTHER = "none"
+NOT_KEPT = (
+    "The dataset folder cannot be written here: a report is shown until the app ends; save it as a ZIP to keep it."
+)
 ROUNDS = 200  # of the bootstrap, as the command's default
 
 
@@ -41,9 +43,11 @@ def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, 
             protocol = gr.Dropdown(protocols(store), label="Protocol", elem_id="report-protocol", filterable=False)
             start = gr.Button("Compute", variant="primary", elem_id="report-start", min_width=100)
             cancel = gr.Button("Cancel", elem_id="report-cancel", min_width=100)
+        if not store.writable:
+            gr.HTML(f'<p class="quiet">{NOT_KEPT}</p>')
         status = gr.HTML(elem_id="report-status", padding=False)
     shown = [status, report, other]
-    run = start.click(bound(compute, named, store), [model, protocol], shown, **QUIET, **ONE_AT_A_TIME)
+    run = start.click(bound(compute, named, store), [model, protocol], shown, **QUIET, **LONG)
     cancelled = cancel.click(lambda: "", None, status, cancels=run, **QUIET)
     cancelled.then(lambda: "", None, status, **QUIET)  # once more, after progress that was still on its way
 
@@ -54,13 +58,17 @@ def protocols(store: EmbeddingStore) -> list[str]:
     official = set(dataset.pairs()["protocol"])
     templates = bool((rows["template"].notna() & rows["pose"].notna()).any())
     fits = {
-        name: templates if name == "vggface2-pose" else not p.pairs_of or bool(official.intersection(p.pairs_of))
+        name: templates
+        if name == "vggface2-pose"
+        else p.folds_are_people or not p.pairs_of or bool(official & set(p.pairs_of))
         for name, p in PROTOCOLS.items()
     }
     return sorted((name for name, fit in fits.items() if fit), key=lambda name: name == "all-pairs")
 
 
-def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protocol: str) -> Iterator[tuple]:
+def compute(
+    named: dict[str, Report], store: EmbeddingStore, model: str, protocol: str, request: gr.Request | None = None
+) -> Iterator[tuple]:
     """(status, report list, list to compare with) while the report is made; a cancelled run leaves nothing behind."""
     dataset, embedder = store.view.dataset, store.models[model]
     config = EvaluateConfig(
@@ -68,7 +76,7 @@ def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protoco
         rounds=ROUNDS,
         command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}",
     )
-    steps = follow(lambda report: evaluate(dataset, embedder, config, cache_file(dataset, embedder), progress=report))
+    steps = follow(lambda report: evaluate(dataset, embedder, config, store.cache(model), progress=report), request)
     try:
         while True:
             yield progress_html(*next(steps)), SKIP, SKIP
@@ -76,6 +84,9 @@ def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protoco
         title, kept = add(named, end.value), keep(end.value, store)
     except UserError as error:
         yield notices_html([str(error)]), SKIP, SKIP
+        return
+    except Stopped:
+        yield "", SKIP, SKIP
         return
     finally:
         steps.close()
@@ -85,6 +96,8 @@ def compute(named: dict[str, Report], store: EmbeddingStore, model: str, protoco
 def keep(report: Report, store: EmbeddingStore) -> str:
     """Write the report into its dataset's folder, and say as HTML where it is or why it is not there."""
     dataset = store.view.dataset.folder
+    if not store.writable:
+        return f'<p class="quiet">Done, and shown above. {NOT_KEPT}</p>'
     try:
         folder = save_report(report, dataset)
     except UserError:

@@ -42,7 +42,7 @@ def build(named: Mapping[str, Report], store: EmbeddingStore | None, cell: list,
 
 
 def show_pairs(
-    named: Mapping[str, Report], store: EmbeddingStore | None, name: str, key: str, size: int, count: int
+    named: Mapping[str, Report], store: EmbeddingStore | None, name: str, key: str, size: int | str, count: int
 ) -> tuple:
     """(note, genuine, impostor): the hardest pairs as pictures, or as names where their dataset is not loaded."""
     report = named[name]
@@ -56,19 +56,19 @@ def show_pairs(
         else f"The pictures of *{in_markdown(report.header['dataset'])}* are not loaded "
         "(start with `--dataset DIR` to see them): pairs are named by `row_id`."
     )
-    if size > 1:
+    if size != 1:
         words += " Each template is shown by its first image."
     view = store.view if store and own else None
     return words, *(pairs_html(view, cell.hardest(kind).head(count)) for kind in KINDS)
 
 
-def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int, count: int) -> tuple[str, bytes]:
+def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int | str, count: int) -> tuple[str, bytes]:
     """(file name, CSV) of the pairs that are shown."""
     cell = cell_of(named[name], key, View(template_size=size))
     if cell is None:
         raise gr.Error(NO_CELL, print_exception=False)
     table = cell.tables["hardest"]
-    columns = [*COLUMNS, "template_a", "template_b"] if size > 1 else COLUMNS
+    columns = [*COLUMNS, "template_a", "template_b"] if size != 1 else COLUMNS
     table = table.loc[table["rank"] <= count, columns]
     return f"hardest-pairs-{key}.csv", table.to_csv(index=False, float_format="%.6g").encode()
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from demo.common.notices import in_markdown
 from demo.common.words import interval, pair_names, percent, pose_label
-from demo.pose_errors.cells import View, table_of
+from demo.pose_errors.cells import View, against, table_of
 from demo.pose_errors.matrix_figure import difference_table
 from sfpn.evaluation.report import Difference, Report
 
@@ -56,7 +56,7 @@ def read_differences(differences: list[Difference], first: str, second: str) -> 
 
 def _measured(report: Report, view: View) -> str:
     header = report.header
-    images = "single images" if view.template_size == 1 else f"templates of {view.template_size} images"
+    images = "single images" if view.template_size == 1 else f"templates of {against(view.template_size)} images"
     return (
         f"{in_markdown(header['model'])} on {in_markdown(header['dataset'])} "
         f"({header['images']:,} images of {header['subjects']:,} subjects), {images}."

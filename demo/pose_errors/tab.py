@@ -18,12 +18,12 @@ from demo.common.figures import message
 from demo.common.handlers import QUIET, SKIP, bound
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
-from demo.common.words import label_of, pair_names
+from demo.common.words import label_of, pair_names, titled
 from demo.links import Links, Opened, cell_address, opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
-from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, table_of, titled
+from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
 from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
@@ -70,7 +70,9 @@ class ScoreValues(NamedTuple):
     rates: Any
 
 
-def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
+def build(
+    reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab, heavy: bool = True
+) -> None:
     """Lay out and wire the tab; reports that others computed meanwhile are offered when it is opened."""
     if not reports:
         gr.Markdown(NO_REPORT)
@@ -81,7 +83,7 @@ def build(reports: tuple[Report, ...], store: EmbeddingStore | None, links: Link
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
     hardest_pairs.build(named, store, [choice.report, choice.pair, choice.size], choice.count, links)
-    if store:
+    if store and heavy:
         compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(
         bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET
@@ -210,9 +212,9 @@ def own_first(reports: tuple[Report, ...], store: EmbeddingStore | None) -> tupl
     return tuple(sorted(reports, key=lambda report: not is_own(report, store)))
 
 
-def size_choices(report: Report) -> list[tuple[str, int]]:
+def size_choices(report: Report) -> list[tuple[str, int | str]]:
     """What a report offers for 'images per side'."""
-    return [("one" if size == 1 else f"template of {size}", size) for size in report.template_sizes()]
+    return [(size_words(size), size) for size in report.template_sizes()]
 
 
 def pair_choices(report: Report) -> list[tuple[str, str]]:
@@ -226,7 +228,7 @@ def first_pair(report: Report) -> str | None:
     return pair_key(FIRST_CELL if FIRST_CELL in pairs or not pairs else pairs[0])
 
 
-def offer(named: Mapping[str, Report], name: str, size: int, key: str) -> tuple:
+def offer(named: Mapping[str, Report], name: str, size: int | str, key: str) -> tuple:
     """Template sizes and pose pairs of another report, keeping what was chosen where it has that."""
     report = named[name]
     pairs, sizes = pair_choices(report), size_choices(report)
@@ -235,7 +237,9 @@ def offer(named: Mapping[str, Report], name: str, size: int, key: str) -> tuple:
     return gr.update(choices=sizes, value=size), gr.update(choices=pairs, value=kept)
 
 
-def show_matrix(named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str) -> tuple:
+def show_matrix(
+    named: Mapping[str, Report], name: str, other: str, metric: str, size: int | str, treatment: str
+) -> tuple:
     """(matrix, its reading, EER against |yaw difference|)"""
     report, view = named[name], View(metric, size, treatment)
     series = {report.header["model"]: report.yaw_cells()}
@@ -249,7 +253,7 @@ def show_matrix(named: Mapping[str, Report], name: str, other: str, metric: str,
 
 
 def show_difference(
-    named: Mapping[str, Report], name: str, other: str, metric: str, size: int, treatment: str
+    named: Mapping[str, Report], name: str, other: str, metric: str, size: int | str, treatment: str
 ) -> tuple:
     """(column, verdict, figure) of the paired difference of two reports."""
     if other not in named or other == name:
@@ -294,7 +298,7 @@ def open_cell(named: Mapping[str, Report], cell: Opened | None) -> tuple:
 
 
 def show_det(
-    named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, other: str, axes: str
+    named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str, other: str, axes: str
 ) -> go.Figure:
     """DET curve of the cell, and of the same cell of the compared report."""
     cells = {}
@@ -305,7 +309,7 @@ def show_det(
     return det_figure(cells, treatment, axes) if cells else message(NO_CELL)
 
 
-def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, treatment: str) -> ScoreValues:
+def show_scores(named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str) -> ScoreValues:
     """The scores of a cell and the rates at a threshold, which is that of the EER."""
     cell = cell_of(named[name], key, View(template_size=size))
     if cell is None or cell.tables["histogram"].empty:
@@ -323,7 +327,7 @@ def show_scores(named: Mapping[str, Report], name: str, key: str, size: int, tre
 
 
 def move_threshold(
-    named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, threshold: float
+    named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str, threshold: float
 ) -> tuple:
     """(rates, histograms with the line moved) when the slider moves."""
     cell = cell_of(named[name], key, View(template_size=size))
@@ -333,7 +337,7 @@ def move_threshold(
 
 
 def drag_threshold(
-    named: Mapping[str, Report], name: str, key: str, size: int, treatment: str, event: gr.EventData
+    named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str, event: gr.EventData
 ) -> tuple:
     """(slider, rates, histograms with the line on the grid) when the line in the histogram was dragged."""
     cell = cell_of(named[name], key, View(template_size=size))

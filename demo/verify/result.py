@@ -34,6 +34,7 @@ class Result:
     crops: str  # HTML
     seconds: float
     record: dict  # as it was judged first
+    yaws_degrees: tuple[float, float] | None = None  # |yaw| of both sides
 
     def as_json(self, rule: DecisionRule) -> dict:
         """The comparison as plain JSON values, judged by this rule."""
@@ -58,6 +59,7 @@ def summarize(model: str, comparison: Comparison) -> Result:
         crops=crops_html(comparison.sides),
         seconds=comparison.seconds,
         record=record(comparison),
+        yaws_degrees=(comparison.sides[0].yaw_degrees, comparison.sides[1].yaw_degrees),
     )
 
 
@@ -65,7 +67,7 @@ def rule_of(card: Card, result: Result, fmr: float | None, threshold: float) -> 
     """The frozen operating point for a target FMR, or any threshold where that is None. Raises UserError."""
     if fmr is None:
         return rule_at_threshold(card, result.pose_pair, threshold)
-    return rule_for_fmr(card, result.pose_pair, fmr)
+    return rule_for_fmr(card, result.pose_pair, fmr, result.yaws_degrees)
 
 
 def verdict_html(result: Result, rule: DecisionRule) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,11 @@ from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
 from demo.common.notices import notices_html
+from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.links import Links, Opened
 from demo.loaded import Loaded
-from demo.verify.api import add_endpoint
 from demo.verify.photos import Seen, add_photos
 from demo.verify.result import (
     WAITING,
@@ -41,9 +42,22 @@ from sfpn.verification.decision import DEFAULT_FMR, DecisionRule
 
 PRIVACY = (
     "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove "
-    "them, at the latest an hour after you leave. Nothing is sent elsewhere: no telemetry, no sharing. "
+    "them: with all results five minutes after you close this page, or two hours after your last click. An upload that "
+    "was broken off goes within ten minutes. Nothing is sent elsewhere: no telemetry, no sharing. "
     "Made to study verification across poses, not to identify people."
 )
+PROGRAM = """
+```python
+from gradio_client import Client, handle_file
+
+client = Client("http://127.0.0.1:7860")  # this page's address
+client.predict([handle_file("a.jpg")], [handle_file("b.jpg")], {model}, 0.001, api_name="/verify")
+```
+Each side is a list of 1 to 10 photos of one person; then the model and the target FMR. The answer is one object with
+`score`, `threshold`, `match`, `pose_pair`, `fmr`, `fnmr`, their counts, `model` and both `faces`; a photo that cannot
+be used is named in the error. *Use via API* at the foot of the page lists the other endpoints. On the command line:
+`python -m sfpn verify a.jpg b.jpg --json`.
+"""
 BothSides = tuple[Any, ...]  # the SideValues of one side, then those of the other
 
 
@@ -115,7 +129,7 @@ def build(loaded: Loaded, links: Links) -> None:
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
     view, model, fmr = _build_result(loaded)
-    add_endpoint(loaded)
+    _explain_endpoint(loaded.default_model)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
     run = {
@@ -140,6 +154,11 @@ def build(loaded: Loaded, links: Links) -> None:
     links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both).then(**run)
 
 
+def _explain_endpoint(model: str) -> None:
+    with gr.Accordion("Use it from a program", open=False):
+        gr.Markdown(PROGRAM.format(model=json.dumps(model).replace("`", "")))
+
+
 def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
     with gr.Row():
         models = [(embedder.card.title, name) for name, embedder in loaded.models.items()]
@@ -147,8 +166,14 @@ def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
             models, value=loaded.default_model, label="Model", elem_id="model", filterable=False, min_width=260
         )
         targets = [(f"1 in {round(1 / target):,}", target) for target in FMR_TARGETS]
-        fmr = gr.Radio(
-            targets, value=DEFAULT_FMR, label="Strangers accepted at most (target FMR)", elem_id="fmr", min_width=260
+        fmr = may_be_empty(  # it is after the threshold was moved by hand
+            gr.Radio(
+                targets,
+                value=DEFAULT_FMR,
+                label="Strangers accepted at most (target FMR)",
+                elem_id="fmr",
+                min_width=260,
+            )
         )
     return model, fmr
 

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Embed every row of the selection and write the file; 0 when it is there. Raises UserError."""
     selection, shard = Selection.parse(args.dataset), Shard.of_launch()
-    embedder = load_embedder(args.model, bf16=args.bf16)
+    embedder = load_embedder(args.model, bf16=args.bf16, device=args.device)
     cache = cache_file(selection.dataset, embedder, args.cache)
     row_ids = selection.rows()["row_id"].tolist()
     bar = progress_bar(embedder.name, shard)

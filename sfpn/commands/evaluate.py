@@ -1,13 +1,18 @@
 """Pose-wise error rates of one or more models on a dataset, with counts and intervals, as a Report.
 
     python -m sfpn evaluate DIR --protocol cfp --folds 1,2,3 --model base depthwise --out reports --json
+    python -m sfpn evaluate DIR --protocol templates --folds 1,2,3 --model base --out report --json
+    python -m sfpn evaluate DIR --protocol decisions --folds 1,2,3 --model base --json
     accelerate launch --multi_gpu --num_processes 2 -m sfpn evaluate DIR --protocol vggface2-pose --out report
     (python -m accelerate.commands.launch, or torchrun --nproc_per_node 2, where `accelerate` itself does not start)
 
 With several models each gets REPORT/<model>. --json prints one object per cell and line: rates are fractions (0-1),
 `pose_pair` a list of two names (null in cells that are not of one pair: `scores_of` "pooled", or with a `yaw_band`),
-`fold` null = pooled over folds, `fnmr_at_fmr` null = more impostor comparisons are needed for that FMR, `failures` =
+`fold` null = pooled over folds, `sides` = images of each pose in the templates of both sides (protocol templates),
+`fnmr_at_fmr` null = more impostor comparisons are needed for that FMR, `failures` =
 images without a found face. Rates embed such faces from the whole image; `skip` and `reject` hold the other treatments.
+Protocol decisions: are the error rates that the card promises those that visitors get? One object per given pose pair,
+`target_fmr` and `yaw_band` (null = all, else degrees between the estimated yaws) with the realised `fmr` and `fnmr`.
 """
 
 from __future__ import annotations
@@ -23,14 +28,20 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, progress_bar
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
-from sfpn.evaluation.cells import Cell, yaw_band_words
+from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
 from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.schema import POOLED, pair_from_key, pair_label
+from sfpn.verification.realised import NAME as DECISIONS
+from sfpn.verification.realised import DecisionsConfig, Realised, decide_all, save_decisions
 
 DEFAULT_MODEL = "base"
+DECISIONS_TITLE = (
+    f"{'model':24} {'pair':8} {'yaws':>8} {'target %':>8} {'genuine':>9} {'impostor':>11} "
+    f"{'FMR % [95 %]':>28} {'FNMR % [95 %]':>26} {'one thresh.':>12} {'failures':>8}"
+)
 TITLE = (
     f"{'model':24} {'protocol':14} {'pair':10} {'fold':>4} {'size':>4} {'genuine':>9} {'impostor':>11} "
     f"{'EER % [95 %]':>24} {'FNMR % at FMR 1 %':>18} {'accuracy %':>10} {'failures':>8}"
@@ -40,7 +51,9 @@ TITLE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn evaluate`."""
     parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder (python -m data_tools build)")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="all-pairs", help="what is compared with what")
+    parser.add_argument(
+        "--protocol", choices=[*PROTOCOLS, DECISIONS], default="all-pairs", help="what is compared with what"
+    )
     parser.add_argument("--folds", type=folds, metavar="1,2,3", help="official folds to use (default: all)")
     parser.add_argument(
         "--model",
@@ -54,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per cell instead of a table")
     parser.add_argument("--rounds", type=positive, default=200, help="bootstrap rounds over subjects (default: 200)")
+    parser.add_argument(
+        "--redetect", action="store_true", help="with --protocol decisions: find the faces again, as for a visitor"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
     add_model_arguments(parser)
 
@@ -62,17 +78,30 @@ def execute(args: argparse.Namespace) -> int:
     """Evaluate every model, save and print; 0 when all is written. Raises UserError."""
     names = args.model or [DEFAULT_MODEL]
     dataset, shard = FaceDataset.open(args.dataset), Shard.of_launch()
-    embedders = [load_embedder(name, bf16=args.bf16) for name in names]
+    embedders = [load_embedder(name, bf16=args.bf16, device=args.device) for name in names]
     repeated = {embedder.name for embedder in embedders if [other.name for other in embedders].count(embedder.name) > 1}
     if repeated:
         raise UserError(f"two models are called {', '.join(repeated)}: their reports would overwrite each other")
+    if args.redetect and args.protocol != DECISIONS:
+        raise UserError(f"--redetect is for --protocol {DECISIONS}; other protocols use the stored faces")
     for embedder in embedders:
         cache = cache_file(dataset, embedder, args.cache)
+        out = args.out / _file_name(embedder.name) if args.out and len(names) > 1 else args.out
+        if args.protocol == DECISIONS:
+            decisions = DecisionsConfig(
+                args.folds, args.rounds, args.seed, args.redetect, config_of(args, embedder).command
+            )
+            bar = progress_bar(embedder.name, shard)
+            header, found = decide_all(dataset, embedder, decisions, cache, progress=bar)
+            if out:
+                save_decisions(header, found, out)
+            show_decisions(header, found, as_json=args.json)
+            continue
         config = config_of(args, embedder)
         report = evaluate(dataset, embedder, config, cache, shard, _shown_progress(embedder, shard))
         if report is not None:
-            if args.out:
-                report.save(args.out / _file_name(embedder.name) if len(names) > 1 else args.out)
+            if out:
+                report.save(out)
             show(report, as_json=args.json)
     return 0
 
@@ -83,6 +112,7 @@ def config_of(args: argparse.Namespace, embedder: Embedder) -> EvaluateConfig:
     words += [f"--rounds {args.rounds} --seed {args.seed}"]
     words += ["--bf16"] if args.bf16 else []
     words += [f"--folds {','.join(map(str, args.folds))}"] if args.folds else []
+    words += ["--redetect"] if args.redetect else []
     words += ["--model", shlex.quote(embedder.name)]
     return EvaluateConfig(
         protocol=args.protocol, folds=args.folds, rounds=args.rounds, seed=args.seed, command=" ".join(words)
@@ -96,6 +126,31 @@ def show(report: Report, as_json: bool) -> None:
             print(json.dumps({"model": report.header["model"], **summary(cell)}))
         else:
             print(*([TITLE] if number == 0 else []), _line(report.header["model"], cell), sep="\n")
+
+
+def show_decisions(header: dict, found: list[Realised], as_json: bool) -> None:
+    """Print the realised rates: one JSON object per line, or a table for reading."""
+    for number, each in enumerate(found):
+        if as_json:
+            print(json.dumps({"model": header["model"], **each.record()}))
+        else:
+            print(*([DECISIONS_TITLE] if number == 0 else []), _decision_line(header["model"], each), sep="\n")
+
+
+def _decision_line(model: str, each: Realised) -> str:
+    def percent(rate: float | None, low: float | None, high: float | None) -> str:
+        if rate is None:
+            return "-"
+        return f"{100 * rate:.3f}" + ("" if low is None or high is None else f" [{100 * low:.3f}, {100 * high:.3f}]")
+
+    pair = pair_label(pair_from_key(each.pose_pair))
+    fmr = percent(each.fmr, each.fmr_low, each.fmr_high) + (" few" if each.too_few else "")
+    fnmr = percent(each.fnmr, each.fnmr_low, each.fnmr_high)
+    single = "" if each.single_threshold_fnmr is None else f"{100 * each.single_threshold_fnmr:.2f}"
+    return (
+        f"{model[:24]:24} {pair:8} {yaw_band_words(each.yaw_band) or 'all':>8} {100 * each.target_fmr:8g} "
+        f"{each.genuine:9} {each.impostor:11} {fmr:>28} {fnmr:>26} {single:>12} {each.failures:8}"
+    )
 
 
 def _shown_progress(embedder: Embedder, shard: Shard) -> StageProgress | None:
@@ -121,6 +176,8 @@ def _line(model: str, cell: Cell) -> str:
 
 
 def _pair(cell: Cell) -> str:
+    if cell.sides is not None:
+        return " | ".join(map(mix_words, cell.sides))
     if cell.pose_pair is None:
         return yaw_band_words(cell.yaw_band)
     return POOLED if cell.pose_pair == POOLED else pair_label(pair_from_key(cell.pose_pair))

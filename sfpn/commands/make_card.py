@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
 from sfpn.evaluation.preprocess_search import UNSURE_EER, Forward, Tried, settings, some_faces, try_settings
@@ -26,7 +27,6 @@ from sfpn.network.card import Card, card_path, save_card
 from sfpn.network.model import INPUT_SIZE, SFPN
 from sfpn.photos.preprocess import CHANNELS, GEOMETRIES, PADDINGS, Preprocess
 
-DRAWN = Path(__file__).parents[2] / "demo" / "assets" / "synthetic"  # where the app lies beside the package
 SHOWN = 8  # settings in the table
 DECIDING = ("geometry", "mean", "scale")  # without these, faces are needed to choose by
 NOT_STATED = "not stated"
@@ -143,7 +143,7 @@ def _tried(opened: Opened, args: argparse.Namespace) -> list[Tried]:
     given |= {"mean": tuple(args.mean)} if args.mean else {}
     given |= {"mean": (0.0, 0.0, 0.0), "scale": 1.0} if opened.whole_pixels else {}
     _check_numbers(given)
-    folder = args.dataset or (DRAWN if DRAWN.is_dir() else None)
+    folder = args.dataset or (DRAWN_PEOPLE if DRAWN_PEOPLE.is_dir() else None)
     if folder is not None:
         return try_settings(opened.forward, some_faces(FaceDataset.open(folder)), settings(opened.size, given))
     missing = [f"--{name}" for name in DECIDING if name not in given]
@@ -192,7 +192,7 @@ def chosen_by(tried: list[Tried], args: argparse.Namespace) -> str:
     best = tried[0]
     if not best.genuine:
         return "given"
-    folder = args.dataset.name if args.dataset else DRAWN.name
+    folder = args.dataset.name if args.dataset else DRAWN_PEOPLE.name
     return f"lowest of {len(tried)} EERs on {folder}: {best.eer:.3f} ({best.genuine} genuine, {best.impostor} impostor)"
 
 

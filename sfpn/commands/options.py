@@ -12,6 +12,8 @@ from typing import Any
 
 from sfpn.data.embed import CACHE_FOLDER
 
+DRAWN_PEOPLE = Path(__file__).parents[2] / "demo" / "assets" / "synthetic"  # where the app lies beside the package
+
 
 def positive(text: str) -> int:
     """A whole number above zero."""
@@ -45,6 +47,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--bf16",
         action="store_true",
         help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="cpu, cuda, cuda:1 ..., mps; auto takes the first there is of CUDA, MPS, CPU (default: auto)",
     )
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"

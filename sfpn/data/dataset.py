@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -29,6 +30,7 @@ PAIR_COLUMNS = ("protocol", "fold", "row_id_a", "row_id_b", "same")
 ROWS_AT_ONCE = 64
 HEXADECIMAL = re.compile("[0-9a-fA-F]+")  # a fingerprint is part of the names of cached files
 CANNOT_BE_READ = (OSError, pa.ArrowException, ValueError, KeyError)  # what reading damaged Parquet raises
+LENGTHS = {"box_xyxy": 4, "landmarks_xy": 10}
 PICTURE_COLUMNS = ("row_id", "image", "box_xyxy", "landmarks_xy", "quality")
 
 
@@ -91,16 +93,21 @@ class FaceDataset:
         return self.card["fingerprint"]
 
     def rows(self) -> pd.DataFrame:
-        """All columns but the image. Raises UserError for a missing column or a row_id that occurs twice."""
+        """All columns but the image.
+
+        Raises UserError for a column that is missing or holds something else, and a row_id that is missing or occurs
+        twice.
+        """
         columns = [name for name in ROW_COLUMNS if name != "image"]
         try:
-            rows = pa.concat_tables(_read_columns(file, columns) for file in self.files).to_pandas()
+            table = pa.concat_tables(_read_columns(file, columns) for file in self.files)
+            wrong = _wrong_column(table)
+            rows = table.to_pandas()
         except CANNOT_BE_READ as error:
             raise self._unreadable(error) from error
-        missing = [name for name in columns if name not in rows]
-        repeated = [] if missing else rows.loc[rows["row_id"].duplicated(), "row_id"].tolist()
-        if missing or repeated:
-            wrong = f"no column {missing[0]}" if missing else f"the row_id {repeated[0]!r} twice"
+        if not wrong and rows["row_id"].duplicated().any():
+            wrong = f"the row_id {rows.loc[rows['row_id'].duplicated(), 'row_id'].iloc[0]!r} twice"
+        if wrong:
             raise UserError(f"the dataset {self.folder} has {wrong}: build it again")
         return rows
 
@@ -165,6 +172,37 @@ def _read_columns(file: Path, columns: list[str]) -> pa.Table:
         return stored.read(columns=[name for name in columns if name in stored.schema_arrow.names])
 
 
+def _wrong_column(table: pa.Table) -> str:
+    """What is wrong with the columns of rows, in words; '' if they are what the rest of the project takes them for."""
+    for name, kind in ROW_COLUMNS.items():
+        if name == "image":
+            continue
+        if name not in table.column_names:
+            return f"no column {name}"
+        column = table.column(name)
+        if not _holds(column.type, kind):
+            return f"{column.type} in the column {name}, which should hold {kind.replace(':', ' of ')}"
+        if name in LENGTHS and not pa.types.is_null(column.type):
+            lengths = pc.unique(pc.list_value_length(column)).to_pylist()  # pyright: ignore[reportAttributeAccessIssue]
+            if set(lengths) - {None, LENGTHS[name]}:
+                return f"rows whose {name} is not {LENGTHS[name]} numbers"
+    return "a row without row_id" if table.column("row_id").null_count else ""
+
+
+def _holds(found: pa.DataType, kind: str) -> bool:
+    """Whether a column of this type can be read as text, number or list of numbers; one without any value can."""
+    types = pa.types
+    if types.is_null(found):
+        return True
+    if kind.startswith("list:"):
+        listed = types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found)
+        return listed and _holds(found.value_type, kind.removeprefix("list:"))
+    if kind == "string":
+        plain = found.value_type if types.is_dictionary(found) else found
+        return types.is_string(plain) or types.is_large_string(plain)
+    return types.is_floating(found) or types.is_integer(found)
+
+
 def _read_card(file: Path) -> dict[str, Any]:
     """A dataset's card.
 
@@ -176,7 +214,7 @@ def _read_card(file: Path) -> dict[str, Any]:
 
     try:
         card = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise refuse("not readable JSON") from error
     if not isinstance(card, dict):
         raise refuse("not a JSON object")

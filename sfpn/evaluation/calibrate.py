@@ -1,7 +1,8 @@
-"""Fills in a card: descriptor mean, operating points and score histograms per pose pair, measured results.
+"""Fills in a card: descriptor mean, operating points per pose pair and by yaw, score histograms, measured results.
 
 Thresholds are set on some people and frozen; their error rates are measured on others. For each pose pair the first
-dataset named that has comparisons of it serves, so name a set with pose labels before one with estimated poses.
+dataset named that has comparisons of it serves, so name a set with pose labels before one with estimated poses. The
+operating surface takes the comparisons within all of them, with the estimated yaws that a visitor's photos get.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, embed_dataset, progress_bar
 from sfpn.data.selection import Selection
 from sfpn.data.shard import Shard
@@ -21,12 +24,14 @@ from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.report import Report, summary
 from sfpn.evaluation.scores import Scores
+from sfpn.evaluation.surface import PosedScores, measured, set_surface
 from sfpn.evaluation.tally import tally
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, ScoreHistogram, save_card
 from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.schema import POOLED, OperatingPoint, pair_key
 
+SURFACE_IMAGES = 2000  # of each dataset: 2 million comparisons
 HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
 MEAN_IMAGES = 2000
 
@@ -140,6 +145,7 @@ def results_of(report: Report) -> list[dict]:
         "pose_pair",
         "scores_of",
         "template_size",
+        "sides",
         "genuine",
         "impostor",
         "subjects",
@@ -177,6 +183,55 @@ def _rounded(vector: np.ndarray) -> tuple[float, ...]:
     return tuple(float(f"{v:.5g}") for v in vector)
 
 
+def posed_scores(embedder: Embedder, selections: list[Selection], limit: int = SURFACE_IMAGES) -> PosedScores:
+    """All comparisons within each selection with the estimated yaws of their images; at most `limit` images of each."""
+    parts = []
+    for source, selection in enumerate(selections):
+        rows = selection.rows()
+        rows = rows.set_index("row_id").loc[evenly(rows.loc[rows["box_xyxy"].notna(), "row_id"].tolist(), limit)]
+        rows = rows.reset_index().assign(yaw_degrees=estimated_yaws(selection.dataset, rows.reset_index()))
+        embeddings = embed_dataset(
+            selection.dataset,
+            embedder,
+            rows["row_id"].tolist(),
+            cache_file(selection.dataset, embedder),
+            progress=progress_bar(selection.title, Shard()),
+        )
+        parts.append(PosedScores.of(make_samples(rows, embeddings), source))
+    return PosedScores.joined(parts)
+
+
+def estimated_yaws(dataset: FaceDataset, rows: pd.DataFrame) -> np.ndarray:
+    """(n,) the estimator's yaw of each row, NaN where no face was found: the stored one, unless that is a label."""
+    yaws = rows["yaw_degrees"].to_numpy(float, copy=True)
+    labelled = (rows["yaw_source"] == "given").to_numpy()
+    if labelled.any():
+        faces = {picture.row_id: picture.face for picture in dataset.pictures(set(rows.loc[labelled, "row_id"]))}
+        given = [faces[row_id] for row_id in rows.loc[labelled, "row_id"]]
+        yaws[labelled] = [np.nan if face is None else face.yaw_degrees for face in given]
+    return yaws
+
+
+def calibrate_surface(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> None:
+    """Write the operating surface, set on some people and measured on others.
+
+    Raises UserError if the comparisons are too few for any target.
+    """
+    card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
+    setting = posed_scores(embedder, set_on)
+    people = [selection.rows()["identity"].nunique() for selection in set_on]
+    made = set_surface(setting, _sources(set_on, setting), people)
+    if not made.levels:
+        raise UserError(f"{_sources(set_on, setting)}: too few for a threshold; name more people")
+    measuring = posed_scores(embedder, measure_on)
+    save_card(replace(card, surface=measured(made, measuring, _sources(measure_on, measuring))), model)
+
+
+def _sources(selections: list[Selection], compared: PosedScores) -> str:
+    titles = "; ".join(selection.title for selection in selections)
+    return f"{titles}: {int((~compared.same).sum())} impostor comparisons"
+
+
 def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:
     """Write histograms, and operating points set on some people and measured on others; returns the latter's scores."""
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
@@ -201,4 +256,4 @@ def quote_reports(model: Path, folders: list[Path]) -> None:
 
 def _without_points(card: Card) -> Card:
     """Operating points belong to the scores they were set on, and another mean gives other scores."""
-    return replace(card, operating_points={}, histograms={}, results=[])
+    return replace(card, operating_points={}, histograms={}, results=[], surface=None)

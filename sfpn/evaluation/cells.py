@@ -13,10 +13,13 @@ import pandas as pd
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, treat
-from sfpn.schema import POOLED, POSE_PAIRS, OperatingPoint, pair_key
+from sfpn.schema import POOLED, POSE_LABELS, POSE_PAIRS, POSES, OperatingPoint, pair_key
 
 WHOLE_IMAGE = TREATMENTS[0]
 CONFIDENCE = 0.95
+
+Mix = tuple[tuple[str, int], ...]  # pose -> images of it in a template, as pairs in the order of POSES
+Sides = tuple[Mix, Mix]  # the templates of both sides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,8 @@ class Cell:
     """Everything known about one set of comparisons. Rates are fractions; pairs are named by `row_id`.
 
     `images` and `failures` count, per pose, the images compared and those where no face was found. `grid_step` is 0
-    where point estimates are exact. `tables` (pandas):
+    where point estimates are exact. `sides` are the mixes of drawn templates; `template_size` is then the larger one's.
+    `tables` (pandas):
     * det: treatment, threshold, fmr, fnmr, exact at about 250 thresholds;
     * histogram: lower_edge, genuine, impostor, failed_genuine, failed_impostor (failed: a face was not found);
     * hardest: kind (genuine | impostor), rank from 1, row_id_a, row_id_b, template_a, template_b, score, acquired;
@@ -64,6 +68,7 @@ class Cell:
     accuracy: float | None
     accuracy_deviation: float | None
     treatments: dict[str, Rates]
+    sides: Sides | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     __pydantic_config__ = {"arbitrary_types_allowed": True, "extra": "forbid"}  # for reading it back (Report.load)
@@ -71,8 +76,18 @@ class Cell:
     def __post_init__(self) -> None:
         if self.pose_pair not in (None, POOLED, *map(pair_key, POSE_PAIRS)):
             raise ValueError(f"pose_pair {self.pose_pair!r} is none")
+        if self.sides is not None and not all(_is_mix(mix) for mix in self.sides):
+            raise ValueError(f"sides {self.sides!r:.80} are not images by pose")
         if WHOLE_IMAGE not in self.treatments or not set(self.treatments) <= set(TREATMENTS):
             raise ValueError(f"treatments must be {', '.join(TREATMENTS)}, or only {WHOLE_IMAGE}")
+
+    @property
+    def images_a_side(self) -> int | str:
+        """Images of a template: a number, or '5+4' where the two sides have different ones."""
+        if self.sides is None:
+            return self.template_size
+        first, second = (sum(size for _, size in mix) for mix in self.sides)
+        return first if first == second else f"{first}+{second}"
 
     def rates(self, treatment: str = WHOLE_IMAGE) -> Rates:
         """Rates with undetected faces embedded from the `whole_image` (default), `skip`ped, or `reject`ed."""
@@ -116,6 +131,20 @@ class Cell:
         table = self.tables[name]
         chosen = table["treatment"] == self._stored(treatment)
         return table.loc[chosen].drop(columns="treatment").reset_index(drop=True)
+
+
+def _is_mix(mix: Mix) -> bool:
+    poses = [pose for pose, _ in mix]
+    return bool(mix) and poses == [pose for pose in POSES if pose in poses] and all(size > 0 for _, size in mix)
+
+
+def mix_words(mix: Mix) -> str:
+    """One side of a comparison of templates in words.
+
+    >>> mix_words((("frontal", 1), ("three_quarter", 2)))
+    '1 frontal + 2 three-quarter'
+    """
+    return " + ".join(f"{size} {POSE_LABELS[pose]}" for pose, size in mix)
 
 
 def yaw_band_words(band: tuple[float, float] | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -95,6 +96,11 @@ class AllPairs:
         n = len(self.first)
         return n * (n - 1) // 2 if self.second is None else n * len(self.second)
 
+    @property
+    def members(self) -> np.ndarray:
+        """Positions of the samples that are compared."""
+        return np.unique(self.first if self.second is None else np.concatenate([self.first, self.second]))
+
     def blocks(self, samples: Samples) -> Iterator[Block]:
         """All scores, a few rows at a time."""
         second = self.first if self.second is None else self.second
@@ -126,6 +132,11 @@ class PairList:
         """How many pairs there are."""
         return len(self.first)
 
+    @property
+    def members(self) -> np.ndarray:
+        """Positions of the samples that are compared."""
+        return np.unique(np.concatenate([self.first, self.second]))
+
     def blocks(self, samples: Samples) -> Iterator[Block]:
         """All scores, as columns; sorted by the first sample so that a subject's pairs lie together."""
         order = np.argsort(self.first, kind="stable")
@@ -136,7 +147,22 @@ class PairList:
             yield Block(first[:, None], second[:, None], _cosines(scores)[:, None], np.ones((len(part), 1), bool))
 
 
-Comparisons = AllPairs | PairList
+class Comparisons(Protocol):
+    """AllPairs, PairList, or anything else that streams blocks of scores."""
+
+    @property
+    def size(self) -> int:
+        """How many pairs there are at most."""
+        ...
+
+    @property
+    def members(self) -> np.ndarray:
+        """Positions of the samples that are compared."""
+        ...
+
+    def blocks(self, samples: Samples) -> Iterator[Block]:
+        """All scores."""
+        ...
 
 
 def directions(embeddings: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def evaluate(
     if shard.index:
         return None
     samples = make_samples(rows, embeddings)
-    cells = tuple(_measured(protocol.plan(samples, whole_pairs), samples, config, progress))
+    cells = tuple(_measured(protocol.plan(samples, whole_pairs, config.seed), samples, config, progress))
     return Report(_header(dataset, embeddings, samples, config, incomplete), cells)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sfpn.evaluation import metrics
 from sfpn.evaluation.bootstrap import Draws, RoundHistograms, resample
-from sfpn.evaluation.cells import CONFIDENCE, Cell, Rates, metric_name
+from sfpn.evaluation.cells import CONFIDENCE, Cell, Rates, Sides, metric_name
 from sfpn.evaluation.comparisons import Comparisons, Samples
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, Pairs, Tally, grid_edges, tally
@@ -29,13 +29,14 @@ class Plan:
     template_size: int = 1
     yaw_band: tuple[float, float] | None = None
     accuracy: tuple[float, float] | None = None
+    sides: Sides | None = None
 
 
 def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
     """Compare, count, and bootstrap one cell."""
     counted = tally(samples, plan.comparisons)
     rounds = resample(samples, plan.comparisons, counted, draws)
-    members = _members(plan.comparisons)
+    members = plan.comparisons.members
     subjects = counted.genuine_subjects(samples)
     treatments = TREATMENTS if counted.any_failed else TREATMENTS[:1]
     measured = {name: _rates(counted.treated(name), rounds.treated(name), subjects) for name in treatments}
@@ -59,6 +60,7 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
         accuracy=accuracy,
         accuracy_deviation=deviation,
         treatments={name: rates for name, (rates, _) in measured.items()},
+        sides=plan.sides,
         tables=tables,
     )
 
@@ -143,12 +145,6 @@ def _named(samples: Samples, pairs: Pairs) -> pd.DataFrame:
             "acquired": samples.acquired[pairs.first] & samples.acquired[pairs.second],
         }
     )
-
-
-def _members(comparisons: Comparisons) -> np.ndarray:
-    """Positions of the samples that are compared."""
-    second = comparisons.first if comparisons.second is None else comparisons.second
-    return np.unique(np.concatenate([comparisons.first, second]))
 
 
 def _by_pose(samples: Samples, members: np.ndarray) -> dict[str, int]:

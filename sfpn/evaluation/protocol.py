@@ -7,7 +7,9 @@
   impostor each), accuracy of a fold at the threshold best on the other folds; and every profile-profile pair.
 * lfw: the official pairs, pooled and by the estimated pose of their images.
 * all-pairs: every pair of images, pooled and by pose pair.
-Each also gives every pair of its images by |yaw difference|, where the yaw is known (protocol name "yaw-difference").
+* templates: templates drawn at random, all mixes of one to three poses a side (sfpn.evaluation.templates).
+Each but the last also gives every pair of its images by |yaw difference|, where the yaw is known (protocol name
+"yaw-difference").
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from sfpn.evaluation import metrics
 from sfpn.evaluation.comparisons import AllPairs, PairList, Samples, by_pose_pair, directions
 from sfpn.evaluation.measure import Plan
 from sfpn.evaluation.tally import tally
+from sfpn.evaluation.templates import draw_templates, sides_of
 from sfpn.schema import POOLED, POSE_PAIRS, PosePair, pair_key, pose_pair
 
 YAW_DIFFERENCE = "yaw-difference"
@@ -37,12 +40,14 @@ Planned = tuple[Samples, Plan]
 class Protocol:
     """`choose` picks the row_ids to embed; `plan` says what to compare. `pairs_of` names its official pairs.
 
+    Where `folds_are_people` the folds only say whose images are compared, and without --folds everybody's are.
     Tables: `rows` has the dataset's columns without the image; `pairs` has protocol, fold, row_id_a, row_id_b, same.
     """
 
     choose: Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
-    plan: Callable[[Samples, pd.DataFrame], list[Planned]]
+    plan: Callable[[Samples, pd.DataFrame, int], list[Planned]]  # samples, official pairs, seed
     pairs_of: tuple[str, ...] = ()
+    folds_are_people: bool = False
 
 
 def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int] | None) -> pd.DataFrame:
@@ -50,8 +55,8 @@ def official_pairs(protocol: Protocol, pairs: pd.DataFrame, folds: Iterable[int]
     chosen = pairs.loc[pairs["protocol"].isin(protocol.pairs_of)]
     if folds is not None and not protocol.pairs_of:
         raise UserError("--folds is for a protocol with official folds (cfp, lfw); leave it out")
-    if not protocol.pairs_of:
-        return chosen
+    if not protocol.pairs_of or (protocol.folds_are_people and folds is None):
+        return chosen.iloc[:0]
     if chosen.empty:
         names = " or ".join(protocol.pairs_of)
         raise UserError(f"this dataset has no official pairs ({names}): take --protocol all-pairs, which needs none")
@@ -119,18 +124,18 @@ def fold_accuracies(samples: Samples, folds: dict[int, PairList]) -> dict[int, f
     return found
 
 
-def _vggface2_pose(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
+def _vggface2_pose(samples: Samples, pairs: pd.DataFrame, seed: int = 0) -> list[Planned]:
     templates = template_samples(samples)
     size = round(len(samples) / len(templates))
     return [*pose_cells("vggface2-pose", samples), *pose_cells("vggface2-pose", templates, size), *yaw_cells(samples)]
 
 
-def _all_pairs(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
+def _all_pairs(samples: Samples, pairs: pd.DataFrame, seed: int = 0) -> list[Planned]:
     pooled = Plan("all-pairs", POOLED, AllPairs(np.arange(len(samples))))
     return [*pose_cells("all-pairs", samples), (samples, pooled), *yaw_cells(samples)]
 
 
-def _cfp(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
+def _cfp(samples: Samples, pairs: pd.DataFrame, seed: int = 0) -> list[Planned]:
     planned = []
     for name, pair in CFP_PAIRS.items():
         planned += _fold_cells("cfp", pair_key(pair), samples, pairs.loc[pairs["protocol"] == name])
@@ -138,7 +143,7 @@ def _cfp(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
     return [*planned, *profile_profile, *yaw_cells(samples)]
 
 
-def _lfw(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
+def _lfw(samples: Samples, pairs: pd.DataFrame, seed: int = 0) -> list[Planned]:
     planned = _fold_cells("lfw", POOLED, samples, pairs)
     listed = _pair_list(samples, pairs)
     poses = zip(samples.poses[listed.first].tolist(), samples.poses[listed.second].tolist(), strict=True)
@@ -149,6 +154,18 @@ def _lfw(samples: Samples, pairs: pd.DataFrame) -> list[Planned]:
             planned.append(
                 (samples, Plan("lfw", pair_key(pair), PairList(listed.first[chosen], listed.second[chosen])))
             )
+    return planned
+
+
+def _templates(samples: Samples, pairs: pd.DataFrame, seed: int = 0) -> list[Planned]:
+    """Cells of one pose pair where each side has one pose; the others carry their sides alone."""
+    planned = []
+    for sides in sides_of(samples):
+        templates, drawn = draw_templates(samples, sides, seed)
+        of_one_pose = all(len(mix) == 1 for mix in sides)
+        key = pair_key(pose_pair(sides[0][0][0], sides[1][0][0])) if of_one_pose else None
+        size = max(sum(count for _, count in mix) for mix in sides)
+        planned.append((templates, Plan("templates", key, drawn, template_size=size, sides=sides)))
     return planned
 
 
@@ -190,6 +207,14 @@ def _rows_of_named_subjects(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarr
     return rows.loc[rows["identity"].isin(rows.loc[named, "identity"].unique()), "row_id"].to_numpy()
 
 
+def posed_rows_of_people(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+    """Rows with a pose: of the people that the pairs name, of everybody where there are none."""
+    posed = rows.loc[rows["pose"].notna()]
+    if not len(posed):
+        raise UserError("templates needs rows with `pose` and this dataset has none; build it with detection")
+    return _rows_of_named_subjects(posed, pairs) if len(pairs) else posed["row_id"].to_numpy()
+
+
 def _rows_of_pairs(rows: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
     return rows.loc[rows["row_id"].isin([*pairs["row_id_a"], *pairs["row_id_b"]]), "row_id"].to_numpy()
 
@@ -203,4 +228,5 @@ PROTOCOLS = {
     "vggface2-pose": Protocol(_rows_with_template, _vggface2_pose),
     "cfp": Protocol(_rows_of_named_subjects, _cfp, tuple(CFP_PAIRS)),
     "lfw": Protocol(_rows_of_pairs, _lfw, (LFW_PAIRS,)),
+    "templates": Protocol(posed_rows_of_people, _templates, (*CFP_PAIRS, LFW_PAIRS), folds_are_people=True),
 }

@@ -44,10 +44,15 @@ TABLES = {  # name -> columns, see sfpn.evaluation.cells.Cell; `cell` is the num
     ),
     "rounds": ("cell", "treatment", "metric", "round", "value"),
 }
-HEADER = (  # what every header names
-    *("format", "model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256"),
-    *("protocol", "folds", "rounds", "seed", "command", "date", "images", "subjects", "acquisition", "left_out"),
-)
+HEADER: dict[str, Any] = {  # what every header names, and of which type
+    **dict.fromkeys(("format", "rounds", "seed", "images", "subjects"), int),
+    **dict.fromkeys(("model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256", "protocol"), str),
+    "folds": list[int] | None,
+    "command": str | None,
+    "date": str,
+    "acquisition": dict[str, dict[str, int]],
+    "left_out": dict[str, int],
+}
 FORMAT = 1
 SAME_PAIRS = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
 
@@ -62,7 +67,7 @@ class Difference:
     protocol: str
     pose_pair: str | None
     fold: int | None
-    template_size: int
+    template_size: int | str  # as Cell.images_a_side
     yaw_band: tuple[float, float] | None
     metric: str
     a: float | None
@@ -92,12 +97,19 @@ class Report:
     cells: tuple[Cell, ...]
 
     def cell(
-        self, pose_pair: PosePair | str, template_size: int = 1, fold: int | None = None, protocol: str | None = None
+        self,
+        pose_pair: PosePair | str,
+        template_size: int | str = 1,
+        fold: int | None = None,
+        protocol: str | None = None,
     ) -> Cell:
-        """The cell of a pose pair ('frontal-profile', a tuple, or 'pooled'). Raises KeyError when it is not there."""
+        """The cell of a pose pair ('frontal-profile', a tuple, or 'pooled'). Raises KeyError when it is not there.
+
+        template_size: images a side, '5+4' where the sides have different numbers of them (Cell.images_a_side).
+        """
         key = pose_pair if isinstance(pose_pair, str) else pair_key(pose_pair)
         for cell in self.cells:
-            if (cell.pose_pair, cell.template_size, cell.fold) == (key, template_size, fold) and protocol in (
+            if (cell.pose_pair, cell.images_a_side, cell.fold) == (key, template_size, fold) and protocol in (
                 None,
                 cell.protocol,
             ):
@@ -109,9 +121,10 @@ class Report:
         there = {cell.pose_pair for cell in self.cells}
         return [pair for pair in POSE_PAIRS if pair_key(pair) in there]
 
-    def template_sizes(self) -> list[int]:
-        """1, and the template size where the protocol has templates."""
-        return sorted({cell.template_size for cell in self.cells})
+    def template_sizes(self) -> list[int | str]:
+        """Images a side of the cells of a pose pair: 1, and what the protocol has of templates ('5+4': 5 against 4)."""
+        found = {cell.images_a_side for cell in self.cells if cell.sides is None or cell.pose_pair}
+        return sorted(found, key=lambda size: (isinstance(size, str), *map(int, str(size).split("+"))))
 
     def yaw_cells(self) -> list[Cell]:
         """The cells by |yaw difference|, ascending."""
@@ -178,11 +191,15 @@ class Report:
                 f"{folder} is not a report folder (no {REPORT_FILE}): make one with `python -m sfpn evaluate`"
             )
         try:
-            content = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"), object_hook=_without_unknowns)
+            content = json.loads(
+                (folder / REPORT_FILE).read_text(encoding="utf-8"),
+                object_hook=_without_unknowns,
+                parse_constant=_no_number,
+            )
             written_as = content["header"].get("format") if isinstance(content.get("header"), dict) else None
             stored = cls._checked(content) if written_as in (None, FORMAT) else None
             tables = {name: _read_table(folder / f"{name}.parquet", columns) for name, columns in TABLES.items()}
-        except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+        except (OSError, ValueError, AttributeError, RecursionError, pa.ArrowException) as error:
             why = str(error).replace("\n", " ")
             raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
         if stored is None:
@@ -206,9 +223,13 @@ class Report:
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        missing = [name for name in HEADER if name not in report.header]
-        if missing:
-            raise ValueError(f"header.{missing[0]}: missing")
+        for name, kind in HEADER.items():
+            if name not in report.header:
+                raise ValueError(f"header.{name}: missing")
+            try:
+                TypeAdapter(kind).validate_python(report.header[name], strict=True)
+            except ValidationError as error:
+                raise ValueError(f"header.{name}: {error.errors()[0]['msg']}") from error
         return report
 
 
@@ -221,6 +242,7 @@ def summary(cell: Cell) -> dict[str, Any]:
             **pair_record(cell.pose_pair),
             "fold": cell.fold,
             "template_size": cell.template_size,
+            "sides": None if cell.sides is None else [dict(mix) for mix in cell.sides],
             "yaw_band": cell.yaw_band,
             "subjects": cell.subjects,
             **_flat(rates),
@@ -256,6 +278,10 @@ def _without_unknowns(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if value is not None} if "target_fmr" in record else record
 
 
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number that JSON knows")
+
+
 def _read_table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Raises OSError or ValueError if it cannot be read or lacks a column."""
     table = pd.read_parquet(file)
@@ -271,7 +297,7 @@ def _part(table: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def _key(cell: Cell) -> tuple:
-    return cell.protocol, cell.pose_pair, cell.fold, cell.template_size, cell.yaw_band
+    return cell.protocol, cell.pose_pair, cell.fold, cell.template_size, cell.yaw_band, cell.sides
 
 
 def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
@@ -287,7 +313,7 @@ def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
         protocol=a.protocol,
         pose_pair=a.pose_pair,
         fold=a.fold,
-        template_size=a.template_size,
+        template_size=a.images_a_side,
         yaw_band=a.yaw_band,
         metric=metric,
         a=of_a,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,7 @@ MAX_SIZE = 1024  # px, side of a crop
 MAX_DESCRIPTOR = 65_536  # numbers of an embedding
 
 Count = Annotated[int, Field(ge=0)]
+Degrees = Annotated[float, Field(ge=0, le=1000)]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,54 @@ class ScoreHistogram:
     def edges(self) -> np.ndarray:
         """(bins + 1,) edges, ascending."""
         return np.linspace(self.low, self.high, len(self.genuine) + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceLevel:
+    """Thresholds for one target FMR at the nodes of an OperatingSurface, and what stands behind each.
+
+    Set: `threshold`, the `width_degrees` of the kernel and the effective number of `comparisons`. Measured on other
+    people, in the square of `within_degrees` around the node: comparisons and errors.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    target_fmr: Annotated[float, Field(gt=0, lt=1)]
+    threshold: tuple[Annotated[float, Field(ge=-1, le=2)], ...]
+    width_degrees: tuple[Degrees, ...]
+    comparisons: tuple[Count, ...]
+    within_degrees: tuple[Degrees, ...] = ()
+    impostor: tuple[Count, ...] = ()
+    false_matches: tuple[Count, ...] = ()
+    genuine: tuple[Count, ...] = ()
+    false_non_matches: tuple[Count, ...] = ()
+
+
+@dataclass(frozen=True)
+class OperatingSurface:
+    """Thresholds by the |yaw| of both faces; see sfpn.evaluation.surface, which makes and reads it.
+
+    `yaw_degrees` (n,) is the axis; a level holds n (n + 1) / 2 values, of the nodes (a, b) with a <= b, a by a.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    yaw_degrees: Annotated[tuple[Degrees, ...], Field(min_length=2, max_length=91)]
+    levels: tuple[SurfaceLevel, ...]
+    set_on: str
+    measured_on: str = ""
+
+
+def _checked_surface(surface: OperatingSurface) -> OperatingSurface:
+    axis = surface.yaw_degrees
+    if any(after <= before for before, after in zip(axis, axis[1:], strict=False)):
+        raise ValueError("yaw_degrees must rise")
+    nodes = len(axis) * (len(axis) + 1) // 2
+    for level in surface.levels:
+        wrong = [name for name, values in vars(level).items() if isinstance(values, tuple) and len(values) != nodes]
+        if wrong:
+            raise ValueError(f"levels must hold {nodes} values each, and {wrong[0]} holds {len(vars(level)[wrong[0]])}")
+    return surface
 
 
 def _checked_point(point: OperatingPoint) -> OperatingPoint:
@@ -102,6 +151,7 @@ Vector = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_DESCRIP
 Point = Annotated[OperatingPoint, AfterValidator(_checked_point)]
 Points = Annotated[dict[str, tuple[Point, ...]], AfterValidator(_checked_keys)]
 Histogram = Annotated[ScoreHistogram, AfterValidator(_checked_histogram)]
+Surface = Annotated[OperatingSurface, AfterValidator(_checked_surface)]
 
 
 @dataclass(frozen=True)
@@ -126,6 +176,7 @@ class Card:
     limits: str = ""
     operating_points: Points = field(default_factory=dict)  # by pair key or "pooled"
     histograms: Annotated[dict[str, Histogram], AfterValidator(_checked_keys)] = field(default_factory=dict)
+    surface: Surface | None = None  # operating points by estimated yaw
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -137,6 +188,8 @@ class Card:
             record[name] = None if vector is None else list(vector)
         record["operating_points"] = {k: [vars(p) for p in v] for k, v in self.operating_points.items()}
         record["histograms"] = {k: vars(v) for k, v in self.histograms.items()}
+        if self.surface is not None:
+            record["surface"] = asdict(self.surface)
         return record | self.extra
 
     @classmethod

@@ -5,6 +5,7 @@ All have a `name`, a `card` (preprocessing, licence, operating points) and `embe
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Protocol
@@ -14,12 +15,14 @@ import torch
 from PIL import Image
 
 from sfpn.errors import UserError
+from sfpn.machine import choose_device
 from sfpn.network import checkpoint, hub
 from sfpn.network.card import Card
 from sfpn.network.onnx_model import OnnxModel, external_files
 from sfpn.photos.preprocess import Preprocess
 
-BATCH = 16  # crops at once; small, because the maps then stay in the processor's cache
+BATCH = 16  # crops at once on a processor; small, because the maps then stay in its cache
+DEVICE_BATCH = 256  # on a graphics processor, which needs many to be busy
 
 
 class Embedder(Protocol):
@@ -39,6 +42,7 @@ class _CardEmbedder(ABC):
     """What all embedders share: mirroring and centring as the card says, in batches."""
 
     precision = "float32"  # of the arithmetic; embeddings of another precision are kept apart
+    device = torch.device("cpu")
 
     def __init__(self, name: str, card: Card) -> None:
         self.name, self.card = name, card
@@ -52,7 +56,8 @@ class _CardEmbedder(ABC):
         if not crops:
             raise ValueError("embed needs at least one crop")
         inputs = self.preprocess.tensor(crops)
-        embeddings = np.concatenate([self._embed_batch(batch) for batch in inputs.split(BATCH)])
+        size = BATCH if self.device.type == "cpu" else DEVICE_BATCH
+        embeddings = np.concatenate([self._embed_batch(batch) for batch in inputs.split(size)])
         check_embeddings(self.name, embeddings)
         return embeddings
 
@@ -76,16 +81,18 @@ class _CardEmbedder(ABC):
 class SFPNEmbedder(_CardEmbedder):
     """A SqueezeFacePoseNet, float32 by default; bf16 is more than twice as fast and moves scores by about 0.001."""
 
-    def __init__(self, name_or_path: str | Path, *, bf16: bool = False) -> None:
+    def __init__(self, name_or_path: str | Path, *, bf16: bool = False, device: str = "auto") -> None:
         model, card = checkpoint.load(name_or_path)
         super().__init__(card.name, card)
-        self._model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs)
+        self.device = choose_device(device)
+        self._model = model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore (torch's stubs)
         self._bf16, self.precision = bf16, "bfloat16" if bf16 else "float32"
 
     @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> np.ndarray:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
-            return self._model(batch.contiguous(memory_format=torch.channels_last)).float().numpy()
+        with torch.autocast(self.device.type, torch.bfloat16) if self._bf16 else contextlib.nullcontext():
+            faces = batch.to(self.device, memory_format=torch.channels_last)
+            return self._model(faces).float().cpu().numpy()
 
 
 class OnnxEmbedder(_CardEmbedder):
@@ -133,7 +140,7 @@ def _check_integer_input(path: Path, card: Card, model: OnnxModel) -> None:
 class InceptionEmbedder(_CardEmbedder):
     """facenet-pytorch's InceptionResnetV1; its weights (107 MB) are downloaded at first use."""
 
-    def __init__(self, pretrained: str = "vggface2") -> None:
+    def __init__(self, pretrained: str = "vggface2", *, device: str = "auto") -> None:
         from sfpn.photos.torchvision_ops import ensure_torchvision
 
         ensure_torchvision()
@@ -148,8 +155,9 @@ class InceptionEmbedder(_CardEmbedder):
             weights_sha256=f"facenet-pytorch/{pretrained}",
         )
         super().__init__(card.name, card)
+        self.device = choose_device(device)
         try:
-            self._model = InceptionResnetV1(pretrained=pretrained).eval()
+            self._model = InceptionResnetV1(pretrained=pretrained).eval().to(self.device)
         except OSError as error:
             raise UserError(
                 f"inception-{pretrained}: its weights could not be downloaded ({error}); "
@@ -158,7 +166,7 @@ class InceptionEmbedder(_CardEmbedder):
 
     @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> np.ndarray:
-        return self._model(batch).numpy()
+        return self._model(batch.to(self.device)).cpu().numpy()
 
 
 def check_embeddings(model: str, embeddings: np.ndarray) -> None:
@@ -177,13 +185,13 @@ def check_embeddings(model: str, embeddings: np.ndarray) -> None:
         )
 
 
-def load_embedder(name_or_path: str | Path, *, bf16: bool = False) -> Embedder:
+def load_embedder(name_or_path: str | Path, *, bf16: bool = False, device: str = "auto") -> Embedder:
     """A model to embed faces with, by name.
 
     name_or_path: a bundled name ('base', 'depthwise'), a path (.safetensors or .onnx, card beside it), a folder that
     `SFPN.save_pretrained` wrote, 'user/repo' or 'user/repo@revision' of the Hugging Face Hub (downloaded once), or
-    'inception-vggface2'. bf16: arithmetic in bfloat16, of a SqueezeFacePoseNet only. Raises UserError if it cannot be
-    loaded.
+    'inception-vggface2'. bf16: arithmetic in bfloat16, of a SqueezeFacePoseNet only. device: see
+    `sfpn.machine.choose_device`; ONNX files are computed by the processor. Raises UserError if it cannot be loaded.
 
     >>> from PIL import Image
     >>> embedder = load_embedder("base")
@@ -194,6 +202,10 @@ def load_embedder(name_or_path: str | Path, *, bf16: bool = False) -> Embedder:
     if name.startswith("inception-"):
         if name.removeprefix("inception-") not in ("vggface2", "casia-webface"):
             raise UserError(f"{name}: known are inception-vggface2 and inception-casia-webface")
-        return InceptionEmbedder(name.removeprefix("inception-"))
+        return InceptionEmbedder(name.removeprefix("inception-"), device=device)
     path = checkpoint.resolve(name_or_path)
-    return OnnxEmbedder(path) if path.suffix == ".onnx" else SFPNEmbedder(path, bf16=bf16)
+    if path.suffix != ".onnx":
+        return SFPNEmbedder(path, bf16=bf16, device=device)
+    if device not in ("auto", "cpu"):
+        raise UserError(f"{path}: ONNX files are computed by the processor here; give device auto or cpu, not {device}")
+    return OnnxEmbedder(path)

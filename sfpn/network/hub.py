@@ -7,7 +7,7 @@ writes them. Nothing else of a repository is ever fetched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,23 +56,42 @@ def external_names(architecture: dict[str, Any]) -> list[str]:
 
 
 def upload(
-    folder: Path, repo: str, *, private: bool | None, revision: str | None, message: str, token: str | None
+    folder: Path,
+    repo: str,
+    *,
+    kind: str = "model",
+    parts: Sequence[str] | None = None,
+    private: bool | None,
+    revision: str | None,
+    message: str,
+    token: str | None,
 ) -> str:
-    """Upload the files of a folder in one commit, making the repository if need be; returns the commit's address.
+    """Upload files of a folder in one commit, making the repository if need be; returns the commit's address.
 
+    kind: 'model' or 'dataset'. parts: patterns of the files to upload (None: all of them).
     Raises UserError if the Hub cannot be reached or does not allow it.
     """
     from huggingface_hub import HfApi
 
-    if not HUB_ID.fullmatch(repo):
+    match = HUB_ID.fullmatch(repo)
+    if match is None or match["revision"]:
         raise UserError(f"{repo}: not a repository of the Hugging Face Hub; write user/repo")
     api = HfApi(token=token)
     try:
         with _quiet():
-            api.create_repo(repo, private=private, exist_ok=True)
-            return str(api.upload_folder(repo_id=repo, folder_path=folder, revision=revision, commit_message=message))
+            api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
+            return str(
+                api.upload_folder(
+                    repo_id=repo,
+                    repo_type=kind,
+                    folder_path=folder,
+                    allow_patterns=None if parts is None else list(parts),
+                    revision=revision,
+                    commit_message=message,
+                )
+            )
     except Exception as error:  # see _fetch
-        raise UserError(f"{repo}: {_why(error, repo)}") from error
+        raise UserError(f"{repo}: {_why_not_uploaded(error)}") from error
 
 
 def _fetch(hub_id: str, repo: str, name: str, revision: str | None) -> Path:
@@ -122,3 +141,17 @@ def _why(error: Exception, name: str) -> str:
     if isinstance(error, errors.EntryNotFoundError):
         return f"the repository has no {name}; it needs {CARD_NAME} and {STEM}.safetensors or {STEM}.onnx"
     return f"the Hugging Face Hub did not do it ({' '.join(str(error).split())[:200]}); try again later"
+
+
+def _why_not_uploaded(error: Exception) -> str:
+    """As _why, for an upload."""
+    from huggingface_hub import constants, errors
+
+    if constants.HF_HUB_OFFLINE or isinstance(error, errors.OfflineModeIsEnabled):
+        return "nothing was uploaded, because HF_HUB_OFFLINE is set: run with HF_HUB_OFFLINE=0"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status in (401, 403, 404) or isinstance(error, errors.LocalTokenNotFoundError):
+        return (
+            "the Hub does not allow this upload; check the name and log in with a token that may write: hf auth login"
+        )
+    return f"the Hugging Face Hub did not take it ({' '.join(str(error).split())[:200]}); try again later"

@@ -84,7 +84,7 @@ def pixels_only(encoded: bytes) -> PixelData | None:
         return None
     try:
         stripped, orientation = _STRIPPERS[kind](encoded)
-    except (struct.error, IndexError):  # cut off in its structure
+    except (struct.error, IndexError, OverflowError):  # cut off in its structure, or leading far out of it
         return PixelData(kind, encoded)
     return PixelData(kind, stripped, orientation)
 

@@ -2,7 +2,7 @@
 
 A side is one photo or several of the same person. Several photos make a template, as in the paper: the mean of their
 normalised embeddings, normalised again. The pose of a side is the pose of most of its photos; of equally frequent
-ones, the most frontal.
+ones, the most frontal; its yaw is the mean of their |yaw|.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Side:
     template: np.ndarray  # (D,), normalised
     pose: str
 
+    @property
+    def yaw_degrees(self) -> float:
+        """How far the faces of this side turn away from the camera: the mean of |yaw|."""
+        return float(np.mean([abs(shot.face.yaw_degrees) for shot in self.shots]))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -105,12 +110,12 @@ class Verifier:
         self.embedder, self.detector = embedder, detector
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, bf16: bool = False) -> Verifier:
+    def from_pretrained(cls, name_or_path: str | Path, *, bf16: bool = False, device: str = "auto") -> Verifier:
         """A verifier with the weights of a bundled name ('base'), a path, or a Hub id ('user/repo[@revision]').
 
         See sfpn.load_embedder for the names. Raises UserError if the weights cannot be loaded.
         """
-        return cls(load_embedder(name_or_path, bf16=bf16), FaceDetector())
+        return cls(load_embedder(name_or_path, bf16=bf16, device=device), FaceDetector())
 
     def __call__(self, first: GivenSide, second: GivenSide, target_fmr: float = DEFAULT_FMR) -> Comparison:
         """Are the two sides of one person? The answer has `.score`, `.match`, `.decision` and `.rule`.
@@ -149,7 +154,7 @@ class Verifier:
             model=self.embedder.name,
             sides=sides,
             score=float(np.clip(sides[0].template @ sides[1].template, -1, 1)),
-            rule=rule_for_fmr(self.embedder.card, pair, target_fmr),
+            rule=rule_for_fmr(self.embedder.card, pair, target_fmr, (sides[0].yaw_degrees, sides[1].yaw_degrees)),
             seconds=time.perf_counter() - started,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from sfpn.evaluation import surface
 from sfpn.photos.detector import Face
 from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
 from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, UNCERTAIN_FACTOR, DecisionRule
@@ -79,6 +80,8 @@ def turned_words(degrees: int) -> str:
 def provenance(rule: DecisionRule) -> str:
     """Which scores the rates come from, and whether they are of this pose pair at all."""
     words = [f"Measured on {rule.point.measured_on}; threshold set {_where(rule.point.set_on)}."]
+    if rule.yaws_degrees is not None and rule.measured_within_degrees is not None:
+        words.insert(0, _neighbourhood(rule))
     if rule.is_fallback:
         words.insert(
             0, f"There are no scores of {pair_words(rule.pose_pair)} faces: those of all pose pairs together stand in."
@@ -86,6 +89,20 @@ def provenance(rule: DecisionRule) -> str:
     if rule.point.pose_estimated:
         words.append("The poses of these photos are estimates, not labels.")
     return " ".join(words)
+
+
+def _neighbourhood(rule: DecisionRule) -> str:
+    """Which pairs were counted, and that they are few or far from these poses where that is so."""
+    if (
+        rule.measured_within_degrees == surface.EVERYWHERE_DEGREES
+        or rule.set_within_degrees == surface.EVERYWHERE_DEGREES
+    ):
+        return "There are too few pairs of faces posed like these: those of all poses together stand in."
+    first, second = rule.yaws_degrees or (0.0, 0.0)
+    words = f"The threshold is that of faces turned by {first:.0f} and {second:.0f} degrees; " + (
+        f"counted were pairs within {rule.measured_within_degrees:.0f} degrees of these."
+    )
+    return words + (" Nearer ones are too few, so take the rates as rough." if rule.is_wide else "")
 
 
 def _where(set_on: str) -> str:
@@ -125,6 +142,7 @@ def judgement(rule: DecisionRule, score: float) -> dict:
         "false_non_matches": point.false_non_matches,
         "measured_on": point.measured_on,
         "pose_estimated": point.pose_estimated,
+        "measured_within_degrees": rule.measured_within_degrees,
     }
 
 

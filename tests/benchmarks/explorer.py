@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from demo.common.dataset_view import DatasetView
-from demo.explore.facets import Facets, masks, select
+from demo.common.facets import Facets, masks, select
 from demo.explore.tab import clear_facets, refresh
 from sfpn.data.dataset import FaceDataset
 from sfpn.schema import POSES, ROW_COLUMNS, row_features

@@ -124,7 +124,7 @@ def test_files_that_are_no_network(tmp_path, capsys, name):
 
 
 def test_without_faces_the_options_are_needed(onnx_file, monkeypatch, capsys):
-    monkeypatch.setattr(make_card, "DRAWN", onnx_file.parent / "none")
+    monkeypatch.setattr(make_card, "DRAWN_PEOPLE", onnx_file.parent / "none")
     status, _, err = run(onnx_file, "--scale", "1", capsys=capsys)
     assert status == 2 and "give --geometry, --mean, or a --dataset" in err
     status, out, _ = run(onnx_file, "--geometry", "box", "--mean", 0, 0, 0, "--scale", "1", capsys=capsys)

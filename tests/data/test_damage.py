@@ -38,6 +38,7 @@ def sentence(act) -> str:
     [
         (b"{", "not readable JSON"),
         (b"\xff\xfe", "not readable JSON"),
+        (b"[" * 100_000, "not readable JSON"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b"{}", "no name"),
@@ -65,6 +66,19 @@ def damage_rows(folder: Path, kind: str) -> None:
         pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), file)
     elif kind == "another kind of file":
         file.write_bytes(b"no parquet")
+    elif kind == "numbers for names":
+        replace_column(file, "row_id", pa.array(range(len(table))))
+    elif kind == "lists for poses":
+        replace_column(file, "pose", pa.array([[1.0]] * len(table)))
+    elif kind == "a short box":
+        replace_column(file, "box_xyxy", pa.array([[1.0, 2.0]] * len(table), pa.list_(pa.float32())))
+    elif kind == "no name":
+        replace_column(file, "row_id", pa.array([None, *table["row_id"].to_pylist()[1:]]))
+
+
+def replace_column(file: Path, name: str, values: pa.Array) -> None:
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(table.column_names.index(name), name, values), file)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +88,10 @@ def damage_rows(folder: Path, kind: str) -> None:
         ("no identity", "no column identity"),
         ("same row", "the row_id '0/frontal/0' twice"),
         ("another kind of file", "cannot be read"),
+        ("numbers for names", "int64 in the column row_id, which should hold string"),
+        ("lists for poses", "in the column pose, which should hold string"),
+        ("a short box", "rows whose box_xyxy is not 4 numbers"),
+        ("no name", "a row without row_id"),
     ],
 )
 def test_damaged_rows_are_one_sentence(folder, kind, says):

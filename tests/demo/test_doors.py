@@ -177,7 +177,7 @@ def running(tmp_path_factory) -> Iterator[Running]:
             )
         )
         page = app.build(loaded)
-        page.queue(default_concurrency_limit=4, max_size=64)
+        page.queue(**app.queue_settings())
         _, address, _ = page.launch(**app.launch_settings(), prevent_thread_lock=True, quiet=True)
         (uploads / "somebody").mkdir(parents=True)
         near = Running(
@@ -280,14 +280,18 @@ def test_no_handler_gives_or_deletes_a_file_that_it_is_told_of(running):
     assert running.unharmed()
 
 
-def test_no_handler_fails_on_what_it_is_sent(running):
+def test_no_handler_fails_on_what_it_is_sent(running, capfd):
+    failed = {}
     for handler in running.handlers():
         visitor, (trigger, _), count = running.visitor(), targets_of(handler)[0], len(handler["inputs"])
         for value, event in itertools.zip_longest(VALUES, EVENTS):
             visitor.call(handler["id"], [value] * count, event, trigger, handler["queue"] is not False)
         visitor.call(handler["id"], [], None)
         visitor.call(handler["id"], [None] * 1000, None)
-    assert running.unharmed()
+        printed = capfd.readouterr().err
+        if "Traceback" in printed:
+            failed[handler["id"]] = printed
+    assert running.unharmed() and not failed, "\n".join(f"{number}: {text}" for number, text in failed.items())
 
 
 def test_no_gesture_fails_on_what_it_brings(running):

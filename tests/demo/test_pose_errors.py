@@ -16,13 +16,14 @@ import pytest
 from helpers.explorer_data import make_report, make_store
 
 import app
+from demo.common.words import titled
 from demo.links import opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors import provenance as report_words
 from demo.pose_errors import saved_reports
 from demo.pose_errors import tab as pose_errors
-from demo.pose_errors.cells import View, table_of, titled
+from demo.pose_errors.cells import View, table_of
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.reading import read_matrix
 from sfpn.errors import UserError
@@ -148,7 +149,7 @@ def test_another_report_keeps_the_cell_it_has(named):
 def test_a_report_on_request_is_that_of_the_command(tmp_path, monkeypatch):
     store = make_store(tmp_path)
     monkeypatch.setattr(compute_report, "ROUNDS", 5)
-    assert compute_report.protocols(store) == ["vggface2-pose", "cfp", "all-pairs"]
+    assert compute_report.protocols(store) == ["vggface2-pose", "cfp", "templates", "all-pairs"]
     named = {}
     for _ in range(2):  # the second replaces the first
         *_, (status, report, other) = compute_report.compute(named, store, "colour", "all-pairs")

@@ -12,10 +12,11 @@ import pytest
 from helpers.drawn_people import drawn, save_drawn
 from PIL import Image
 
+from demo.api import photo_argument
+from demo.api import verify as verify_api
 from demo.common import events, photo_memory
-from demo.common.photo_inputs import PhotoButton, PhotoFiles, PhotoInput
+from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.common.uploads import MAX_FILES, discard, locate, size_of, take_upload, upload_paths
-from demo.verify import api as verify_api
 from demo.verify import photos as seen
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
@@ -132,8 +133,8 @@ def test_components_hand_over_uploads_only(folder, tmp_path):
     for component, payload in (
         (PhotoInput(), lambda path: PhotoInput.data_model(path=path)),
         (
-            PhotoFiles(label="a", file_count="multiple"),
-            lambda path: PhotoFiles(label="a", file_count="multiple").data_model(root=[gr.FileData(path=path)]),
+            photo_argument.PhotoArgument(label="a", file_count="multiple"),
+            lambda path: [{"path": path, "meta": {"_type": "gradio.FileData"}}],
         ),
         (
             PhotoButton("a", file_count="multiple"),
@@ -177,12 +178,12 @@ def test_one_upload_named_often_is_decoded_once(folder, monkeypatch):
 
 
 def test_the_endpoint_counts_before_it_reads(folder, monkeypatch):
-    monkeypatch.setattr(verify_api, "take_upload", lambda path: pytest.fail("was read"))
+    monkeypatch.setattr(photo_argument, "take_upload", lambda path: pytest.fail("was read"))
     file = str(upload(folder, content=png(100, 100)))
     with pytest.raises(gr.Error, match="the first side has 16 photos; give at most 10"):
         verify_api.verify({"m": None}, FaceDetector(), [file] * 16, [file], "m", 0.001)
     assert not list(folder.iterdir())
-    monkeypatch.setattr(verify_api, "SIDE_BYTES", 5)
+    monkeypatch.setattr(photo_argument, "SIDE_BYTES", 5)
     file = str(upload(folder, content=png(100, 100)))
     with pytest.raises(gr.Error, match="MB together"):
         verify_api.verify({"m": None}, FaceDetector(), [file], [file], "m", 0.001)
@@ -190,7 +191,7 @@ def test_the_endpoint_counts_before_it_reads(folder, monkeypatch):
 
 
 def test_the_endpoint_adds_up_pixels_before_it_decodes(folder, monkeypatch):
-    monkeypatch.setattr(verify_api, "SIDE_PIXELS", 10_000)
+    monkeypatch.setattr(photo_argument, "SIDE_PIXELS", 10_000)
     monkeypatch.setattr(verify_api, "decode_photo", lambda *given: pytest.fail("was decoded"))
     files = [str(upload(folder, f"{i}.png", png(100, 101))) for i in range(2)]
     with pytest.raises(gr.Error, match="megapixels together"):

@@ -124,3 +124,29 @@ def test_bad_arguments_are_one_sentence_and_change_nothing(calibrated, arguments
 def test_a_split_without_rows_is_named(dataset):
     with pytest.raises(UserError, match="no rows of split 'nosuch'"):
         Selection.parse(f"{dataset}:nosuch")
+
+
+def test_the_surface_is_written_by_the_command_and_goes_with_the_mean(calibrated, dataset, capsys):
+    before = checkpoint.load_checked_card(calibrated)
+    words = ["calibrate", str(calibrated), "--set-on", str(dataset), "--measure-on", str(dataset), "--surface"]
+    assert main(words) == 0
+    card = checkpoint.load_checked_card(calibrated)
+    assert card.surface is not None and card.operating_points == before.operating_points
+    rows = dataset_rows(dataset)
+    known = int(rows["yaw_degrees"].notna().sum())
+    assert f"{known * (known - 1) // 2 - genuine_pairs(rows)} impostor comparisons" in card.surface.set_on
+    level = card.surface.levels[0]
+    assert level.target_fmr == 0.1 and len(level.threshold) == 55 and sum(level.impostor) > 0
+    assert main(["calibrate", str(calibrated), "--mean-from", str(dataset)]) == 0
+    assert checkpoint.load_checked_card(calibrated).surface is None
+    assert main(["calibrate", str(calibrated), "--surface"]) == 2
+    assert "--surface needs --set-on" in capsys.readouterr().err
+
+
+def dataset_rows(folder):
+    return Selection.parse(str(folder)).rows()
+
+
+def genuine_pairs(rows) -> int:
+    found = rows[rows["yaw_degrees"].notna()].groupby("identity").size()
+    return int((found * (found - 1) // 2).sum())

@@ -31,7 +31,18 @@ def refused(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", "null", '{"header": {"format": 1}}', '{"header": 1, "cells": []}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "null",
+        '{"header": {"format": 1}}',
+        '{"header": 1, "cells": []}',
+        "[" * 100_000,
+        '{"a": NaN}',
+    ],
 )
 def test_json_that_is_no_report(report, content):
     (report / "report.json").write_text(content)
@@ -63,6 +74,17 @@ def test_a_cell_that_is_not_one_names_what_is_wrong(report, change, named):
     change(content["cells"][0])
     (report / "report.json").write_text(json.dumps(content))
     assert named in refused(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dataset", ["cfp"]), ("date", None), ("weights_sha256", 5), ("images", "many"), ("acquisition", {"frontal": 1})],
+)
+def test_a_header_that_holds_something_else_names_the_field(report, name, value):
+    content = json.loads((report / "report.json").read_text())
+    content["header"][name] = value
+    (report / "report.json").write_text(json.dumps(content))
+    assert f"header.{name}" in refused(report)
 
 
 @pytest.mark.parametrize("name", TABLES)

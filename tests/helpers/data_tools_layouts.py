@@ -63,7 +63,7 @@ FAKE = Detector("fake 1.0", load_fake)
 
 
 def make_cfp(root: Path, *, subjects: int = 3, listed: int | None = None) -> Path:
-    """The official CFP layout, `subjects` present and `listed` named; fold 1 holds subjects 1 and 2, fold 7 subject 3."""
+    """The official CFP layout, `subjects` present, `listed` named; fold 1 holds subjects 1 and 2, fold 7 subject 3."""
     listed = listed or subjects
     for pose, count, name in (("frontal", 10, "F"), ("profile", 4, "P")):
         paths = [f"{s:03d}/{pose}/{n:02d}.jpg" for s in range(1, listed + 1) for n in range(1, count + 1)]

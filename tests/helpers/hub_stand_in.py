@@ -80,6 +80,8 @@ def _handler(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
             if path == "/api/repos/create":
                 asked = json.loads(body)
                 repo = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]
+                if self.headers.get("Authorization") != "Bearer hf_stand_in":
+                    return self.answer(401)
                 hub.repos.setdefault(repo, {})
                 return self.json({"url": f"http://{self.headers['Host']}/{repo}", "name": repo})
             repo = "/".join(path.split("/")[3:5])

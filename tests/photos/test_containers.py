@@ -325,3 +325,8 @@ def test_any_damage_is_a_picture_or_one_sentence(file_format, data):
 
 
 WHOLE = {kind: encoded(Image.fromarray(PIXELS), kind) for kind in (*EXIF_FORMATS, "GIF", "BMP")}
+
+
+def test_a_big_tiff_that_leads_far_out_of_itself_is_refused():
+    with pytest.raises(UserError, match="^a.tif: "):
+        decode_photo(b"MM\0+\0\x08\0\0" + b"\xff" * 8 + bytes(64), "a.tif")

@@ -1,0 +1,79 @@
+"""The page whose handlers get only values that its components can have, whatever a request brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.utils import get_type_hints
+
+from demo.common import events
+
+SINGLE = (gr.Radio, gr.Dropdown, gr.Slider, gr.Number)  # of these, a handler always gets a value
+
+
+def may_be_empty(component: Any) -> Any:
+    """Mark a choice or number whose value may be None; returns it."""
+    component.may_be_empty = True
+    return component
+
+
+class Page(gr.Blocks):
+    """gr.Blocks that answers values of the wrong kind with one sentence, before any handler sees them."""
+
+    is_template = True
+
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
+        """Raise gr.Error when there are too few values."""
+        if not isinstance(inputs, list) or len(inputs) < len(block_fn.inputs):
+            raise events.gone()
+
+    async def preprocess_data(self, block_fn: BlockFunction, inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """The values for the handler. Raises gr.Error for what the page would not send."""
+        try:
+            values = await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:  # components fail in their own ways on values that are none of theirs
+            raise events.gone() from error
+        for component, value in zip(block_fn.inputs, values, strict=False):
+            check_value(component, value)
+        return values
+
+    async def call_function(
+        self,
+        block_fn: BlockFunction | int,
+        processed_input: list[Any],
+        iterator: Any = None,
+        requests: Any = None,
+        event_id: str | None = None,
+        event_data: gr.EventData | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The handler's answer. Raises gr.Error for events that run in the browser only, and for empty clicks."""
+        function = block_fn.fn if isinstance(block_fn, BlockFunction) else self.fns[block_fn].fn
+        if function is None:
+            raise events.gone()
+        if event_data is not None and gr.SelectData in get_type_hints(function).values():
+            try:
+                gr.SelectData(None, event_data._data)
+            except (TypeError, KeyError) as error:
+                raise events.gone() from error
+        given = (processed_input, iterator, requests, event_id, event_data, *args)
+        return await super().call_function(block_fn, *given, **kwargs)
+
+
+def check_value(component: Any, value: Any) -> None:
+    """Raise gr.Error for a value that a choice or number cannot have; whether a choice exists, Gradio has checked."""
+    if not isinstance(component, SINGLE) or getattr(component, "multiselect", False):
+        return
+    if value is None:
+        if component.value is not None and not getattr(component, "may_be_empty", False):
+            raise events.gone()
+    elif isinstance(component, (gr.Slider, gr.Number)):
+        events.number(value)
+    elif not isinstance(value, (str, int, float)):
+        raise events.gone()

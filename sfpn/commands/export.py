@@ -1,0 +1,95 @@
+"""A network as one ONNX file for phones, browsers and other languages: pixels of a face crop in, the embedding out.
+
+    python -m sfpn export base --format onnx --out base.onnx
+    python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
+    python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
+
+Input `face`: (faces, 3, size, size) float32, RGB 0-255, any number of faces. Output `embedding`: (faces, numbers),
+ready for the cosine. The card lies in the file and beside it, so that --model FILE.onnx works in every command.
+A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face (onnx), below 0.99 on the
+median face (onnx-int8).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sfpn.commands.options import DRAWN_PEOPLE
+from sfpn.data.selection import Selection
+from sfpn.errors import UserError
+from sfpn.network import checkpoint
+from sfpn.network.export import FORMATS, export
+from sfpn.network.export_detector import CARD_NAME, export_detector
+from sfpn.photos.preprocess import Preprocess
+
+CHECKED_EACH, CALIBRATED_EACH = 8, 32  # faces per pose
+DETECTOR = "detector"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m sfpn export`."""
+    parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector")
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="float32 or int8 (default: onnx)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.onnx to write; FILE.json beside")
+    parser.add_argument(
+        "--calibrate",
+        metavar="DIR[:SPLIT]",
+        help="faces of all poses that int8 is calibrated on and every file is checked on (default: the drawn people)",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Export, check and print; 0 when the file is there. Raises UserError."""
+    if args.calibrate is None and not DRAWN_PEOPLE.is_dir():
+        raise UserError("there are no faces here to check the file on; give some with --calibrate DIR")
+    selection = Selection.parse(args.calibrate or str(DRAWN_PEOPLE))
+    if args.model == DETECTOR:
+        return _export_detector(args, selection)
+    preprocess = checkpoint.load_checked_card(checkpoint.resolve(args.model)).preprocess
+    calibrated = CALIBRATED_EACH if args.format == "onnx-int8" else 0
+    check_on, calibrate_on = faces_of_all_poses(selection, preprocess, CHECKED_EACH, calibrated)
+    done = export(args.model, args.format, args.out, check_on, calibrate_on, selection.title)
+    print(
+        f"{done.path}: {done.bytes:,} bytes, its card beside it; cosine to {args.model} on {len(check_on)} faces: "
+        f"median {done.median_cosine:.5f}, lowest {done.lowest_cosine:.5f}"
+    )
+    return 0
+
+
+def _export_detector(args: argparse.Namespace, selection: Selection) -> int:
+    if args.format != "onnx":
+        raise UserError("the detector is exported in float32 only; use --format onnx")
+    [check_on] = faces_of_all_poses(selection, Preprocess(), CHECKED_EACH)
+    card = export_detector(args.out, check_on)
+    files = ", ".join(each["file"] for each in card["networks"].values())
+    print(f"{args.out}: {files}, and {CARD_NAME}, which says how they are driven")
+    return 0
+
+
+def faces_of_all_poses(selection: Selection, preprocess: Preprocess, *each: int) -> tuple[list[Image.Image], ...]:
+    """Groups of crops that share no picture, with as many of every pose as `each` says, spread over the people.
+
+    Raises UserError if no face was found in any picture.
+    """
+    rows = selection.rows()
+    rows = rows.loc[rows["box_xyxy"].notna()].fillna({"pose": ""})
+    chosen: list[set[str]] = [set() for _ in each]
+    for pose in sorted(set(rows["pose"])):
+        mixed = rows.loc[rows["pose"] == pose].sort_values("row_id").sample(frac=1, random_state=0)
+        # One picture of each person before a second one of anybody.
+        turns = mixed.groupby("identity").cumcount().sort_values(kind="stable").index
+        picked = mixed.loc[turns, "row_id"].to_numpy()[: sum(each)]
+        shares = np.round(np.cumsum(each) / sum(each) * len(picked)).astype(int)
+        for group, part in zip(chosen, np.split(picked, shares[:-1]), strict=True):
+            group.update(part.tolist())
+    groups = tuple(
+        [preprocess.crop(picture.decode(), picture.face) for picture in selection.dataset.pictures(ids)]
+        for ids in chosen
+    )
+    if not groups[0]:
+        raise UserError(f"{selection.title}: no face was found in its pictures; give other faces with --calibrate DIR")
+    return groups

@@ -1,0 +1,258 @@
+"""The operating surface: the threshold for a target FMR as a smooth function of the two estimated poses.
+
+A table of thresholds per pose pair jumps where a pose gets another name. Here the threshold at (a, b), a <= b, is the
+lowest score t whose weighted FMR is at most AIM * target, over all impostor comparisons weighted by how near their two
+|yaw|, the smaller one first, are to (a, b): a Gaussian in each, of one width. It is set at the nodes of a grid and
+interpolated bilinearly between them. Rare matches need wide neighbourhoods, in which other poses blur the threshold: so
+only that of the laxest target is taken from the scores, and each next one from how far scores lie above the one before.
+
+Where too few comparisons stand behind a node (fewer than ENOUGH / target, counted as the effective number
+(sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next dataset join, and the
+width starts anew; only then come comparisons from further away, at last all. Datasets come in the order in which they
+are named, because strangers in one are more alike than in another, and that moves a threshold more than some degrees
+of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
+
+The error rates shown at a node are counts over other people: of all comparisons whose two |yaw| lie within as many
+degrees of the node, each judged by the threshold at its own two poses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sfpn.evaluation import metrics
+from sfpn.evaluation.comparisons import AllPairs, Samples
+from sfpn.network.card import OperatingSurface, SurfaceLevel
+from sfpn.schema import OperatingPoint
+
+NODES_DEGREES = tuple(np.arange(0.0, 91.0, 10.0).tolist())
+NARROWEST_DEGREES = 8.0
+WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist(), 1000.0)  # the last one takes all
+NEAR_DEGREES = 20.0  # up to this width, comparisons of one dataset come before those of the next
+EVERYWHERE_DEGREES = WIDTHS_DEGREES[-1]
+TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
+AIM = 0.85  # share of the target that is aimed at: a threshold set on few people promises too much to others
+ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
+NEIGHBOURHOOD_DEGREES = 10.0  # half the side of the narrowest square whose comparisons are counted at a node
+
+
+@dataclass(frozen=True)
+class PosedScores:
+    """Scores (n,) of comparisons with the |yaw| of their two images, in degrees: `yaws` (n, 2), the smaller first."""
+
+    scores: np.ndarray
+    yaws: np.ndarray
+    same: np.ndarray  # (n,) whether the comparison is genuine
+    source: np.ndarray  # (n,) number of the dataset, from 0
+
+    @classmethod
+    def of(cls, samples: Samples, source: int = 0) -> PosedScores:
+        """Every comparison of samples with a known yaw and a found face."""
+        known = np.flatnonzero(np.isfinite(samples.yaw_degrees) & samples.acquired)
+        parts = []
+        for block in AllPairs(known).blocks(samples):
+            down, across = np.nonzero(block.counted)
+            first, second = block.first[down, 0], block.second[0, across]
+            yaws = np.abs(np.column_stack([samples.yaw_degrees[first], samples.yaw_degrees[second]]))
+            same = samples.subjects[first] == samples.subjects[second]
+            parts.append((block.scores[down, across], np.sort(yaws, axis=1), same))
+        if not parts:
+            parts = [(np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool))]
+        scores, yaws, same = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(scores, yaws, same, np.full(len(scores), source, np.int8))
+
+    @classmethod
+    def joined(cls, parts: Sequence[PosedScores]) -> PosedScores:
+        """All of them, in order."""
+        names = ("scores", "yaws", "same", "source")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def take(self, chosen: np.ndarray) -> PosedScores:
+        """Those at the given positions or where a mask is True."""
+        return PosedScores(self.scores[chosen], self.yaws[chosen], self.same[chosen], self.source[chosen])
+
+
+def nodes(axis: Sequence[float]) -> np.ndarray:
+    """(n * (n + 1) / 2, 2) nodes (a, b) with a <= b, in the order in which a surface keeps their values."""
+    first, second = np.triu_indices(len(axis))
+    return np.column_stack([np.asarray(axis)[first], np.asarray(axis)[second]])
+
+
+def set_surface(
+    compared: PosedScores, set_on: str, people: Sequence[int], axis: Sequence[float] = NODES_DEGREES
+) -> OperatingSurface:
+    """Thresholds at all nodes, from the impostor comparisons; error rates are not measured yet.
+
+    people: how many there are in each dataset. A target that all comparisons together cannot support is left out.
+    """
+    impostor = compared.take(~compared.same)
+    levels: list[SurfaceLevel] = []
+    for target in TARGETS:
+        if metrics.is_supported(target, len(impostor.scores)):
+            levels.append(_set_level(impostor, target, datasets_for(target, people), axis, levels))
+    return OperatingSurface(tuple(map(float, axis)), tuple(levels), set_on=set_on)
+
+
+def _set_level(
+    impostor: PosedScores, target: float, datasets: Sequence[int], axis: Sequence[float], laxer: list[SurfaceLevel]
+) -> SurfaceLevel:
+    """The thresholds of one target, as distances above those of the next laxer one where there is one."""
+    base = interpolate_on(axis, laxer[-1].threshold, *impostor.yaws.T).astype(np.float32) if laxer else np.float32(0)
+    above = replace(impostor, scores=impostor.scores - base)
+    falling = above.take(np.argsort(-above.scores, kind="stable"))
+    found = [_threshold_at(falling, node, target, datasets) for node in nodes(axis)]
+    distance, width, effective = zip(*found, strict=True)
+    thresholds = np.add(distance, 0.0) if not laxer else np.maximum(distance, 0.0) + laxer[-1].threshold
+    return SurfaceLevel(
+        target_fmr=target,
+        threshold=tuple(round(float(value), 4) for value in thresholds),
+        width_degrees=width,
+        comparisons=tuple(int(value) for value in effective),
+    )
+
+
+def datasets_for(target: float, people: Sequence[int]) -> list[int]:
+    """Numbers of the datasets whose strangers can speak of such a target: the first one always does.
+
+    Of six people there are fifteen pairs of strangers. Two of them who look alike are one in fifteen, however many
+    photos there are of them, and would set every threshold for one in a thousand.
+    """
+    return [number for number, n in enumerate(people) if number == 0 or n * (n - 1) / 2 * target >= 1]
+
+
+def neighbourhoods(datasets: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
+    """(datasets, width in degrees) in the order in which they are tried at a node."""
+    joined = [tuple(datasets[:count]) for count in range(1, len(datasets) + 1)]
+    near = [(some, width) for some in joined for width in WIDTHS_DEGREES if width <= NEAR_DEGREES]
+    return near + [(joined[-1], width) for width in WIDTHS_DEGREES if width > NEAR_DEGREES]
+
+
+def _threshold_at(
+    falling: PosedScores, node: np.ndarray, target: float, datasets: Sequence[int]
+) -> tuple[float, float, float]:
+    """(threshold, width, effective comparisons) of the first neighbourhood that is enough, else of the last.
+
+    falling: impostor comparisons by falling score.
+    """
+    squared = np.square(falling.yaws - node.astype(np.float32)).sum(axis=1)
+    weights, width, effective = np.empty(0, np.float32), 0.0, 0.0
+    for some, width in neighbourhoods(datasets):
+        weights = np.exp(squared / np.float32(-2 * width**2)) * np.isin(falling.source, some)
+        effective = effective_number(weights)
+        if effective * target >= ENOUGH:
+            break
+    return _threshold(falling.scores, weights, AIM * target), width, effective
+
+
+def effective_number(weights: np.ndarray) -> float:
+    """(sum w)^2 / (sum w^2): as many equally weighted comparisons would say as much."""
+    squares = float(np.square(weights).sum(dtype=np.float64))
+    return float(weights.sum(dtype=np.float64)) ** 2 / squares if squares else 0.0
+
+
+def _threshold(falling: np.ndarray, weights: np.ndarray, target: float) -> float:
+    """The lowest of the scores (falling) at which at most a share `target` of the weight matches."""
+    from_here = np.cumsum(weights, dtype=np.float64)
+    last_of_score = np.append(falling[1:] != falling[:-1], True)  # ties match together
+    allowed = np.flatnonzero(last_of_score & (from_here <= target * from_here[-1]))
+    return float(falling[allowed[-1]]) if len(allowed) else float(np.nextafter(falling[0], np.float32(2)))
+
+
+def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str) -> OperatingSurface:
+    """The surface with the errors of other people's comparisons counted in the neighbourhood of each node."""
+    yaws = compared.yaws
+    matched = [compared.scores >= interpolate(surface, level, yaws[:, 0], yaws[:, 1]) for level in surface.levels]
+    counts: list[list[tuple[float, int, int, int, int]]] = [[] for _ in surface.levels]
+    for node in nodes(surface.yaw_degrees):
+        apart = np.abs(yaws - node.astype(np.float32)).max(axis=1)
+        near = {}
+        for level, matches, lines in zip(surface.levels, matched, counts, strict=True):
+            for degrees in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
+                if degrees not in near:
+                    inside = np.flatnonzero(apart <= degrees)
+                    near[degrees] = inside[~compared.same[inside]], inside[compared.same[inside]]
+                impostor, genuine = near[degrees]
+                enough = metrics.is_supported(level.target_fmr, len(impostor)) and len(genuine)
+                if enough or degrees == EVERYWHERE_DEGREES:
+                    break
+            errors = int(matches[impostor].sum()), int((~matches[genuine]).sum())
+            lines.append((degrees, len(impostor), errors[0], len(genuine), errors[1]))
+    columns = ("within_degrees", "impostor", "false_matches", "genuine", "false_non_matches")
+    levels = (
+        replace(level, **dict(zip(columns, zip(*lines, strict=True), strict=True)))
+        for level, lines in zip(surface.levels, counts, strict=True)
+    )
+    return replace(surface, measured_on=measured_on, levels=tuple(levels))
+
+
+def interpolate(surface: OperatingSurface, level: SurfaceLevel, yaw_a: np.ndarray, yaw_b: np.ndarray) -> np.ndarray:
+    """(n,) thresholds for pairs of yaws in degrees, of either sign, in either order; beyond the grid as at its edge."""
+    return interpolate_on(surface.yaw_degrees, level.threshold, yaw_a, yaw_b)
+
+
+def interpolate_on(
+    yaw_degrees: Sequence[float], thresholds: Sequence[float], yaw_a: np.ndarray, yaw_b: np.ndarray
+) -> np.ndarray:
+    """As `interpolate`, from the axis and the thresholds at its nodes."""
+    axis, table = np.asarray(yaw_degrees), _square(thresholds)
+    places = [_place(axis, np.abs(np.asarray(yaw, float))) for yaw in (yaw_a, yaw_b)]
+    (i, u), (j, v) = places
+    return (
+        (1 - u) * (1 - v) * table[i, j]
+        + u * (1 - v) * table[i + 1, j]
+        + (1 - u) * v * table[i, j + 1]
+        + u * v * table[i + 1, j + 1]
+    )
+
+
+def _place(axis: np.ndarray, yaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the node below, and how far (0-1) the yaw lies on the way to the next one."""
+    inside = np.clip(yaw, axis[0], axis[-1])
+    below = np.clip(np.searchsorted(axis, inside, side="right") - 1, 0, len(axis) - 2)
+    return below, (inside - axis[below]) / (axis[below + 1] - axis[below])
+
+
+def _square(values: Sequence[float]) -> np.ndarray:
+    """(n, n) symmetric table of the values at the nodes."""
+    size = int((np.sqrt(8 * len(values) + 1) - 1) / 2)
+    table = np.empty((size, size))
+    first, second = np.triu_indices(size)
+    table[first, second] = table[second, first] = values
+    return table
+
+
+def point_at(surface: OperatingSurface, target_fmr: float, yaw_a: float, yaw_b: float) -> OperatingPoint | None:
+    """Threshold at two poses, with the error rates of the nearest node; None for a target that the surface lacks."""
+    level = level_of(surface, target_fmr)
+    if level is None:
+        return None
+    threshold = float(interpolate(surface, level, np.array([yaw_a]), np.array([yaw_b]))[0])
+    node = nearest_node(surface, yaw_a, yaw_b)
+    impostor, genuine = level.impostor[node], level.genuine[node]
+    return OperatingPoint(
+        target_fmr=target_fmr,
+        genuine=genuine,
+        impostor=impostor,
+        threshold=threshold,
+        fmr=level.false_matches[node] / impostor if impostor else float("nan"),
+        fnmr=level.false_non_matches[node] / genuine if genuine else float("nan"),
+        false_matches=level.false_matches[node],
+        false_non_matches=level.false_non_matches[node],
+        set_on=surface.set_on,
+        measured_on=surface.measured_on,
+        pose_estimated=True,
+    )
+
+
+def level_of(surface: OperatingSurface, target_fmr: float) -> SurfaceLevel | None:
+    """The thresholds for a target FMR; None where the surface has none."""
+    return next((level for level in surface.levels if abs(level.target_fmr - target_fmr) < 1e-9), None)
+
+
+def nearest_node(surface: OperatingSurface, yaw_a: float, yaw_b: float) -> int:
+    """Position of the node nearest to two poses."""
+    pair = np.sort(np.abs([yaw_a, yaw_b]))
+    return int(np.argmin(((nodes(surface.yaw_degrees) - pair) ** 2).sum(axis=1)))

@@ -1,0 +1,204 @@
+"""The operating surface against a slow obvious version, on drawn scores; smooth, monotone, refused where it must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sfpn.evaluation import surface
+from sfpn.evaluation.comparisons import Samples
+from sfpn.network.card import Card, OperatingSurface
+from sfpn.photos.preprocess import Preprocess
+from sfpn.verification.decision import SURFACE, known_targets, rule_for_fmr, thresholds_for_fmr
+
+AXIS = (0.0, 30.0, 60.0, 90.0)
+RNG = np.random.default_rng(11)
+COUNT = 60_000
+
+
+def drawn_scores(count: int = COUNT, seed: int = 11, source: int = 0) -> surface.PosedScores:
+    """Impostor scores that rise with the smaller |yaw| and fall with the difference; one in ten genuine."""
+    rng = np.random.default_rng(seed)
+    yaws = np.sort(rng.uniform(0, 90, (count, 2)).astype(np.float32), axis=1)
+    same = rng.random(count) < 0.1
+    centre = 0.1 + 0.002 * yaws[:, 0] - 0.001 * (yaws[:, 1] - yaws[:, 0]) + 0.4 * same
+    scores = (centre + rng.normal(0, 0.1, count)).astype(np.float32)
+    return surface.PosedScores(scores, yaws, same, np.full(count, source, np.int8))
+
+
+@pytest.fixture(scope="module")
+def compared() -> surface.PosedScores:
+    return drawn_scores()
+
+
+@pytest.fixture(scope="module")
+def found(compared) -> OperatingSurface:
+    made = surface.set_surface(compared, "people A", [300], AXIS)
+    return surface.measured(made, drawn_scores(seed=12), "people B")
+
+
+def slow_threshold(compared: surface.PosedScores, node: tuple[float, float], width: float, target: float) -> float:
+    weighted = [
+        (float(score), float(np.exp(-((a - node[0]) ** 2 + (b - node[1]) ** 2) / (2 * width**2))))
+        for score, (a, b), same in zip(compared.scores, compared.yaws.astype(float), compared.same, strict=True)
+        if not same
+    ]
+    whole, reached, threshold = sum(weight for _, weight in weighted), 0.0, None
+    for score, weight in sorted(weighted, reverse=True):
+        reached += weight
+        if reached > target * whole:
+            return threshold
+        threshold = score
+    return threshold
+
+
+@pytest.mark.parametrize("target", [0.1, 0.01])
+def test_thresholds_equal_a_loop(compared, found, target):
+    level, laxer = surface.level_of(found, target), surface.level_of(found, 10 * target)
+    if laxer is not None:
+        base = [slow_bilinear(found, laxer, float(a), float(b)) for a, b in compared.yaws]
+        compared = replace(compared, scores=compared.scores - np.array(base))
+    for number in (0, 3, 5, 9):
+        node = tuple(surface.nodes(AXIS)[number])
+        slow = slow_threshold(compared, node, level.width_degrees[number], surface.AIM * target)
+        slow += 0 if laxer is None else laxer.threshold[number]
+        assert level.threshold[number] == pytest.approx(slow, abs=2e-4)  # a card keeps four digits
+
+
+def test_rates_at_a_node_are_counts_around_it(found):
+    compared, level = drawn_scores(seed=12), surface.level_of(found, 0.01)
+    for number, node in enumerate(surface.nodes(AXIS)):
+        counts = {"impostor": 0, "false_matches": 0, "genuine": 0, "false_non_matches": 0}
+        for score, (a, b), same in zip(compared.scores, compared.yaws, compared.same, strict=True):
+            if max(abs(a - node[0]), abs(b - node[1])) <= level.within_degrees[number]:
+                match = score >= slow_bilinear(found, level, float(a), float(b))
+                counts["genuine" if same else "impostor"] += 1
+                counts["false_matches"] += bool(match and not same)
+                counts["false_non_matches"] += bool(same and not match)
+        assert counts == {name: getattr(level, name)[number] for name in counts}
+
+
+def slow_bilinear(found: OperatingSurface, level, a: float, b: float) -> float:
+    value = {
+        tuple(sorted(node)): threshold
+        for node, threshold in zip(surface.nodes(AXIS).tolist(), level.threshold, strict=True)
+    }
+    step = AXIS[1]
+    low = [min(int(yaw // step), len(AXIS) - 2) * step for yaw in (a, b)]
+    u, v = (a - low[0]) / step, (b - low[1]) / step
+    corners = [
+        ((1 - u) * (1 - v), (low[0], low[1])),
+        (u * (1 - v), (low[0] + step, low[1])),
+        ((1 - u) * v, (low[0], low[1] + step)),
+        (u * v, (low[0] + step, low[1] + step)),
+    ]
+    return sum(weight * value[tuple(sorted(corner))] for weight, corner in corners)
+
+
+def test_smooth_symmetric_and_lower_targets_higher(found):
+    grid = np.linspace(-120, 120, 481)
+    a, b = (axis.ravel() for axis in np.meshgrid(grid, grid))
+    below = np.full(len(a), -1.0)
+    for level in found.levels:
+        table = surface.interpolate(found, level, a, b)
+        assert (table >= below).all()
+        np.testing.assert_allclose(table, surface.interpolate(found, level, -b, a), atol=1e-12)
+        per_degree = np.abs(np.diff(table.reshape(len(grid), -1), axis=1)).max() / (grid[1] - grid[0])
+        assert per_degree < 0.02
+        below = table
+
+
+def test_realised_rates_follow_the_target_everywhere(compared):
+    found = surface.set_surface(compared, "people A", [300])
+    fresh = drawn_scores(400_000, seed=13)
+    impostor = fresh.take(~fresh.same)
+    matched = impostor.scores >= surface.interpolate(found, surface.level_of(found, 0.01), *impostor.yaws.T)
+    for low in (0, 30, 60):
+        for high in (0, 30, 60):
+            cell = (impostor.yaws >= (low, high)).all(axis=1) & (impostor.yaws < (low + 30, high + 30)).all(axis=1)
+            if cell.sum() > 3000:
+                assert 0.5 < matched[cell].mean() / 0.01 < 1.5
+
+
+def test_few_comparisons_widen_and_fewer_are_refused():
+    few = surface.set_surface(drawn_scores(4000), "few", [300], AXIS)
+    assert [level.target_fmr for level in few.levels] == [0.1, 0.01, 0.001]  # 3,600 impostors: none at 0.01 %
+    strict, lax = surface.level_of(few, 0.001), surface.level_of(few, 0.1)
+    assert min(strict.width_degrees) > max(lax.width_degrees)
+    assert surface.set_surface(drawn_scores(20), "none", [5], AXIS).levels == ()
+
+
+def test_the_first_dataset_counts_and_others_fill_up():
+    alike = replace(drawn_scores(seed=4, source=1), scores=drawn_scores(seed=4).scores + np.float32(0.3))
+    first = drawn_scores()
+    alone = surface.set_surface(first, "a", [300], AXIS)
+    both = surface.PosedScores.joined([first, alike])
+    together = surface.level_of(surface.set_surface(both, "b", [300, 300], AXIS), 0.1)
+    assert together.threshold == pytest.approx(surface.level_of(alone, 0.1).threshold, abs=5e-4)
+    assert together.comparisons == surface.level_of(alone, 0.1).comparisons
+    thin = surface.PosedScores.joined([first.take(first.yaws[:, 1] < 20), alike])
+    filled = surface.level_of(surface.set_surface(thin, "c", [300, 300], AXIS), 0.01)
+    assert filled.threshold[-1] > surface.level_of(alone, 0.01).threshold[-1] + 0.2
+    assert filled.threshold[0] == pytest.approx(surface.level_of(alone, 0.01).threshold[0], abs=0.02)
+
+
+def test_a_dataset_of_a_few_people_cannot_speak_of_rare_matches():
+    assert surface.datasets_for(0.01, [50, 6, 400]) == [0, 2]
+    assert surface.datasets_for(0.1, [50, 6, 400]) == [0, 1, 2]
+    assert surface.datasets_for(0.0001, [5]) == [0]
+
+
+def test_comparisons_of_samples_leave_out_unknown_yaws_and_failures():
+    vectors = RNG.normal(size=(6, 4))
+    yaws = [10.0, -40.0, np.nan, 80.0, 5.0, 0.0]
+    acquired = [True, True, True, True, False, True]
+    samples = Samples.build(list("abcdef"), list("pppqqq"), ["frontal"] * 6, vectors, yaws, acquired)
+    compared = surface.PosedScores.of(samples)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    wanted = {
+        (round(float(units[i] @ units[j]), 5), *sorted((abs(yaws[i]), abs(yaws[j]))))
+        for i, j in ((0, 1), (0, 3), (0, 5), (1, 3), (1, 5), (3, 5))
+    }
+    assert {(round(float(s), 5), *map(float, y)) for s, y in zip(compared.scores, compared.yaws, strict=True)} == wanted
+    assert compared.same.sum() == 2
+
+
+def make_card(found: OperatingSurface | None) -> Card:
+    preprocess = Preprocess("box", 16, 1.0, "edge", (0.0, 0.0, 0.0))
+    return Card("drawn", "drawn", {"type": "test"}, preprocess, "MIT", surface=found)
+
+
+def test_a_card_keeps_its_surface_and_decides_by_it(found):
+    card = Card.from_json(make_card(found).to_json())
+    assert card.surface == found and known_targets(card, ("frontal", "profile")) == [0.01, 0.001, 0.0001]
+    yaws = (np.array([-3.0, 44.0, 90.0]), np.array([70.0, -31.0, 12.0]))
+    poses = (np.array(["frontal", "three_quarter", "profile"]), np.array(["profile", "three_quarter", "frontal"]))
+    at_once = thresholds_for_fmr(card, 0.01, poses, yaws)
+    for number, pair in enumerate(zip(*yaws, strict=True)):
+        rule = rule_for_fmr(card, ("frontal", "profile"), 0.01, pair)
+        assert rule.scores_of == SURFACE and not rule.is_fallback
+        assert rule.point.threshold == pytest.approx(at_once[number]) and rule.uncertain_from <= rule.point.threshold
+        node = surface.nearest_node(found, *pair)
+        level = surface.level_of(found, 0.01)
+        assert (rule.point.impostor, rule.point.genuine) == (level.impostor[node], level.genuine[node])
+        assert rule.point.fmr == level.false_matches[node] / level.impostor[node]
+        lax = surface.point_at(found, 0.1, *pair)
+        assert rule.uncertain_from == pytest.approx(lax.threshold)
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda s: s | {"yaw_degrees": [0.0, 30.0, 30.0, 90.0]}, "yaw_degrees must rise"),
+        (lambda s: s | {"yaw_degrees": [0.0, 90.0]}, "must hold 3 values each"),
+        (lambda s: s | {"levels": [s["levels"][0] | {"impostor": [-1] * 10}]}, "impostor"),
+        (lambda s: s | {"levels": [s["levels"][0] | {"threshold": ["a"] * 10}]}, "threshold"),
+        (lambda s: s | {"colour": 1}, "colour"),
+    ],
+)
+def test_a_card_with_a_wrong_surface_is_refused(found, change, says):
+    record = make_card(found).to_json()
+    with pytest.raises(ValueError, match=says):
+        Card.from_json(record | {"surface": change(record["surface"])})
