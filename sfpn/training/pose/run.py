@@ -19,13 +19,14 @@ from sfpn.files import whole_file, write_text
 from sfpn.network import checkpoint
 from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN, PoseNet
 from sfpn.schema import FRONTAL_BELOW_DEGREES, PROFILE_FROM_DEGREES, pose_from_yaw
-from sfpn.training.pose.faces import EXACT, RIG, PosedFaces, read_faces
+from sfpn.training.pose.faces import EXACT, RIG, UNLABELLED, PosedFaces, read_faces
 from sfpn.training.pose.student import rounded, seen_by, targets_for_student, train_student
 from sfpn.training.pose.teacher import UNSURE_DETECTION, head_offsets, labels_for_teacher, make_views, taught, wrapped
 from sfpn.training.pose.views import estimator_crops
 from sfpn.training.settings import setting
 
 FACTOR_WITHOUT_DRAWN = 2.0
+UNLABELLED_FACES = 750
 QUANTILE = 0.68  # of the errors that an uncertainty covers
 YAW_EDGES = (0.0, FRONTAL_BELOW_DEGREES, PROFILE_FROM_DEGREES, 181.0)
 YAW_KNOTS = (10.0, 42.5, 80.0)  # where the uncertainty of each range of |yaw| holds; in between it is interpolated
@@ -50,7 +51,7 @@ def train(
     """
     if (out / "pose.safetensors").exists():
         raise UserError(f"{out} has weights already; remove it or choose another --out")
-    faces = read_faces(selections)
+    faces = thinned(read_faces(selections), config.seed)
     tell(f"{len(faces)} faces: " + ", ".join(f"{count} {kind}" for kind, count in _counts(faces).items()))
     unseen = read_faces(calibrating)
     network = train_on(faces, config, tell)
@@ -58,6 +59,13 @@ def train(
     card |= {"data": [_described(s) for s in selections], "calibrated_on": [_described(s) for s in calibrating]}
     save_estimator(network, card, out)
     return card
+
+
+def thinned(faces: PosedFaces, seed: int) -> PosedFaces:
+    """At most UNLABELLED_FACES faces of which nothing is known, by chance: they hardly turn, and are many."""
+    unlabelled = np.flatnonzero(faces.kind == UNLABELLED)
+    surplus = np.random.default_rng(seed).permutation(unlabelled)[UNLABELLED_FACES:]
+    return faces.where(np.setdiff1d(np.arange(len(faces)), surplus))
 
 
 def train_on(faces: PosedFaces, config: PoseConfig, tell: Tell) -> PoseNet:
