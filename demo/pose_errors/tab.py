@@ -23,7 +23,7 @@ from demo.links import Links, Opened, cell_address, opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
-from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of, titled
+from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
 from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
