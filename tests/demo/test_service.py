@@ -63,9 +63,11 @@ class Running:
     def until(self, condition: Any, seconds: float = 10) -> bool:
         """Whether a condition comes true in time."""
         end = time.monotonic() + seconds
-        while not condition() and time.monotonic() < end:
+        while time.monotonic() < end:
+            if condition():
+                return True
             time.sleep(0.05)
-        return bool(condition())
+        return False
 
 
 @contextlib.contextmanager
