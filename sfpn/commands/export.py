@@ -76,10 +76,10 @@ def faces_of_all_poses(selection: Selection, preprocess: Preprocess, *each: int)
     Raises UserError if no face was found in any picture.
     """
     rows = selection.rows()
-    rows = rows[rows["box_xyxy"].notna()]
+    rows = rows.loc[rows["box_xyxy"].notna()].fillna({"pose": ""})
     chosen: list[set[str]] = [set() for _ in each]
-    for _, of_pose in rows.groupby(rows["pose"].fillna("")):
-        mixed = of_pose.sort_values("row_id").sample(frac=1, random_state=0)
+    for pose in sorted(set(rows["pose"])):
+        mixed = rows.loc[rows["pose"] == pose].sort_values("row_id").sample(frac=1, random_state=0)
         # One picture of each person before a second one of anybody.
         turns = mixed.groupby("identity").cumcount().sort_values(kind="stable").index
         picked = mixed.loc[turns, "row_id"].to_numpy()[: sum(each)]

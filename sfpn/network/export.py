@@ -177,20 +177,20 @@ def traced(
 
     By torch's older exporter: the newer one needs a package more and gives the same for networks like these.
     """
-    encoded = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # that there is a newer exporter
+        file = Path(folder, "model.onnx")
         torch.onnx.export(
             model,
             (torch.zeros(shape),),
-            encoded,
+            str(file),
             dynamo=False,
             opset_version=OPSET,
             input_names=inputs,
             output_names=outputs,
             dynamic_axes=free,
         )
-    return encoded.getvalue()
+        return file.read_bytes()
 
 
 def _quantised(onnx: Any, encoded: bytes, embedder: SFPNEmbedder, crops: list[Image.Image]) -> bytes:

@@ -58,7 +58,7 @@ def running(tmp_path_factory) -> Iterator[Running]:
         with contextlib.suppress(UserError):  # without the protocol's package, only the test of agents is left out
             tools.serve_tools()
         page = app.build(app.load(app.parse(["--model", "base", "--report", str(REPORT)])))
-        page.queue(default_concurrency_limit=4, max_size=64)
+        page.queue(**app.queue_settings())
         with_tools = hasattr(tools.GradioMCPServer, "StreamableHTTPSessionManager")
         page.launch(**app.launch_settings(), prevent_thread_lock=True, quiet=True, mcp_server=with_tools)
         yield Running(page, Client(page.local_url, verbose=False, analytics_enabled=False), uploads)

@@ -44,7 +44,13 @@ def fake_find(image: Image.Image) -> SimpleNamespace | None:
         return None
     landmarks = np.array([[10, 20], [30, 20], [20, 30], [12, 40], [28, 40]], np.float32)
     return SimpleNamespace(
-        box_xyxy=(1.0, 2.0, 40.0, 50.0), landmarks_xy=landmarks, confidence=0.75, yaw_degrees=30.0, pose="three_quarter"
+        box_xyxy=(1.0, 2.0, 40.0, 50.0),
+        landmarks_xy=landmarks,
+        confidence=0.75,
+        yaw_degrees=30.0,
+        pitch_degrees=10.0,
+        roll_degrees=-4.0,
+        pose="three_quarter",
     )
 
 
@@ -57,7 +63,7 @@ FAKE = Detector("fake 1.0", load_fake)
 
 
 def make_cfp(root: Path, *, subjects: int = 3, listed: int | None = None) -> Path:
-    """The official CFP layout, `subjects` present and `listed` named; fold 1 holds subjects 1 and 2, fold 7 subject 3."""
+    """The official CFP layout, `subjects` present, `listed` named; fold 1 holds subjects 1 and 2, fold 7 subject 3."""
     listed = listed or subjects
     for pose, count, name in (("frontal", 10, "F"), ("profile", 4, "P")):
         paths = [f"{s:03d}/{pose}/{n:02d}.jpg" for s in range(1, listed + 1) for n in range(1, count + 1)]
