@@ -10,13 +10,14 @@ which is as fast as with real ones. Crops are ready: no decoding and no detectio
 * ms a face: one at a time; images/s: 16 at a time. Medians of rounds in which all take turns, so that what disturbs
   the machine disturbs all: compare the ratios.
 * memory: peak of a process that loads the model and embeds 16 faces, less that of one that only imports the library.
-* EER on CFP: from the reports that were made with exactly these weights.
+* EER on CFP: from the reports of protocol cfp that were made with exactly these weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -152,13 +153,12 @@ def peak_megabytes(model: Model | None) -> float:
 
 def print_peak(argument: str) -> None:
     """What `peak_megabytes` asks its process for."""
-    import resource
-
     if argument:
         opened = Model("", "" if argument == RANDOM_INCEPTION else argument).open()
         opened.embed(_crops(opened, BATCH))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+    # Not getrusage, which remembers the size of the process that started this one. Linux only.
+    [peak] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    print(int(peak) / 1024)
 
 
 def timed(opened: list[Any], count: int, rounds: int) -> list[float]:
@@ -183,7 +183,9 @@ def rates(model: Model, reports: list[Report]) -> str:
     """'2.29 / 9.62 / 12.80', EER in % of the pose pairs; '-' where no report has these weights."""
     sha256 = checkpoint.file_sha256(Path(model.file)) if model.file else ""
     for report in reports:
-        if report.header["weights_sha256"] == sha256 and report.header.get("precision") == "float32":
+        header = report.header
+        of_these = header["weights_sha256"] == sha256 and header.get("precision") == "float32"
+        if of_these and header["protocol"] == "cfp":
             eers = [report.cell(pair).rates().eer for pair in PAIRS]
             return " / ".join("-" if eer is None else f"{100 * eer:.2f}" for eer in eers)
     return "-"
