@@ -47,15 +47,9 @@ class Fit:
         return points * np.concatenate([np.ones_like(factor), factor, np.ones_like(factor)], axis=-1)
 
 
-def eye_line_degrees(landmarks_xy: np.ndarray) -> float:
-    """Angle of the line between the eyes, (5, 2) pixels with y down: positive = turned clockwise in the picture."""
-    right, down = landmarks_xy[1] - landmarks_xy[0]
-    return float(np.rad2deg(np.arctan2(down, right)))
-
-
 def fit_head(head: Head, landmarks_xy: np.ndarray, yaw: float) -> Fit:
     """Fit to landmarks (5, 2) pixels of a face turned by `yaw` degrees (below 60)."""
-    roll = eye_line_degrees(landmarks_xy)
+    roll = eye_tilt_degrees(landmarks_xy)
     across, down = Fit(yaw, 0.0, roll, 1.0, 1.0, np.zeros(2)).axes
     eyes, nose, mouth = landmarks_xy[:2].mean(0), landmarks_xy[2], landmarks_xy[3:].mean(0)
     eye_distance = (landmarks_xy[1] - landmarks_xy[0]) @ across
@@ -86,3 +80,9 @@ def shaped(head: Head, fit: Fit, landmarks_xy: np.ndarray) -> np.ndarray:
 def _nearness(points: np.ndarray, marks: np.ndarray) -> np.ndarray:
     squared = np.square(points[..., None, :] - marks).sum(-1)
     return np.exp(-squared / (2 * WARP_REACH**2))
+
+
+def eye_tilt_degrees(landmarks_xy: np.ndarray) -> float:
+    """Angle of the line between the eyes, (5, 2) pixels with y down: positive = turned clockwise in the picture."""
+    across, down = np.asarray(landmarks_xy[1], float) - np.asarray(landmarks_xy[0], float)
+    return float(np.degrees(np.arctan2(down, across)))

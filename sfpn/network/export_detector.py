@@ -55,7 +55,7 @@ def export_detector(folder: Path, check_on: Sequence[Image.Image]) -> dict[str, 
         raise UserError(f"{folder}: is there already and not an empty folder; choose another --out")
     encoded: dict[str, bytes] = {}
     described: dict[str, Any] = {}
-    for (name, (kind, side, outputs)), threshold in zip(NETWORKS.items(), mtcnn.THRESHOLDS, strict=True):
+    for (name, (kind, side, outputs)), threshold in zip(NETWORKS.items(), mtcnn.USUAL_THRESHOLDS, strict=True):
         network = FromPixels(_network(kind)).eval()
         anywhere = {2: "height", 3: "width"} if name == "propose" else {}
         axes = {each: {0: "windows"} | anywhere for each in (INPUT, *outputs)}
