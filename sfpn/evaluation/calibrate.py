@@ -219,7 +219,7 @@ def calibrate_surface(model: Path, set_on: list[Selection], measure_on: list[Sel
     """
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
     setting = posed_scores(embedder, set_on)
-    people = [selection.rows()["identity"].nunique() for selection in set_on]
+    people = [len(set(selection.rows()["identity"])) for selection in set_on]
     made = set_surface(setting, _sources(set_on, setting), people)
     if not made.levels:
         raise UserError(f"{_sources(set_on, setting)}: too few for a threshold; name more people")
