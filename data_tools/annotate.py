@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -101,7 +100,7 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
             encoded = turned(encoded, image, degrees)
         row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
         notes = _notes(item, row, face, detector)
-        return Annotated(_with_pose(row), item.path, hashlib.sha256(encoded).digest(), notes)
+        return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes)
     except Exception as error:  # noqa: BLE001 - so do networks
         return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
 
@@ -162,6 +161,8 @@ def _given(item: Item, source: str, encoded: bytes) -> dict[str, Any]:
         "pose": item.pose,
         "yaw_degrees": yaw,
         "yaw_source": None if yaw is None else "given",
+        "pitch_degrees": item.pitch_degrees,
+        "roll_degrees": item.roll_degrees,
         "template": item.template,
         "split": item.split,
         "source": source,
@@ -174,18 +175,20 @@ def _found(face: Any, detector: Detector | None) -> dict[str, Any]:
     return {
         "detector": detector.name,
         "pose_estimated": face.pose,
-        "roll_degrees": roll_degrees(face.landmarks_xy),
         "quality": float(face.confidence),
         "box_xyxy": [float(value) for value in face.box_xyxy],
         "landmarks_xy": [float(value) for point in face.landmarks_xy for value in point],
-    } | {"_yaw": float(face.yaw_degrees)}
+    }
 
 
-def _with_pose(row: dict[str, Any]) -> dict[str, Any]:
-    """Fill what was not given from the estimate: yaw, then pose."""
-    estimated = row.pop("_yaw", None)
-    if row["yaw_degrees"] is None and estimated is not None:
-        row |= {"yaw_degrees": estimated, "yaw_source": "estimated"}
+def _with_pose(row: dict[str, Any], face: Any) -> dict[str, Any]:
+    """Fill what was not given from the estimate: the three angles, then pose."""
+    if face is not None and row["yaw_degrees"] is None:
+        row |= {"yaw_degrees": float(face.yaw_degrees), "yaw_source": "estimated"}
+    if face is not None and row["pitch_degrees"] is None:
+        row["pitch_degrees"] = face.pitch_degrees
+    if face is not None and row["roll_degrees"] is None:
+        row["roll_degrees"] = face.roll_degrees
     if row["pose"] is None and row["yaw_degrees"] is not None:
         row["pose"] = pose_from_yaw(row["yaw_degrees"])
     return row
@@ -198,9 +201,3 @@ def _notes(item: Item, row: dict[str, Any], face: Any, detector: Detector | None
     if detector and row["box_xyxy"] is None:
         notes.append(("annotate", "no face found"))
     return tuple(notes)
-
-
-def roll_degrees(landmarks_xy: Any) -> float:
-    """Angle of the line between the eyes, (5, 2) pixels with y down: positive = turned clockwise in the picture."""
-    (left_x, left_y), (right_x, right_y) = landmarks_xy[0], landmarks_xy[1]
-    return math.degrees(math.atan2(float(right_y - left_y), float(right_x - left_x)))

@@ -22,6 +22,8 @@ from data_tools.sources.base import Source
 from data_tools.sources.cfp import CFP
 from data_tools.sources.columns import parse_columns
 from data_tools.sources.folder import open_folder
+from data_tools.sources.frmdb import FRMDB
+from data_tools.sources.heads import Heads
 from data_tools.sources.hub import Hub
 from data_tools.sources.lfw import LFW
 from data_tools.sources.ms1m import MS1M
@@ -37,6 +39,8 @@ KINDS = {
     "lfw": "Labeled Faces in the Wild: folders of persons and pairs*.txt",
     "folder": "identity/image.jpg, or a .csv or .parquet file with columns",
     "hub": "a Hugging Face dataset id, or local Parquet, streamed",
+    "frmdb": "Face Recognition from Mugshots Database: people from known directions and heights",
+    "heads": "a number of people: drawn heads at known yaw, pitch and roll",
     "turned": "a dataset made by this command, DIR or DIR:SPLIT: its faces turned to other yaws",
 }
 
@@ -67,6 +71,8 @@ def _add_source_arguments(kind: str, sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
             "--hub-split", default=Hub.hub_split, help="split of the Hub dataset to read (default: %(default)s)"
         )
+    if kind == "heads":
+        sub.add_argument("--seed", type=whole(), default=Heads.seed, help="of the people (default: %(default)s)")
     if kind == "turned":
         default = Turned.seed
         sub.add_argument("--seed", type=whole(), default=default, help="of the new yaws (default: %(default)s)")
@@ -109,6 +115,8 @@ def open_source(args: argparse.Namespace) -> Source:
     """The source that the arguments name. Raises UserError when it is not there or not of that kind."""
     if args.kind == "turned":
         return Turned(args.source, args.seed, args.per_image, args.yaw)
+    if args.kind == "heads":
+        return Heads.parse(args.source, args.seed)
     path = Path(args.source)
     if args.kind != "hub" and not path.exists():
         raise UserError(f"there is no {path}")
@@ -121,7 +129,7 @@ def open_source(args: argparse.Namespace) -> Source:
         return VGGFace2(path, args.pose_list, args.train_list)
     if args.kind == "lfw":
         return LFW(path, args.pairs)
-    return {"cfp": CFP, "ms1m": MS1M}[args.kind](path)
+    return {"cfp": CFP, "frmdb": FRMDB, "ms1m": MS1M}[args.kind](path)
 
 
 def make_config(args: argparse.Namespace, source: Source) -> BuildConfig:

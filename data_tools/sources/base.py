@@ -27,6 +27,8 @@ class Item:
     template: str | None = None
     split: str | None = None
     note: str | None = None  # why the row is incomplete, for the ledger
+    pitch_degrees: float | None = None
+    roll_degrees: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from demo.api.faces import detect, embed
 from demo.api.photo_argument import PhotoArgument
@@ -41,9 +42,9 @@ def build(loaded: Loaded, view: DatasetView | None) -> None:
             [PhotoArgument(label="photo"), gr.Textbox(model, label="model"), gr.Number(0, label="face", precision=0)],
         )
     reports = titled(loaded.reports)
-    gr.api(_documented(search_samples, view))
-    gr.api(_documented(pose_errors, reports))
-    gr.api(_documented(worst_pairs, reports, view))
+    api(_documented(search_samples, view))
+    api(_documented(pose_errors, reports))
+    api(_documented(worst_pairs, reports, view))
 
 
 def _with_photos(function: Callable[..., dict], inputs: list) -> None:

@@ -19,6 +19,7 @@ from sfpn.photos.photo import Photo, decode_photo
 from sfpn.verification.verifier import SMALLEST_FACE, look
 
 MOST_FACES = 1000
+ANGLES = ("yaw_uncertainty_degrees", "pitch_degrees", "pitch_uncertainty_degrees", "roll_degrees")
 DIGITS = 8  # of the numbers of an embedding; more than float32 holds below 1
 
 
@@ -39,7 +40,9 @@ def detect(detector: FaceDetector, photo: Any) -> dict:
         or why there is no face), and faces, largest first, each with box_xyxy ([left, top, right, bottom] px),
         landmarks_xy (five [x, y] px: eye on the image's left, eye on its right, nose, left and right corner of the
         mouth), confidence (0 to 1), yaw_degrees (-90 to 90, positive: turned to the image's right), pitch_degrees
-        (null where it is not estimated), pose (frontal, three_quarter or profile) and usable (false below 20 px).
+        (positive: lifted), roll_degrees (positive: clockwise), yaw_uncertainty_degrees and pitch_uncertainty_degrees
+        (two thirds of such estimates are off by less; null where there is no estimate), pose (frontal, three_quarter
+        or profile) and usable (false below 20 px).
     """
     try:
         with refusals():
@@ -103,13 +106,12 @@ def embed(models: Mapping[str, Embedder], detector: FaceDetector, photo: Any, mo
 
 def face_record(face: Face) -> dict[str, Any]:
     """A face as plain JSON values."""
-    pitch = getattr(face, "pitch_degrees", None)
     return {
         "box_xyxy": [round(v, 1) for v in face.box_xyxy],
         "landmarks_xy": [[round(float(v), 1) for v in point] for point in face.landmarks_xy],
         "confidence": round(face.confidence, 4),
         "yaw_degrees": round(face.yaw_degrees, 1),
-        "pitch_degrees": None if pitch is None else round(pitch, 1),
+        **{name: None if (angle := getattr(face, name)) is None else round(angle, 1) for name in ANGLES},
         "pose": face.pose,
         "usable": face.shorter_side >= SMALLEST_FACE,
     }

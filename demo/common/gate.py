@@ -46,7 +46,9 @@ READ = (  # what may be read, each with all below it where it ends with a slash
 )
 WRITTEN = tuple(API + name for name in ("queue/join", "run/", "api/", "call/", "cancel", "reset", "mcp", "mcp/"))
 UPLOAD = API + "upload"
-BODY_BYTES = 8_000_000  # of a request that is no upload: a lasso around 50,000 points
+BODY_BYTES = 20_000_000  # of a request that is no upload: photos as texts, a lasso around 100,000 points
+LARGE_BYTES = 1_000_000
+LARGE_OF_ONE, LARGE_OF_ALL = 4, 16  # of requests that are larger, waiting or at work
 UPLOAD_BYTES = 130_000_000  # of one request, which may bring both sides
 UNREAD_BYTES = 400_000_000  # of one address on the disk
 UPLOADS_OF_ONE, UPLOADS_OF_ALL = 32, 64  # at a time
@@ -114,6 +116,7 @@ class Book:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     uploading: Counter[str] = field(default_factory=Counter)  # by address
     unread: dict[str, str] = field(default_factory=dict)  # path of an upload: whose address
+    large: dict[str, str] = field(default_factory=dict)  # id of an event that brought much: whose address
     queue: dict[str, tuple[float, float]] = field(default_factory=dict)  # visitor: when they first and last asked
 
 
@@ -225,7 +228,17 @@ class Gate:
             body = json.dumps(content).encode()
         if path.startswith((API + "queue/join", API + "call/")):
             self.sessions.check_events(scope["app"], content.get("session_hash") or "", client)
-        await self.app(_resized(scope, body), _again(body, receive), answer)
+        if len(body) <= LARGE_BYTES:
+            await self.app(_resized(scope, body), _again(body, receive), answer)
+            return
+        waiting = scope["app"].get_blocks()._queue.event_ids_to_events
+        self.book.large = {event: owner for event, owner in self.book.large.items() if event in waiting}
+        if len(self.book.large) >= LARGE_OF_ALL or list(self.book.large.values()).count(client) >= LARGE_OF_ONE:
+            raise Busy("Busy: too many large requests are waiting. Try again in a moment.")
+        await self.app(_resized(scope, body), _again(body, receive), answer.keeping())
+        event = answer.kept()
+        if isinstance(event, dict):
+            self.book.large[str(event.get("event_id"))] = client
 
     async def _upload(
         self, scope: Scope, receive: Receive, answer: _Answer, headers: dict[bytes, str], client: str
@@ -259,8 +272,9 @@ class Gate:
             for path in begun:  # what came whole has been moved to its own place
                 with contextlib.suppress(OSError):
                     os.unlink(path)
-        for path in answer.kept_list():
-            self.book.unread[path] = client
+        paths = answer.kept()
+        for path in paths if isinstance(paths, list) else []:
+            self.book.unread[str(path)] = client
 
     def _named(self, given: object, visitor: str) -> str:
         """The id by which the app knows a session."""
@@ -306,13 +320,12 @@ class _Answer:
         self._kept = bytearray()
         return self
 
-    def kept_list(self) -> list[str]:
-        """The strings of the list that was sent."""
+    def kept(self) -> Any:
+        """The JSON that was sent, None if it was none."""
         try:
-            content = json.loads(bytes(self._kept or b"[]"))
+            return json.loads(bytes(self._kept or b"null"))
         except ValueError:
-            return []
-        return [text for text in content if isinstance(text, str)] if isinstance(content, list) else []
+            return None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":

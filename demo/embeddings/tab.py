@@ -22,7 +22,7 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import neighbours_html
 from demo.common.samples import open_clicked
 from demo.common.uploads import take_upload
-from demo.common.words import degrees, pose_label
+from demo.common.words import pose_label
 from demo.embeddings import chosen as chosen_samples
 from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
 from demo.embeddings.projection import available, kept_file, place, project
@@ -32,6 +32,7 @@ from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
 from sfpn.photos.photo import decode_photo
 from sfpn.verification.verifier import look
+from sfpn.verification.wording import head_words
 
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
@@ -215,7 +216,7 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
         return OwnValues(None, None, notices_html([str(error)]), "")
     if neighbours is None:
         return OwnValues(None, None, notices_html([MISSING]), "")
-    face = f"{pose_label(shot.face.pose)}, yaw{degrees(shot.face.yaw_degrees)}"
+    face = f"{pose_label(shot.face.pose)}, {head_words(shot.face, '°').replace('-', '−')}"
     return OwnValues(
         own=(model, embedding / np.linalg.norm(embedding)),
         photo=None,

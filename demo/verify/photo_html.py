@@ -10,7 +10,7 @@ from demo.verify.photos import SeenPhoto
 from sfpn.photos.detector import Face
 from sfpn.schema import POSE_LABELS
 from sfpn.verification.verifier import Side
-from sfpn.verification.wording import turned_words
+from sfpn.verification.wording import head_words, turned_words
 
 
 def photos_html(photos: Sequence[SeenPhoto]) -> str:
@@ -33,13 +33,8 @@ def _figure(number: int, photo: SeenPhoto) -> str:
     )
 
 
-def signed(degrees: float) -> str:
-    """An angle with its sign, e.g. '+12°', '−75°'."""
-    return f"{degrees:+.0f}°".replace("-", "−")
-
-
 def _caption(photo: SeenPhoto) -> str:
-    words = f"{POSE_LABELS[photo.face.pose].capitalize()}, yaw {signed(photo.face.yaw_degrees)}"
+    words = f"{POSE_LABELS[photo.face.pose].capitalize()}, {head_words(photo.face, '°').replace('-', '−')}"
     if len(photo.faces) > 1:
         words += f" · face {photo.chosen + 1} of {len(photo.faces)}; click another to use it"
     if photo.face.turned_degrees:

@@ -9,6 +9,8 @@
     python -m sfpn train distill packs/train --targets targets.parquet --start-from published.safetensors \\
         --model base --validate datasets/cfp:validation --out runs/base
     python -m sfpn train imitate packs/train --teacher published.safetensors --model base --out runs/scratch
+    python -m sfpn train pose datasets/frmdb:train datasets/cfp:train datasets/heads:train --out runs/pose \\
+        --calibrate-on datasets/frmdb:validation
     python -m sfpn train plot runs/base runs/scratch --out runs.html
 
 The same command continues a run that was stopped (SIGTERM, Ctrl-C or a crash) from its last checkpoint. A finished run
@@ -28,6 +30,7 @@ STAGES = {
     "targets": ("targets", "join the embeddings of several teachers into the targets of a distillation"),
     "distill": ("distill", "learn to put faces where the teachers put them"),
     "imitate": ("imitate", "learn from scratch to see like a network of the same layout, map by map"),
+    "pose": ("pose", "learn to estimate yaw, pitch and roll of a face"),
     "plot": ("plot", "the losses of runs as a page to look at"),
 }
 

@@ -22,7 +22,16 @@ from sfpn.photos.photo import load_photo
 from sfpn.schema import POSE_LABELS
 from sfpn.verification.decision import DEFAULT_FMR
 from sfpn.verification.verifier import MAX_PHOTOS, Comparison, Shot, Verifier, check_counts
-from sfpn.verification.wording import error_rates, explanation, headline, pair_words, provenance, record, turned_words
+from sfpn.verification.wording import (
+    error_rates,
+    explanation,
+    head_words,
+    headline,
+    pair_words,
+    provenance,
+    record,
+    turned_words,
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,6 @@ def _shot_line(shot: Shot) -> str:
     turned = f", {turned_words(shot.turned_degrees)}" if shot.turned_degrees else ""
     left, top, right, bottom = (round(v) for v in face.box_xyxy)
     return (
-        f"{shot.photo.name}: {POSE_LABELS[face.pose]} face (yaw {face.yaw_degrees:+.0f} degrees) "
+        f"{shot.photo.name}: {POSE_LABELS[face.pose]} face ({head_words(face)}) "
         f"in box {left},{top},{right},{bottom}{others}{turned}"
     )

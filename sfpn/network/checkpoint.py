@@ -19,15 +19,16 @@ from sfpn.network.model import SFPN, SFPNConfig, count_parameters
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 ARCHITECTURE = "SqueezeFacePoseNet"
 DEFAULT_DESCRIPTOR_SIZE = 1000
+NO_EMBEDDERS = ("pose",)  # weights in the folder that are of another kind: sfpn.photos.pose
 
 
 def bundled_names() -> list[str]:
-    """Names of the weights that ship with the project.
+    """Names of the models that ship with the project.
 
     >>> bundled_names()
     ['base', 'depthwise']
     """
-    return sorted(path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors"))
+    return sorted({path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors")}.difference(NO_EMBEDDERS))
 
 
 def resolve(name_or_path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""Finds faces in a photo with facenet-pytorch's MTCNN and estimates their yaw from the five landmarks.
+"""Finds faces in a photo with facenet-pytorch's MTCNN; where they look is estimated by the network of pose.py.
 
 Three measured facts shape this module. MTCNN clips a candidate box at the image border instead of padding it, which
 shifts box and landmarks of a face that touches the border by up to half the face: photos are padded before detection.
@@ -22,7 +22,9 @@ WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
 LARGE_PHOTO = 1920  # px, longer side: from here on, portraits are searched in half the pixels
 LARGE_WORKING_SIZE = 640  # px; finds the same faces there as WORKING_SIZE, in half the time
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
-PYRAMID_FACTOR = 0.709  # MTCNN's own; not imported from mtcnn.py, which loads torch
+PYRAMID_FACTOR = 0.709  # MTCNN's own, as the thresholds; not imported from mtcnn.py, which loads torch
+Thresholds = tuple[float, float, float]  # of MTCNN's three networks
+USUAL_THRESHOLDS: Thresholds = (0.6, 0.7, 0.7)
 SMALL_FACE_STEPS = 4  # pyramid steps below a portrait: 0.3 * 0.709**4 = 7.6 % of the shorter side
 TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
@@ -30,15 +32,26 @@ PANORAMA = 3.0  # longer over shorter side; beyond it, TINY_FACE_STEPS would end
 MAX_TILES = 64  # of a panorama; beyond 65:1 they are longer, and faces in them must be larger
 SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
 
-# Yaw from landmarks, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as it
-# is; beyond it MTCNN keeps the hidden eye in sight, so that the angle grows more slowly than the head turns.
+# Yaw from landmarks alone, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as
+# it is; beyond it MTCNN keeps the hidden eye in sight, so that the angle grows more slowly than the head turns.
 YAW_KNEE_DEGREES = 40.0
 YAW_STRETCH = 2.2  # degrees of the head per degree of the geometry beyond the knee
 
 
 @dataclass(frozen=True)
+class HeadPose:
+    """Where a face looks, in degrees, and what two thirds of such estimates are at most wrong by."""
+
+    yaw_degrees: float  # positive = the face turns to the image's right
+    pitch_degrees: float  # positive = the face is lifted
+    roll_degrees: float  # positive = the head is tilted clockwise in the image
+    yaw_uncertainty_degrees: float  # 68 % of the photos of people never seen before are off by less
+    pitch_uncertainty_degrees: float
+
+
+@dataclass(frozen=True)
 class Face:
-    """One detected face, in pixels of the photo it was found in (x right, y down)."""
+    """One detected face, in pixels of the photo it was found in (x right, y down); angles as those of HeadPose."""
 
     box_xyxy: tuple[float, float, float, float]
     landmarks_xy: np.ndarray  # (5, 2): image-left eye, image-right eye, nose tip, image-left and -right mouth corner
@@ -46,6 +59,10 @@ class Face:
     yaw_degrees: float  # positive = the face turns to the image's right
     pose: str
     turned_degrees: int = 0  # clockwise (0, 90, 180, 270): the photo turned so is the one that the pixels are of
+    pitch_degrees: float | None = None  # None, as the next three, of a face whose photo was not looked at for its pose
+    roll_degrees: float | None = None
+    yaw_uncertainty_degrees: float | None = None
+    pitch_uncertainty_degrees: float | None = None
 
     @property
     def shorter_side(self) -> float:
@@ -58,18 +75,23 @@ class Face:
         return (left + right) / 2, (top + bottom) / 2
 
 
-def make_face(box_xyxy: np.ndarray, landmarks_xy: np.ndarray, confidence: float) -> Face:
-    """A Face whose yaw and pose follow from its landmarks. Shapes (4,) and (5, 2), pixels."""
-    yaw = estimate_yaw(landmarks_xy)
+def make_face(box_xyxy: np.ndarray, landmarks_xy: np.ndarray, confidence: float, head: HeadPose | None = None) -> Face:
+    """A Face from its box (4,) and landmarks (5, 2), pixels. Without `head` its yaw is that of the landmarks alone."""
+    yaw = head.yaw_degrees if head else estimate_yaw(landmarks_xy)
     left, top, right, bottom = (float(v) for v in box_xyxy)
-    return Face(
-        (left, top, right, bottom), np.asarray(landmarks_xy, np.float32), float(confidence), yaw, pose_from_yaw(yaw)
-    )
+    box, points = (left, top, right, bottom), np.asarray(landmarks_xy, np.float32)
+    return Face(box, points, float(confidence), yaw, pose_from_yaw(yaw), **other_angles(head))
+
+
+def other_angles(head: HeadPose | None) -> dict[str, float]:
+    """What a Face takes over from a HeadPose beside its yaw."""
+    return {name: value for name, value in vars(head).items() if name != "yaw_degrees"} if head else {}
 
 
 def estimate_yaw(landmarks_xy: np.ndarray) -> float:
-    """Yaw in degrees (-90..90, positive = the face turns to the image's right) from the five landmarks (5, 2).
+    """Yaw in degrees (-90..90, positive = the face turns to the image's right) from the five landmarks (5, 2) alone.
 
+    Good to a few degrees up to 25; beyond, and for lifted and lowered faces, pose.py sees what landmarks do not tell.
     With eyes at (-e, 0, 0) and (e, 0, 0) and a nose tip e in front of their axis, a head turned by yaw shows the eyes
     2 e cos(yaw) apart and the nose tip e sin(yaw) beside their middle, so tan(yaw) = 2 * offset / distance.
     """
@@ -97,13 +119,16 @@ class FaceDetector:
     >>> [face] = FaceDetector().detect(picture.decode())
     >>> face.pose, face.confidence > 0.9
     ('profile', True)
+    >>> abs(face.pitch_degrees) < 20
+    True
     """
 
     def __init__(self, *, small_faces: bool = True) -> None:
         """small_faces: also search below portrait size (group photos). Datasets of portraits are faster without."""
         from sfpn.photos.mtcnn import Mtcnn
+        from sfpn.photos.pose import PoseEstimator
 
-        self._mtcnn = Mtcnn()
+        self._mtcnn, self._poses = Mtcnn(), PoseEstimator()
         self._small_faces = small_faces
 
     def detect(self, photo: Image.Image) -> list[Face]:
@@ -121,16 +146,34 @@ class FaceDetector:
             found += [face for face in in_tile if not is_cut(face, tile, photo.size)]
         return largest_first(without_repetitions(found))
 
-    def _search(self, photo: Image.Image, longer_side: int, step: int) -> list[Face]:
+    def look_again(self, photo: Image.Image) -> list[Face]:
+        """Faces of an RGB photo in which `detect` found none, largest first: a slower, less sure look at portraits."""
+        from sfpn.photos.second_look import look_again
+
+        if min(photo.size) < SMALLEST_FACE_PIXELS or len(tiles_of(photo.size)) > 1:
+            return []
+        faces = look_again(self._search_portraits, photo)
+        boxes, points = (np.array([getattr(face, name) for face in faces]) for name in ("box_xyxy", "landmarks_xy"))
+        heads = self._poses.estimate(photo, boxes, points, np.array([face.confidence for face in faces]))
+        found = [(face.box_xyxy, face.landmarks_xy, face.confidence) for face in faces]
+        return largest_first([make_face(*face, head) for face, head in zip(found, heads, strict=True)])
+
+    def _search_portraits(self, photo: Image.Image, thresholds: Thresholds) -> list[Face]:
+        return self._search(photo, WORKING_SIZE, 0, thresholds) or self._search(photo, WORKING_SIZE, 1, thresholds)
+
+    def _search(
+        self, photo: Image.Image, longer_side: int, step: int, thresholds: Thresholds = USUAL_THRESHOLDS
+    ) -> list[Face]:
         """Faces of at least the size of a step of search_sizes, in a copy whose longer side is at most so many px."""
         working = reduced(photo, longer_side)
         smallest = search_sizes(min(working.size), self._small_faces)[step]
         pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
         scale_xy = np.array(photo.size) / working.size
-        found = self._mtcnn.search(working, smallest, pad)
+        found = self._mtcnn.search(working, smallest, pad, thresholds)
+        heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy, found.confidences)
         boxes = found.boxes_xyxy.astype(np.float64) * np.tile(scale_xy, 2)
         points = found.landmarks_xy.astype(np.float64) * scale_xy
-        return [make_face(b, p, c) for b, p, c in zip(boxes, points, found.confidences.tolist(), strict=True)]
+        return [make_face(*face) for face in zip(boxes, points, found.confidences.tolist(), heads, strict=True)]
 
 
 def reduced(photo: Image.Image, longer_side: int) -> Image.Image:

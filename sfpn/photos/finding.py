@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from sfpn.photos.detector import Face, smallest_face_searched
+from sfpn.photos.detector import Face, FaceDetector, smallest_face_searched
 from sfpn.photos.orientation import turn_clockwise
 
 SURE_CONFIDENCE = 0.998  # of the surest face: the photo is taken to be upright
@@ -45,7 +45,10 @@ class Found:
 
 
 def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
-    """The faces of an RGB photo, which is tried in its four turns where the detector is not sure of any face."""
+    """The faces of an RGB photo, which is tried in its four turns where the detector is not sure of any face.
+
+    Where there is none in any turn, it is looked at once more, more closely (see second_look.py).
+    """
     faces = detector.detect(image)
     best = Found(image, tuple(faces))
     doubt = _doubt(faces)
@@ -58,6 +61,8 @@ def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
         if _doubt(faces) <= least:
             least = _doubt(faces)
             best = Found(turned, tuple(replace(face, turned_degrees=degrees) for face in faces), degrees)
+    if not best.faces and isinstance(detector, FaceDetector):
+        return Found(image, tuple(detector.look_again(image)))
     return best
 
 

@@ -13,21 +13,26 @@ ten times as long where another process wants the same cores.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
+from sfpn.photos.detector import USUAL_THRESHOLDS, Thresholds
+
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as are the following
-THRESHOLDS = (0.6, 0.7, 0.7)  # of the three networks
 WINDOW, STRIDE = 12, 2  # of P-Net, px
 REFINE_SIZE, OUTPUT_SIZE = 24, 48  # of R-Net and O-Net, px
 SAME_LEVEL_OVERLAP, ACROSS_OVERLAP, FINAL_OVERLAP = 0.5, 0.7, 0.7
 BATCH = 256  # candidates at once
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -52,34 +57,30 @@ class Mtcnn:
             network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             for network in (PNet(), RNet(), ONet())
         )
-        self._start_thread()
+        self._thread = OneThread("faces")
 
-    def search(self, picture: Image.Image, smallest: float, pad: int) -> Detections:
+    def search(
+        self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds = USUAL_THRESHOLDS
+    ) -> Detections:
         """Faces of at least `smallest` px in an RGB picture, also where they reach up to `pad` px over its border."""
-        if self._process != os.getpid():  # a fork has the networks, but not the thread
-            self._start_thread()
-        return self._thread.submit(self._search, picture, smallest, pad).result()
-
-    def _start_thread(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces", initializer=_use_one_thread)
-        self._process = os.getpid()
+        return self._thread.run(self._search, picture, smallest, pad, thresholds)
 
     @torch.inference_mode()
-    def _search(self, picture: Image.Image, smallest: float, pad: int) -> Detections:
+    def _search(self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds) -> Detections:
         areas = Areas(picture, pad)
-        boxes = self._refined(self._proposals(areas, smallest), areas)
-        found = self._final(boxes, areas)
+        boxes = self._proposals(areas, smallest, thresholds[0])
+        found = self._final(self._refined(boxes, areas, thresholds[1]), areas, thresholds[2])
         return Detections(found.boxes_xyxy - pad, found.confidences, found.landmarks_xy - pad)
 
-    def _proposals(self, areas: Areas, smallest: float) -> np.ndarray:
+    def _proposals(self, areas: Areas, smallest: float, threshold: float) -> np.ndarray:
         """(N, 4) squares, in px of the padded picture."""
-        found = [self._level(areas, scale) for scale in level_scales(min(areas.size), smallest)]
+        found = [self._level(areas, scale, threshold) for scale in level_scales(min(areas.size), smallest)]
         windows = np.concatenate(found) if found else np.zeros((0, 9), np.float32)
         windows = windows[keep_best(windows[:, :4], windows[:, 4], ACROSS_OVERLAP)]
         sides = np.tile(windows[:, 2:4] - windows[:, :2], 2)
         return squares(windows[:, :4] + windows[:, 5:] * sides)
 
-    def _level(self, areas: Areas, scale: float) -> np.ndarray:
+    def _level(self, areas: Areas, scale: float, threshold: float) -> np.ndarray:
         """(N, 9): window, score and regression of what P-Net takes for faces at one scale.
 
         Of the border, only what a window can share with the picture is looked at, in steps of the windows.
@@ -88,23 +89,23 @@ class Mtcnn:
         level = areas.level([int(side * scale + 1) for side in areas.size], left_out)
         regression, probability = self._propose(network_input(level[None]))
         scores = probability[0, 1].numpy()
-        y, x = np.nonzero(scores >= THRESHOLDS[0])
+        y, x = np.nonzero(scores >= threshold)
         corner = STRIDE * np.column_stack([x, y]) + left_out
         low, high = np.floor((corner + 1) / scale), np.floor((corner + WINDOW) / scale)
         windows = np.column_stack([low, high, scores[y, x], regression[0].numpy()[:, y, x].T]).astype(np.float32)
         return windows[keep_best(windows[:, :4], windows[:, 4], SAME_LEVEL_OVERLAP)]
 
-    def _refined(self, boxes: np.ndarray, areas: Areas) -> np.ndarray:
+    def _refined(self, boxes: np.ndarray, areas: Areas, threshold: float) -> np.ndarray:
         """(N, 4) squares that R-Net keeps."""
         regression, probability = run(self._refine, areas.crops(boxes, REFINE_SIZE), 2)
-        kept = probability[:, 1] > THRESHOLDS[1]
+        kept = probability[:, 1] > threshold
         boxes, scores, regression = boxes[kept], probability[kept, 1], regression[kept]
         best = keep_best(boxes, scores, ACROSS_OVERLAP)
         return squares(regressed(boxes[best], regression[best]))
 
-    def _final(self, boxes: np.ndarray, areas: Areas) -> Detections:
+    def _final(self, boxes: np.ndarray, areas: Areas, threshold: float) -> Detections:
         regression, points, probability = run(self._output, areas.crops(boxes, OUTPUT_SIZE), 3)
-        kept = probability[:, 1] > THRESHOLDS[2]
+        kept = probability[:, 1] > threshold
         boxes, scores, regression, points = boxes[kept], probability[kept, 1], regression[kept], points[kept]
         sides = boxes[:, 2:] - boxes[:, :2] + 1
         landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
@@ -224,6 +225,24 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, bound: float, *, of_smaller
         whole = np.minimum(areas[best], areas[rest]) if of_smaller else areas[best] + areas[rest] - common
         rest = rest[common <= bound * whole]
     return order[np.array(kept)]
+
+
+class OneThread:
+    """A thread of its own, on which torch uses one thread: calls from several threads wait for each other."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._start()
+
+    def _start(self) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name, initializer=_use_one_thread)
+        self._process = os.getpid()
+
+    def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """What the function returns when it is called on the thread."""
+        if self._process != os.getpid():  # a fork has the networks, but not the thread
+            self._start()
+        return self._executor.submit(function, *arguments).result()
 
 
 def _use_one_thread() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from sfpn.evaluation import surface
+from sfpn.photos.detector import Face
 from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
 from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, UNCERTAIN_FACTOR, DecisionRule
 from sfpn.verification.verifier import Comparison, Shot, Side
@@ -58,6 +59,14 @@ def error_rates(point: OperatingPoint) -> str:
         f"and {percent(point.fnmr)} of pairs of one person do not "
         f"(FNMR: {point.false_non_matches:,} of {point.genuine:,})."
     )
+
+
+def head_words(face: Face, unit: str = " degrees") -> str:
+    """Where a face looks and how sure that is: 'yaw -52 degrees, give or take 7; pitch +12'."""
+    words = f"yaw {face.yaw_degrees:+.0f}{unit}"
+    if face.yaw_uncertainty_degrees is not None:
+        words += f", give or take {face.yaw_uncertainty_degrees:.0f}"
+    return words if face.pitch_degrees is None else f"{words}; pitch {face.pitch_degrees:+.0f}"
 
 
 def turned_words(degrees: int) -> str:
@@ -157,5 +166,13 @@ def _shot_record(shot: Shot) -> dict:
         "landmarks_xy": [[round(float(v), 1) for v in point] for point in face.landmarks_xy],
         "confidence": round(face.confidence, 4),
         "yaw_degrees": round(face.yaw_degrees, 1),
+        "yaw_uncertainty_degrees": _angle(face.yaw_uncertainty_degrees),
+        "pitch_degrees": _angle(face.pitch_degrees),
+        "pitch_uncertainty_degrees": _angle(face.pitch_uncertainty_degrees),
+        "roll_degrees": _angle(face.roll_degrees),
         "pose": face.pose,
     }
+
+
+def _angle(degrees: float | None) -> float | None:
+    return None if degrees is None else round(degrees, 1)

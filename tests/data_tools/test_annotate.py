@@ -13,7 +13,7 @@ import pytest
 from helpers.data_tools_layouts import FAKE, encoded, fake_find, picture
 from PIL import Image
 
-from data_tools.annotate import Annotated, Detector, annotate, decode, mtcnn, roll_degrees
+from data_tools.annotate import Annotated, Detector, annotate, decode, mtcnn
 from data_tools.sources.base import Item, Problem
 from data_tools.workers import ordered_map
 from sfpn.data.dataset import Picture
@@ -73,9 +73,12 @@ def test_a_detector_is_equal_after_pickling_so_that_a_worker_loads_it_once():
         assert again == detector and hash(again) == hash(detector)
 
 
-@pytest.mark.parametrize(("right_eye", "degrees"), [((20, 10), 0.0), ((20, 20), 45.0), ((20, 0), -45.0)])
-def test_roll_is_positive_clockwise(right_eye, degrees):
-    assert roll_degrees([(10, 10), right_eye]) == pytest.approx(degrees)
+def test_angles_that_the_source_does_not_give_are_those_of_the_face():
+    estimated = annotate(item(encoded(1)), "test", FAKE).row
+    assert (estimated["pitch_degrees"], estimated["roll_degrees"]) == (10.0, -4.0)
+    given = annotate(item(encoded(1), yaw_degrees=-70.0, pitch_degrees=30.0, roll_degrees=5.0), "test", FAKE).row
+    assert (given["yaw_degrees"], given["pitch_degrees"], given["roll_degrees"]) == (-70.0, 30.0, 5.0)
+    assert given["yaw_source"] == "given" and given["pose_estimated"] == "three_quarter"
 
 
 def square(number: int) -> int:

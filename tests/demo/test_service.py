@@ -63,9 +63,11 @@ class Running:
     def until(self, condition: Any, seconds: float = 10) -> bool:
         """Whether a condition comes true in time."""
         end = time.monotonic() + seconds
-        while not condition() and time.monotonic() < end:
+        while time.monotonic() < end:
+            if condition():
+                return True
             time.sleep(0.05)
-        return bool(condition())
+        return False
 
 
 @contextlib.contextmanager
@@ -163,6 +165,18 @@ def test_bodies_are_bounded(running):
     deep = httpx.post(f"{running.address}gradio_api/queue/join", content="[" * 100_000)
     assert deep.status_code == 400
     assert visitor.post("queue/join", [1]).status_code == 400
+
+
+def test_large_requests_are_few_at_a_time(running, monkeypatch):
+    monkeypatch.setattr(gates, "LARGE_BYTES", 1000)
+    visitor, number = running.visitor(), running.handler("input-a", "input")["id"]
+    visitor.open()
+    photo = visitor.upload(drawn("frontal"))
+    with monkeypatch.context() as patch:
+        patch.setattr(side, "add_uploads", lambda *_: time.sleep(0.5) or ((), []))
+        answers = [visitor.join(number, [["a" * 2000], photo]) for _ in range(8)]
+        assert [answer.status_code for answer in answers][-1] == 429 and "large" in answers[-1].json()["detail"]
+    assert running.until(lambda: visitor.join(number, [["a" * 2000], None]).status_code == 200)
 
 
 # whose session it is

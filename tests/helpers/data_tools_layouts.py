@@ -44,7 +44,13 @@ def fake_find(image: Image.Image) -> SimpleNamespace | None:
         return None
     landmarks = np.array([[10, 20], [30, 20], [20, 30], [12, 40], [28, 40]], np.float32)
     return SimpleNamespace(
-        box_xyxy=(1.0, 2.0, 40.0, 50.0), landmarks_xy=landmarks, confidence=0.75, yaw_degrees=30.0, pose="three_quarter"
+        box_xyxy=(1.0, 2.0, 40.0, 50.0),
+        landmarks_xy=landmarks,
+        confidence=0.75,
+        yaw_degrees=30.0,
+        pitch_degrees=10.0,
+        roll_degrees=-4.0,
+        pose="three_quarter",
     )
 
 

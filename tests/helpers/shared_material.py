@@ -13,3 +13,8 @@ needs_cfp = pytest.mark.skipif(
 needs_published = pytest.mark.skipif(
     not PUBLISHED.is_file(), reason="needs ../shared/weights (the authors' published file)"
 )
+
+FRMDB = SHARED / "data" / "frmdb"
+needs_frmdb = pytest.mark.skipif(
+    not FRMDB.is_dir(), reason="needs ../shared/data/frmdb (real faces, not redistributed)"
+)

@@ -126,7 +126,7 @@ def test_suppression_is_that_of_a_double_loop(count, of_smaller):
 
 def test_one_thread_for_detection_and_as_many_as_before_for_all_else(mtcnn):
     before = torch.get_num_threads()
-    assert mtcnn._thread.submit(torch.get_num_threads).result() == 1
+    assert mtcnn._thread.run(torch.get_num_threads) == 1
     with ThreadPoolExecutor(1) as later:
         assert later.submit(torch.get_num_threads).result() == before == torch.get_num_threads()
 
