@@ -206,9 +206,15 @@ def estimated_yaws(dataset: FaceDataset, rows: pd.DataFrame) -> np.ndarray:
     yaws = rows["yaw_degrees"].to_numpy(float, copy=True)
     labelled = (rows["yaw_source"] == "given").to_numpy()
     if labelled.any():
-        faces = {picture.row_id: picture.face for picture in dataset.pictures(set(rows.loc[labelled, "row_id"]))}
-        given = [faces[row_id] for row_id in rows.loc[labelled, "row_id"]]
-        yaws[labelled] = [np.nan if face is None else face.yaw_degrees for face in given]
+        from sfpn.photos.pose import PoseEstimator
+
+        estimator, found = PoseEstimator(), {}
+        for picture in dataset.pictures(set(rows.loc[labelled, "row_id"])):
+            face, found[picture.row_id] = picture.face, np.nan
+            if face is not None:
+                where = np.array([face.box_xyxy]), face.landmarks_xy[None], np.array([face.confidence])
+                found[picture.row_id] = estimator.estimate(picture.decode(), *where)[0].yaw_degrees
+        yaws[labelled] = [found[row_id] for row_id in rows.loc[labelled, "row_id"]]
     return yaws
 
 
@@ -219,7 +225,7 @@ def calibrate_surface(model: Path, set_on: list[Selection], measure_on: list[Sel
     """
     card, embedder = checkpoint.load_checked_card(model), load_embedder(model)
     setting = posed_scores(embedder, set_on)
-    people = [selection.rows()["identity"].nunique() for selection in set_on]
+    people = [len(set(selection.rows()["identity"])) for selection in set_on]
     made = set_surface(setting, _sources(set_on, setting), people)
     if not made.levels:
         raise UserError(f"{_sources(set_on, setting)}: too few for a threshold; name more people")

@@ -43,7 +43,7 @@ class Drawn:
     @property
     def members(self) -> np.ndarray:
         """Positions of the templates that are compared."""
-        return np.unique(np.concatenate([np.concatenate([d.first, d.second]) for d in self.draws]))
+        return np.unique(np.concatenate([draw.members for draw in self.draws]))
 
     def blocks(self, samples: Samples) -> Iterator[Block]:
         """All scores, draw by draw."""
@@ -154,7 +154,7 @@ def _able(counts: np.ndarray, *mixes: Mix) -> np.ndarray:
     wanted = np.zeros(len(POSES), int)
     for pose, size in itertools.chain(*mixes):
         wanted[POSES.index(pose)] += size
-    return (counts >= wanted).all(axis=1)
+    return np.all(counts >= wanted, axis=1)
 
 
 def _by_subject(samples: Samples, pose: str, subjects: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

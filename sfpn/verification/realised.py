@@ -104,7 +104,7 @@ def decide_all(
     """
     rows = dataset.rows()
     pairs = official_pairs(PEOPLE, dataset.pairs(), config.folds)
-    chosen = rows.loc[rows["row_id"].isin(PEOPLE.choose(rows, pairs))].reset_index(drop=True)
+    chosen = rows.loc[rows["row_id"].isin(PEOPLE.choose(rows, pairs).tolist())].reset_index(drop=True)
     if config.redetect:
         found, yaws = _seen_again(dataset, embedder, chosen["row_id"].tolist(), detector or FaceDetector(), progress)
         faces = f"found again by {detector_name()}"
