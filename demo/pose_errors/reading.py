@@ -43,7 +43,7 @@ def read_differences(differences: list[Difference], first: str, second: str) -> 
             f"On no pose pair is a difference between {first} and {second} shown: "
             "every paired 95 % interval includes zero."
         )
-    lines = shown[["pose_pair", "difference", "low", "high"]].to_numpy()
+    lines = shown.loc[:, ["pose_pair", "difference", "low", "high"]].to_numpy()
     parts = [
         f"{pair_names(key)} by {100 * abs(difference):.2f} points [{100 * low:+.2f}, {100 * high:+.2f}] "
         f"in favour of {second if difference < 0 else first}"

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -75,17 +77,20 @@ class Face:
         return (left + right) / 2, (top + bottom) / 2
 
 
-def make_face(box_xyxy: np.ndarray, landmarks_xy: np.ndarray, confidence: float, head: HeadPose | None = None) -> Face:
+def make_face(
+    box_xyxy: Sequence[float] | np.ndarray, landmarks_xy: np.ndarray, confidence: float, head: HeadPose | None = None
+) -> Face:
     """A Face from its box (4,) and landmarks (5, 2), pixels. Without `head` its yaw is that of the landmarks alone."""
     yaw = head.yaw_degrees if head else estimate_yaw(landmarks_xy)
     left, top, right, bottom = (float(v) for v in box_xyxy)
     box, points = (left, top, right, bottom), np.asarray(landmarks_xy, np.float32)
-    return Face(box, points, float(confidence), yaw, pose_from_yaw(yaw), **other_angles(head))
+    face = Face(box, points, float(confidence), yaw, pose_from_yaw(yaw))
+    return replace(face, **other_angles(head)) if head else face
 
 
-def other_angles(head: HeadPose | None) -> dict[str, float]:
+def other_angles(head: HeadPose) -> dict[str, Any]:
     """What a Face takes over from a HeadPose beside its yaw."""
-    return {name: value for name, value in vars(head).items() if name != "yaw_degrees"} if head else {}
+    return {name: value for name, value in vars(head).items() if name != "yaw_degrees"}
 
 
 def estimate_yaw(landmarks_xy: np.ndarray) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from sfpn.network import checkpoint
 from sfpn.photos.pose import Fire, PoseNet, angles_of
@@ -64,7 +64,7 @@ def eye_roll(landmarks: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.nd
 def started() -> PoseNet:
     """The network with the first layers of the base network, used with twice the stride."""
     network, base = PoseNet(), checkpoint.load("base")[0].layers
-    layers = dict(base.named_children())
+    layers: dict[str, Any] = dict(base.named_children())
     network.stem[0].load_state_dict(layers["conv1"].conv.state_dict())
     fires = [module for module in network.body if isinstance(module, Fire)]
     for fire, name in zip(fires, ("fire2", "fire3", "fire4", "fire5"), strict=True):
@@ -79,7 +79,8 @@ def train_student(faces: PosedFaces, targets: Targets, steps: int, seed: int, te
     """Train on one thread; the stem stays as it is. Returns the network in evaluation mode."""
     torch.manual_seed(seed)
     chance, began = torch.Generator().manual_seed(seed), time.monotonic()
-    network = started().to(memory_format=torch.channels_last)
+    network = started()
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
     network.stem.requires_grad_(False)
     heads = [network.hidden, network.from_hidden, network.direct]
     groups = [
@@ -126,7 +127,7 @@ def rounded(network: PoseNet) -> PoseNet:
     return stored
 
 
-def seen_by(network: nn.Module, crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def seen_by(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """(3, N): yaw, pitch and roll of crops (N, 64, 64, 3) and landmarks (N, 5, 2), as the estimator sees them."""
     parts = [angles_of(network, crops[at : at + 64], landmarks[at : at + 64]) for at in range(0, len(crops), 64)]
     return np.concatenate([np.stack(part) for part in parts], 1) if parts else np.zeros((3, 0))

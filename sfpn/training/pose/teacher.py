@@ -49,7 +49,8 @@ def make_views(faces: PosedFaces, seed: int, tell=lambda text: None) -> Views:
     """All views that the teacher learns from and is asked about. About 20 ms each."""
     jobs = [(i, mirrored, jittered) for i in range(len(faces)) for mirrored, jittered in views_of(faces.kind[i])]
     network, card = checkpoint.load("base")
-    network, rng = network.to(memory_format=torch.channels_last), np.random.default_rng(seed)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
+    rng = np.random.default_rng(seed)
     features, landmarks = [], []
     for start in range(0, len(jobs), 32):
         views = [
