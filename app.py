@@ -33,13 +33,13 @@ from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
+from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
 from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
-from demo.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.model import tab as model_card  # noqa: E402
 from demo.pose_errors import tab as pose_errors  # noqa: E402

@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo.common import events
 from demo.common.dataset_view import DatasetView
-from demo.links import EXPLORE, VERIFY, goto, opened
+from demo.common.links import EXPLORE, VERIFY, goto, opened
 
 
 def open_clicked(view: DatasetView, event: gr.EventData) -> tuple:

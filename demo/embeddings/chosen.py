@@ -16,12 +16,12 @@ from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import QUIET, bound
+from demo.common.links import VERIFY, Links, Opened, goto, opened
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.embeddings.figures import heat_map, spread_figure
 from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
-from demo.links import VERIFY, Links, Opened, goto, opened
 
 SHOWN_SELECTION = 96  # thumbnails of a lasso
 SIMILAR_TITLE = (

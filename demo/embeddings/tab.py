@@ -15,6 +15,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import WAITING, Stopped, follow, progress_html
+from demo.common.links import EXPLORE, Links, goto, opened
 from demo.common.notices import notices_html
 from demo.common.photo_inputs import PhotoInput
 from demo.common.pictures import file_address
@@ -27,7 +28,6 @@ from demo.embeddings import chosen as chosen_samples
 from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
 from demo.embeddings.projection import available, kept_file, place, project
 from demo.embeddings.similarity import nearest
-from demo.links import EXPLORE, Links, goto, opened
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
 from sfpn.photos.photo import decode_photo

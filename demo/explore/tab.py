@@ -16,6 +16,7 @@ from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import NAMES, YAW_LIMITS, Facets, counts, masks, select
 from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound
+from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html, neighbours_html, sample_html
@@ -23,7 +24,6 @@ from demo.common.samples import open_clicked, selection_csv
 from demo.common.words import pose_label
 from demo.explore.figures import identity_table, yaw_histogram
 from demo.explore.name_facet import is_searched, name_facet, search, with_counts
-from demo.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from sfpn.schema import POSES
 
 PAGE = 48  # thumbnails at once

@@ -12,8 +12,8 @@ from demo.common.dataset_view import DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, bound
+from demo.common.links import VERIFY, Links, goto, opened
 from demo.common.notices import in_markdown
-from demo.links import VERIFY, Links, goto, opened
 from demo.pose_errors.cells import View, cell_of
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.provenance import is_own

@@ -16,10 +16,10 @@ from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import QUIET, SKIP, bound
+from demo.common.links import Links, Opened, cell_address, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
-from demo.links import Links, Opened, cell_address, opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure

@@ -13,11 +13,11 @@ import gradio as gr
 from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
+from demo.common.links import Links, Opened
 from demo.common.notices import notices_html
 from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
-from demo.links import Links, Opened
 from demo.loaded import Loaded
 from demo.verify.photos import Seen, add_photos
 from demo.verify.result import (

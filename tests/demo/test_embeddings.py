@@ -13,10 +13,10 @@ from helpers.explorer_data import make_store
 from sklearn.decomposition import PCA
 
 from demo.common import jobs
+from demo.common.links import opened
 from demo.embeddings import chosen as chosen_samples
 from demo.embeddings import projection, similarity
 from demo.embeddings import tab as embeddings
-from demo.links import opened
 from sfpn.photos.detector import FaceDetector
 from sfpn.schema import pair_key, pose_pair
 

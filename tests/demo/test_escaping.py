@@ -18,13 +18,13 @@ from markdown_it import MarkdownIt
 
 from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
+from demo.common.links import opened
 from demo.common.notices import in_markdown, notices_html
 from demo.common.sample_html import grid_html
 from demo.embeddings import chosen
 from demo.embeddings.figures import heat_map, map_figure
 from demo.explore import figures as explore_figures
 from demo.explore import tab as explore
-from demo.links import opened
 from demo.model.card_html import facts_html, results_html
 from demo.pose_errors import hardest
 from demo.pose_errors import tab as pose_errors

@@ -18,11 +18,11 @@ from PIL import Image
 from demo.common import facets as facets_module
 from demo.common.dataset_view import DatasetView, thumbnail_name
 from demo.common.facets import Facets, counts, joined, masks, select
+from demo.common.links import opened, pair_address, sample_address
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.explore import name_facet
 from demo.explore import tab as explore
-from demo.links import opened, pair_address, sample_address
 from sfpn.data.embed import embed_dataset
 from sfpn.errors import UserError
 

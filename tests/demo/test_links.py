@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from demo.links import cell_address, open_address, opened, pair_address, sample_address
+from demo.common.links import cell_address, open_address, opened, pair_address, sample_address
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

@@ -16,8 +16,8 @@ import pytest
 from helpers.explorer_data import make_report, make_store
 
 import app
+from demo.common.links import opened
 from demo.common.words import titled
-from demo.links import opened
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
 from demo.pose_errors import provenance as report_words
