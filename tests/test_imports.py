@@ -8,7 +8,7 @@ import sys
 import pytest
 from helpers.paths import ROOT
 
-CONTRACTS = ("packages", "app", "floors", "tabs", "gradio", "plotly")
+CONTRACTS = ("packages", "app", "floors", "tabs", "common", "gradio", "plotly")
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
