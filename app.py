@@ -35,6 +35,7 @@ from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
 from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.common.page import Page  # noqa: E402
+from demo.common.photo_inputs import take_any_file  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
@@ -269,7 +270,7 @@ def launch_settings(options: Options | None = None) -> dict:
     return {
         "theme": make_theme(),
         "css_paths": STYLE_SHEET,
-        "js": explain_terms(),
+        "js": f"() => {{ ({explain_terms()})(); ({take_any_file()})(); }}",
         "max_file_size": MAX_BYTES,
         "run_history": False,
         "enable_monitoring": False,

@@ -6,11 +6,20 @@ has an __init__ of its own: only the parameters that it names would reach the pa
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from demo.common.uploads import upload_paths
+
+
+def take_any_file() -> str:
+    """JavaScript for the page: files of any name reach the app, whose own check says what is wrong with them.
+
+    It needs the class "photo-input" on a PhotoInput for files that are dropped.
+    """
+    return Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 class PhotoInput(gr.Image):

@@ -120,6 +120,7 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
                 buttons=[],
                 webcam_options=gr.WebcamOptions(mirror=False),
                 elem_id="own-photo",
+                elem_classes="photo-input",
                 placeholder="Drop a photo here:\nwhere does it land on the map?",
             )
             gr.HTML(OWN_HINT)

@@ -68,6 +68,7 @@ def build_side(title: str, hint: str, name: str) -> SideView:
         buttons=[],
         webcam_options=gr.WebcamOptions(mirror=False),
         elem_id=f"input-{name}",
+        elem_classes="photo-input",
         show_label=False,
         placeholder="Drop a photo here\nor click to choose one",
     )

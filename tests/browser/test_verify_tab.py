@@ -51,6 +51,35 @@ def test_two_photos_give_a_verdict_and_nothing_leaves_the_machine(page, photos, 
     assert [file.name for file in uploads.rglob("*") if file.is_file() and file.stat().st_size] == []
 
 
+ODD_NAMES = (("p.jfif", ""), ("p.jpg_large", ""), ("p", ""), ("p.avif", "application/octet-stream"))
+
+
+@pytest.mark.parametrize(("name", "kind"), ODD_NAMES)
+def test_a_photo_of_any_name_is_taken_by_the_field_and_the_button(page, photos, name, kind):
+    file = {"name": name, "mimeType": kind, "buffer": (photos / "front.jpg").read_bytes()}
+    page.set_input_files("#input-a input[type=file]", file)
+    page.wait_for_selector("#photos-a svg .face")
+    with page.expect_file_chooser() as chooser:
+        page.click("#more-a")
+    chooser.value.set_files(file)
+    page.wait_for_function("document.querySelectorAll('#photos-a svg').length === 2")
+    assert page.locator(".toast-body").count() == 0
+
+
+def test_a_file_that_is_no_picture_gets_the_same_sentence_by_the_field_and_the_button(page, photos):
+    file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    page.set_input_files("#input-a input[type=file]", file)
+    page.wait_for_selector("#notice-a .notice")
+    first = page.inner_text("#notice-a .notice")
+    give(page, "a", photos / "front.jpg")
+    with page.expect_file_chooser() as chooser:
+        page.click("#more-a")
+    chooser.value.set_files(file)
+    page.wait_for_selector("#notice-a .notice")
+    assert page.inner_text("#notice-a .notice") == first and first.startswith("notes.txt: is not a picture")
+    assert page.locator(".toast-body").count() == 0
+
+
 def test_refused_photo_is_named_and_the_next_one_works(page, photos):
     page.set_input_files("#input-a input[type=file]", photos / "bad.jpg")
     page.wait_for_selector("#notice-a .notice")
