@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
@@ -11,6 +10,7 @@ import gradio as gr
 import httpx
 import pytest
 from helpers.evaluation_data import write_dataset
+from helpers.waiting import wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -46,7 +46,7 @@ def get(view) -> Callable[[str], httpx.Response]:
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
             return await client.get(address)
 
-    return lambda address: asyncio.run(answer(address))
+    return lambda address: wait_for(answer(address))
 
 
 def test_thumbnails_are_served(view, get):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import inspect
@@ -24,6 +23,7 @@ from gradio_client.exceptions import AppError
 from helpers.drawn_people import drawn, save_drawn
 from helpers.evaluation_data import ColourEmbedder
 from helpers.paths import ASSETS, ROOT, SYNTHETIC
+from helpers.waiting import wait_for
 from PIL import Image
 
 import app
@@ -288,7 +288,7 @@ def test_an_agent_uses_the_tools(running):
             answers["refused"] = await session.call_tool("detect", {"photo": "http://127.0.0.1:9/a.png"})
             return listed, answers
 
-    listed, answers = asyncio.run(talk())
+    listed, answers = wait_for(talk())
     assert {tool.name for tool in listed} == set(NAMES)
     for tool in listed:
         assert "Returns: An object" in tool.description
