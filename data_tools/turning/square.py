@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from sfpn.photos.detector import MIRRORED_LANDMARKS
+
 SQUARE = 2.3  # side of the square against the longer side of the face box: hair and shoulders
 SMALLEST, LARGEST = 160, 256  # px of the square: fewer show the grid, more show nothing new
 
@@ -24,7 +26,7 @@ class Square:
         """Left and right exchanged."""
         size = len(self.picture)
         left, top, right, bottom = self.photo_xyxy
-        landmarks = self.landmarks_xy[[1, 0, 2, 4, 3]] * np.array([-1, 1]) + np.array([size, 0])
+        landmarks = self.landmarks_xy[MIRRORED_LANDMARKS] * np.array([-1, 1]) + np.array([size, 0])
         return Square(np.ascontiguousarray(self.picture[:, ::-1]), landmarks, (size - right, top, size - left, bottom))
 
 

@@ -32,6 +32,7 @@ TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
 PANORAMA = 3.0  # longer over shorter side; beyond it, TINY_FACE_STEPS would end under MTCNN's receptive field
 MAX_TILES = 64  # of a panorama; beyond 65:1 they are longer, and faces in them must be larger
+MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]  # which landmark of a mirrored face is which
 SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
 
 # Yaw from landmarks alone, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as

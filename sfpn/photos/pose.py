@@ -22,14 +22,13 @@ from safetensors.torch import load
 from torch import nn
 
 from sfpn.errors import UserError
-from sfpn.photos.detector import HeadPose
+from sfpn.photos.detector import MIRRORED_LANDMARKS, HeadPose
 from sfpn.photos.mtcnn import OneThread
 from sfpn.photos.preprocess import crop_square
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "pose.safetensors"
 CROP_SIZE, CROP_FACTOR = 64, 1.35  # px; side of the square over the shorter side of the face box
 MEAN = (131.0912, 103.8827, 91.4953)  # RGB, subtracted from 0-255: that of the base network
-MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]  # which landmark of a mirrored face is which
 GRID = 3  # the last maps are averaged over 3x3 areas
 HIDDEN = 48
 ROOT_OFFSET, DESCRIBED_SCALE = 1e-3, 69.45  # the latter brings the roots to the size of the landmarks

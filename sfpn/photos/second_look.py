@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageOps
 
-from sfpn.photos.detector import USUAL_THRESHOLDS, Face, Thresholds, without_repetitions
+from sfpn.photos.detector import MIRRORED_LANDMARKS, USUAL_THRESHOLDS, Face, Thresholds, without_repetitions
 
 Look = Callable[[Image.Image, Thresholds], list[Face]]
 
@@ -23,7 +23,6 @@ LOWEST: Thresholds = (0.5, 0.5, 0.5)
 TURNS = (15, -15, 30, -30)  # degrees counter-clockwise
 SAME_FACE = 0.5  # intersection over union of the boxes of two looks
 SURE = 0.9  # confidence of a face that one look is enough for
-MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]
 
 
 def look_again(look: Look, photo: Image.Image) -> list[Face]:

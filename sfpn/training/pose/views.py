@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
 
-from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN, MIRRORED_LANDMARKS
+from sfpn.photos.detector import MIRRORED_LANDMARKS
+from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN
 from sfpn.training.pose.faces import SQUARE_FACTOR, SQUARE_SIZE
 
 SMALL_SIZE = 100  # px of a square for the small network: its crop of 64 px then has one pixel for each of the square's
