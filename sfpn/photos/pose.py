@@ -34,6 +34,7 @@ HIDDEN = 48
 ROOT_OFFSET, DESCRIBED_SCALE = 1e-3, 69.45  # the latter brings the roots to the size of the landmarks
 OUTPUTS = 4  # sin(yaw), cos(yaw), sin(pitch), sin(roll)
 BATCH = 64  # faces at once
+VERSION_DIGITS = 12
 
 
 class Fire(nn.Module):
@@ -148,6 +149,11 @@ def in_box(box_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> np.ndarray:
     """Landmarks (5, 2) in units of the shorter side of the face box (4,), from its centre."""
     low, high = np.asarray(box_xyxy, np.float64).reshape(2, 2)
     return ((np.asarray(landmarks_xy, np.float64) - (low + high) / 2) / max(min(high - low), 1.0)).astype(np.float32)
+
+
+def estimator_version(weights: Path = WEIGHTS) -> str:
+    """The first digits of the SHA-256 of the weights, by which datasets say who estimated their poses."""
+    return read_card(weights)["weights_sha256"][:VERSION_DIGITS]
 
 
 def read_card(weights: Path) -> dict:
