@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
 from sfpn.photos.detector import MIRRORED_LANDMARKS, HeadPose
 from sfpn.photos.mtcnn import OneThread
 from sfpn.photos.preprocess import crop_square
@@ -79,8 +80,7 @@ class PoseEstimator:
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self.card = read_card(weights)
-        self._network = PoseNet()
-        self._network.load_state_dict({name: t.float() for name, t in load(weights.read_bytes()).items()})
+        self._network = loaded_network(weights)
         self._network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._thread = OneThread("pose")
 
@@ -112,6 +112,17 @@ class PoseEstimator:
             times = unsure[f"times_{angle}"] if confidence < unsure["below_confidence"] else 1.0
             off[angle] = times * float(np.interp(abs(yaw), table["abs_yaw_degrees"], table[angle]))
         return HeadPose(yaw, pitch, roll, off["yaw_degrees"], off["pitch_degrees"])
+
+
+def loaded_network(weights: Path) -> PoseNet:
+    """The network of a file. Raises UserError where the file, or its card, cannot be read or is another's."""
+    read_card(weights)
+    network = PoseNet()
+    try:
+        network.load_state_dict({name: t.float() for name, t in load(weights.read_bytes()).items()})
+    except (RuntimeError, SafetensorError) as error:
+        raise UserError(f"{weights} does not hold a pose estimator ({one_line(error)})") from error
+    return network
 
 
 @torch.inference_mode()
