@@ -24,6 +24,7 @@ from demo.verify.result import (
     WAITING,
     Result,
     axis_figure,
+    axis_title,
     compare_photos,
     model_markdown,
     rule_of,
@@ -66,6 +67,7 @@ class JudgedValues(NamedTuple):
 
     notice: Any = ""
     verdict: Any = ""
+    title: Any = ""
     chart: Any = None
     threshold: Any = SKIP
     as_json: Any = None
@@ -76,6 +78,7 @@ class MovedValues(NamedTuple):
 
     notice: Any
     verdict: Any
+    title: Any
     chart: Any
     as_json: Any
     fmr: Any = None
@@ -89,6 +92,7 @@ class ResultValues(NamedTuple):
     verdict: Any = ""
     details: Any = gr.update(visible=False)
     crops: Any = ""
+    title: Any = ""
     chart: Any = None
     threshold: Any = SKIP
     about: Any = SKIP
@@ -104,6 +108,7 @@ class ResultView:
     verdict: gr.HTML
     details: gr.Row
     crops: gr.HTML
+    title: gr.HTML
     chart: PlotlyView
     threshold: gr.Slider
     about: gr.Markdown
@@ -117,7 +122,7 @@ class ResultView:
     @property
     def judged(self) -> list:
         """What `judge` gives values for."""
-        return list(JudgedValues(self.notice, self.verdict, self.chart, self.threshold, self.as_json))
+        return list(JudgedValues(self.notice, self.verdict, self.title, self.chart, self.threshold, self.as_json))
 
 
 def build(loaded: Loaded, links: Links) -> None:
@@ -187,7 +192,7 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
             gr.HTML('<p class="section-title">What the network sees</p>')
             crops = gr.HTML(elem_id="crops")
         with gr.Column(scale=5, min_width=300):
-            gr.HTML('<p class="section-title">The score among scores of the same pose pair</p>')
+            title = gr.HTML(elem_id="axis-title")
             chart = PlotlyView(height=300, save=False, elem_id="score-axis")
             threshold = gr.Slider(
                 -1,
@@ -201,7 +206,7 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
     with gr.Accordion("Model, speed and the result as JSON", open=False):
         about = gr.Markdown(model_markdown(loaded.models[loaded.default_model].card))
         as_json = gr.JSON(show_label=False, elem_id="result-json")
-    return ResultView(result, notice, verdict, details, crops, chart, threshold, about, as_json), model, fmr
+    return ResultView(result, notice, verdict, details, crops, title, chart, threshold, about, as_json), model, fmr
 
 
 def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
@@ -209,7 +214,7 @@ def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Ra
     view.threshold.input(
         partial(move_threshold, models),
         [view.result, view.threshold],
-        list(MovedValues(view.notice, view.verdict, view.chart, view.as_json, fmr)),
+        list(MovedValues(view.notice, view.verdict, view.title, view.chart, view.as_json, fmr)),
         trigger_mode="always_last",
         **QUIET,
     )
@@ -259,9 +264,10 @@ def judge(
 
 def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
     """What the page shows of a rule. Raises UserError if the card has no histogram."""
-    low, high, step = threshold_range(card, result.pose_pair)
+    low, high, step = threshold_range(card, rule)
     return JudgedValues(
         verdict=verdict_html(result, rule),
+        title=axis_title(card, rule),
         chart=axis_figure(card, result, rule),
         threshold=gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4)),
         as_json=result.as_json(rule),
@@ -271,7 +277,7 @@ def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
 def move_threshold(models: Mapping[str, Embedder], result: Result | None, threshold: float) -> MovedValues:
     """A comparison at a threshold set by hand."""
     judged = judge(models, result, None, threshold)
-    return MovedValues(judged.notice, judged.verdict, judged.chart, judged.as_json)
+    return MovedValues(judged.notice, judged.verdict, judged.title, judged.chart, judged.as_json)
 
 
 def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> BothSides:
