@@ -9,9 +9,11 @@ from html import escape
 import plotly.graph_objects as go
 
 from demo.common.notices import in_markdown
+from demo.verify.head_svg import heads_svg
 from demo.verify.photo_html import crops_html
 from demo.verify.photos import Seen
 from demo.verify.score_axis import score_axis
+from demo.verify.surface_map import surface_map
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
@@ -51,6 +53,7 @@ class Result:
     seconds: float
     record: dict  # as it was judged first
     yaws_degrees: tuple[float, float] | None = None  # |yaw| of both sides
+    heads: str = ""  # HTML
 
     def as_json(self, rule: DecisionRule) -> dict:
         """The comparison as plain JSON values, judged by this rule."""
@@ -76,6 +79,7 @@ def summarize(model: str, comparison: Comparison) -> Result:
         seconds=comparison.seconds,
         record=record(comparison),
         yaws_degrees=(comparison.sides[0].yaw_degrees, comparison.sides[1].yaw_degrees),
+        heads=heads_svg(comparison.sides),
     )
 
 
@@ -116,6 +120,11 @@ def axis_title(card: Card, rule: DecisionRule) -> str:
             words += "; this model's card has no scores by angle, so the rates above are not counted in this figure"
     counts = f"{sum(histogram.impostor):,} pairs of strangers, {sum(histogram.genuine):,} of one person"
     return f'<p class="section-title">{title}</p><p class="quiet">{counts}: {escape(words)}.</p>'
+
+
+def poses_html(card: Card, result: Result, rule: DecisionRule) -> str:
+    """How both heads are turned, and where that lies on the card's surface."""
+    return result.heads + surface_map(card.surface, rule)
 
 
 def threshold_range(card: Card, rule: DecisionRule) -> tuple[float, float, float]:

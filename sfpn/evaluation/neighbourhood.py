@@ -47,7 +47,7 @@ def inside(axis: Sequence[float], numbers: np.ndarray, square: Square) -> np.nda
     """(n,) whether pairs with these intervals (n, 2), the less turned face first, lie in a square."""
     lower, upper = np.asarray(axis[:-1])[numbers], np.asarray(axis[1:])[numbers]
     (a0, a1), (b0, b1) = square
-    return ((lower >= (a0, b0)) & (upper <= (a1, b1))).all(axis=1)
+    return np.all((lower >= (a0, b0)) & (upper <= (a1, b1)), axis=1)
 
 
 def cells_of(axis: Sequence[float]) -> np.ndarray:
