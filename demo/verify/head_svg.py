@@ -50,7 +50,7 @@ def head_svg(yaw_degrees: float, pitch_degrees: float, label: str) -> str:
     nose = _path((NOSE @ turn.T)[:, :2], "nose") if (turn @ [0, 0, 1])[2] > 0.05 else ""
     size = f"{-VIEW:g} {-VIEW:g} {2 * VIEW:g} {2 * VIEW:g}"
     return (
-        f'<svg class="head" viewBox="{size}" role="img" aria-label="{escape(label)}">'
+        f'<svg class="drawn-head" viewBox="{size}" role="img" aria-label="{escape(label)}">'
         f"{behind}{_silhouette(turn)}{lines}{before}{eyes}{mouth}{nose}</svg>"
     )
 

@@ -111,14 +111,15 @@ def near_face(image: Image.Image, face: Face) -> tuple[Image.Image, tuple[float,
 
 def lost_words(turns: Sequence[Turn]) -> str:
     """From where on the face is lost to either side, in a sentence."""
+    widest = max(abs(turn.yaw_degrees) for turn in turns)
     words = []
     for side, way in ((-1, "left"), (1, "right")):
-        outward = sorted(
-            (turn for turn in turns if turn.yaw_degrees * side > 0), key=lambda turn: abs(turn.yaw_degrees)
-        )
-        lost = next((turn for turn in outward if turn.is_lost), None)
-        if lost is None:
-            words.append(f"not up to {abs(outward[-1].yaw_degrees):.0f} degrees to the {way} of the picture")
-        else:
-            words.append(f"at {abs(lost.yaw_degrees):.0f} degrees to the {way} of the picture")
-    return f"The network loses this face {words[0]}, and {words[1]}."
+        lost = [abs(turn.yaw_degrees) for turn in turns if turn.yaw_degrees * side >= 0 and turn.is_lost]
+        if lost:
+            words.append(f"{min(lost):.0f} degrees to the picture's {way}")
+    if not words:
+        return f"The network does not lose this face up to {widest:.0f} degrees to either side."
+    if len(words) == 1:
+        way = "right" if words[0].endswith("left") else "left"
+        return f"The network loses this face at {words[0]}, and not up to {widest:.0f} degrees to its {way}."
+    return f"The network loses this face at {words[0]} and at {words[1]}."
