@@ -6,7 +6,7 @@ network at half the resolution (SqueezeNet's: Iandola et al., arXiv 1602.07360);
 made and weights/pose.json for what it was measured to do.
 
 Angles are in degrees: positive yaw turns the face to the image's right, positive pitch lifts it, positive roll tilts it
-clockwise in the image; yaw about the neck first, then pitch, then roll (data_tools.synthetic.camera.head_rotation).
+clockwise in the image; yaw about the neck first, then pitch, then roll (sfpn.photos.turning.geometry.head_rotation).
 """
 
 from __future__ import annotations
