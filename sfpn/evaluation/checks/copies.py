@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT, Decision
+from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT
 from sfpn.evaluation.checks.duplicates import Copy
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
@@ -19,9 +19,9 @@ def find_copy_findings(looked: Looked) -> Iterator[Finding]:
     for copy in looked.copies:
         across = looked.samples.subjects[copy.earlier] != looked.samples.subjects[copy.later]
         doubtful, other = _across(looked, copy) if across else _within(looked, copy)
-        out = Decision(LEAVE_OUT, looked.row_id(doubtful))
+        out = looked.decision(LEAVE_OUT, doubtful)
         name = str(looked.names[looked.samples.subjects[other]])
-        suggestions = (Decision(FIX_LABEL, looked.row_id(doubtful), new_identity=name), out) if across else (out,)
+        suggestions = (looked.decision(FIX_LABEL, doubtful, new_identity=name), out) if across else (out,)
         kind = "duplicate" if copy.exact else "near_duplicate"
         rows = (looked.row_id(doubtful), looked.row_id(other))
         yield Finding(kind, rows, copy.correlation + across, _why(looked, copy, doubtful, other), suggestions)

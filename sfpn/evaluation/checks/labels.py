@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT, Decision
+from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
 
@@ -26,8 +26,8 @@ def find_labels(looked: Looked, same_person: set[tuple[int, int]], margin: float
         own, other = int(samples.subjects[row]), int(near.other_subject[row])
         if (own, other) in same_person:
             continue
-        fix = Decision(FIX_LABEL, looked.row_id(row), new_identity=looked.names[other])
-        out = Decision(LEAVE_OUT, looked.row_id(row))
+        fix = looked.decision(FIX_LABEL, row, new_identity=str(looked.names[other]))
+        out = looked.decision(LEAVE_OUT, row)
         sure = near.other[row] >= usual
         evidence = (looked.row_id(looked.most_alike(row, other)), looked.row_id(looked.most_alike(row, own)))
         why = (

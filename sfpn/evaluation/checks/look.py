@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sfpn.data.decisions import Decision
 from sfpn.evaluation.checks.duplicates import Copy
 from sfpn.evaluation.checks.nearest import Nearness, mean_of_best
 from sfpn.evaluation.checks.norm import PosePairNorm
@@ -33,6 +34,11 @@ class Looked:
     def row_id(self, row: int) -> str:
         """The name of a row by its position."""
         return str(self.samples.row_ids[row])
+
+    def decision(self, action: str, row: int, **fields: str) -> Decision:
+        """A decision about a row, tied to its picture."""
+        stored = bytes(self.facts.stored_sha256[row]).hex()
+        return Decision(action, self.row_id(row), picture_sha256=stored, **fields)
 
     def members(self, subject: int) -> np.ndarray:
         """Positions of an identity's rows."""

@@ -88,9 +88,14 @@ def _fill(found: Nearness, samples: Samples, rows: np.ndarray, scores: np.ndarra
 
 
 def _representatives(samples: Samples, twins: np.ndarray) -> np.ndarray:
-    """Positions of the samples without those whose picture their identity has already."""
-    _, first = np.unique(np.stack([samples.subjects, twins]), axis=1, return_index=True)
-    return np.sort(first)
+    """Positions of the samples that testify for their identity, ascending.
+
+    Not those whose picture it has already, nor, where it has others, those in which no face was found.
+    """
+    found = np.unique(samples.subjects[samples.acquired])
+    usable = np.flatnonzero(samples.acquired | ~np.isin(samples.subjects, found))
+    _, first = np.unique(np.stack([samples.subjects, twins])[:, usable], axis=1, return_index=True)
+    return np.sort(usable[first])
 
 
 def _by_size(samples: Samples, references: np.ndarray) -> list[_SameSize]:

@@ -2,7 +2,8 @@
 
 A profile is less like another photo of the same person than a frontal face is, and must not be doubted for that: each
 cosine is taken less the mean of the impostor scores of its pose pair, over their standard deviation (zero
-normalisation: Auckenthaler, Carey and Lloyd-Thomas, Digital Signal Processing 10, 2000).
+normalisation: Auckenthaler, Carey and Lloyd-Thomas, Digital Signal Processing 10, 2000). Pictures embedded whole,
+because no face was found, are alike for that reason and count as a pose of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class PosePairNorm:
     @classmethod
     def of(cls, samples: Samples) -> PosePairNorm:
         """Measured on random pairs of different identities; a few wrong labels hardly move it."""
-        poses, codes = np.unique(samples.poses, return_inverse=True)
+        seen = np.char.add(samples.poses, np.where(samples.acquired, "", " whole"))
+        poses, codes = np.unique(seen, return_inverse=True)
         rng = np.random.default_rng(SEED)
         everybody = np.arange(len(samples))
         pooled = _moments(_impostor_scores(samples, everybody, everybody, rng), (0.0, 1.0))
@@ -50,6 +52,7 @@ class PosePairNorm:
 def _impostor_scores(samples: Samples, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Cosines of random pairs of different subjects, one of `first` and one of `second` each."""
     a, b = rng.choice(first, PAIRS_PER_CELL), rng.choice(second, PAIRS_PER_CELL)
+    a, b = np.unique(np.stack([a, b]), axis=1)
     differ = samples.subjects[a] != samples.subjects[b]
     a, b = a[differ], b[differ]
     return np.concatenate(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sfpn.data.decisions import LEAVE_OUT, Decision
+from sfpn.data.decisions import LEAVE_OUT
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
 
@@ -29,7 +29,7 @@ def find_quality(looked: Looked) -> Iterator[Finding]:
             score = max(score for score, _ in faults)
             why = "; ".join(words for _, words in faults)
             row_id = looked.row_id(row)
-            yield Finding("quality", (row_id,), score, why, (Decision(LEAVE_OUT, row_id),))
+            yield Finding("quality", (row_id,), score, why, (looked.decision(LEAVE_OUT, row),))
 
 
 def _faults(looked: Looked, row: int, quality: float, searched: bool) -> Iterator[tuple[float, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sfpn.data.decisions import LEAVE_OUT, Decision
+from sfpn.data.decisions import LEAVE_OUT
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
 from sfpn.schema import POSE_LABELS, POSES
@@ -23,7 +23,7 @@ def find_single(looked: Looked) -> Iterator[Finding]:
         first = looked.row_id(int(rows[0]))
         if len(rows) == 1:
             why = f"the only image of {name}: there is no genuine pair of this identity"
-            yield Finding("single", (first,), 1.0, why, (Decision(LEAVE_OUT, first),))
+            yield Finding("single", (first,), 1.0, why, (looked.decision(LEAVE_OUT, int(rows[0])),))
             continue
         known = {pose for pose in poses[rows] if pose in POSES}
         if len(known) == 1 and not np.any([pose not in POSES for pose in poses[rows]]):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT, Decision
+from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
 from sfpn.schema import FRONTAL_BELOW_DEGREES, POSE_LABELS, POSES, PROFILE_FROM_DEGREES
@@ -39,7 +39,7 @@ def find_turned(looked: Looked) -> Iterator[Finding]:
         row_id = looked.row_id(row)
         turned = f"by about {yaw:.0f} degrees" if yaw is not None else f"as a {POSE_LABELS[estimated]} face"
         why = f"labelled {POSE_LABELS[pose]}, but turned {turned}"
-        fixes = (Decision(FIX_LABEL, row_id, new_pose=estimated), Decision(LEAVE_OUT, row_id))
+        fixes = (looked.decision(FIX_LABEL, row, new_pose=estimated), looked.decision(LEAVE_OUT, row))
         yield Finding("pose", (row_id,), outside / TOLD_FROM_DEGREES, why, fixes)
 
 

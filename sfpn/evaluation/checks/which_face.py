@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sfpn.data.dataset import FaceDataset, Picture
-from sfpn.data.decisions import LEAVE_OUT, Decision
+from sfpn.data.decisions import LEAVE_OUT
 from sfpn.errors import UserError
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
@@ -70,7 +70,7 @@ def _look_again(
     subject = int(looked.samples.subjects[row])
     own, name, row_id = looked.near.own[row], str(looked.names[subject]), looked.row_id(row)
     faces = "2 faces" if len(others) == 1 else f"{len(others) + 1} faces"
-    out = (Decision(LEAVE_OUT, row_id),)
+    out = (looked.decision(LEAVE_OUT, row),)
     if not np.isfinite(own):
         why = f"the photo shows {faces} and is the only one of {name}: nothing tells whether the right one was taken"
         return Finding("which_face", (row_id,), 0.0, why, out)
