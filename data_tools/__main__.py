@@ -1,6 +1,7 @@
 """Builds pose-labelled face datasets.
 
 python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
+python -m data_tools check DIR
 python -m data_tools synthesize --out DIR
 python -m data_tools poses DIR
 python -m data_tools push DIR USER/REPO
@@ -16,6 +17,7 @@ from sfpn.errors import UserError
 
 COMMANDS = {
     "build": "data_tools.cli",
+    "check": "data_tools.check",
     "synthesize": "data_tools.synthetic.cli",
     "poses": "data_tools.poses",
     "push": "data_tools.push",
@@ -29,7 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "command",
         choices=COMMANDS,
-        help="build: from a published layout; synthesize: drawn people; poses: estimate anew; push: to the Hub",
+        help="build: from a published layout; check: what may be wrong; synthesize: drawn people; "
+        "poses: estimate anew; push: to the Hub",
     )
     name = parser.parse_args(argv[:1]).command
     command = importlib.import_module(COMMANDS[name])
