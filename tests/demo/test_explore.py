@@ -16,11 +16,13 @@ from helpers.explorer_data import make_store
 from PIL import Image
 
 from demo.common import facets as facets_module
+from demo.common import words
 from demo.common.dataset_view import DatasetView, thumbnail_name
 from demo.common.facets import Facets, counts, joined, masks, select
 from demo.common.links import opened, pair_address, sample_address
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
+from demo.embeddings import tab as embeddings
 from demo.explore import name_facet
 from demo.explore import tab as explore
 from sfpn.data.embed import embed_dataset
@@ -35,7 +37,7 @@ CHOICES = (
     Facets(quality=0.5, pose=("frontal", "three_quarter"), identity=("person 0",)),
     Facets(pose=("profile",), yaw_high=10),
     Facets(pitch_low=-5, pitch_high=12, pose=("frontal", "profile")),
-    Facets(pitch_low=20),
+    Facets(pitch_low=2),
 )
 
 
@@ -238,3 +240,25 @@ def test_two_presses_compare_two_samples(view):
     first = explore.pick_for_comparison("a", None)
     assert first[0] == "a"
     assert explore.pick_for_comparison("b", "a").pair.value == ("a", "b")
+
+
+def test_tiles_name_yaw_and_pitch(view):
+    row = view.rows[view.rows["pitch_degrees"] < -1].iloc[0]
+    assert f"↓{abs(round(row['pitch_degrees']))}°" in grid_html(view, [row["row_id"]])
+    assert words.angles(12.4, float("nan")) == " +12°" and words.angles(float("nan"), 6.6) == " ↑7°"
+    assert words.angles(-0.2, 0.3) == " +0° ↕0°"
+
+
+def test_a_dataset_without_pitch_has_no_facet_of_it(store):
+    from dataclasses import replace
+
+    rows = store.view.rows.assign(pitch_degrees=None)
+    without = replace(store.view, rows=rows)
+    assert store.view.has_pitch and not without.has_pitch
+    with gr.Blocks():
+        controls = explore._build_controls(without)
+    assert controls.pitch_low.visible is False and controls.yaw_low.visible is True
+    found = explore.refresh(without, *explore.clear_facets())
+    assert len(found.row_ids) == len(rows) and not found.pitch.data
+    assert "pitch" not in embeddings.colours(without) and "pitch" in embeddings.colours(store.view)
+    assert "↕" not in grid_html(without, rows.index[:5])

@@ -76,7 +76,7 @@ def _row(rng: np.random.Generator, number: int, subject: int, pose: str, index: 
         "identity": f"person {subject}",
         "pose": pose,
         "yaw_degrees": 40.0 * POSES.index(pose) + index,
-        "pitch_degrees": 18.0 * (subject % 3) - 16 + index,
+        "pitch_degrees": 2.0 * subject - 5 + index,
         "template": f"t{index // 2}",
         "pose_estimated": pose,
         "yaw_source": "estimated",
