@@ -43,26 +43,27 @@ def pose_map_figure(pose_map: PoseMap, shown: Shown) -> go.Figure:
     rates = np.array([[np.nan if line is None else line[shown.rate] for line in row] for row in grid], float)
     few = [[None if line is None or np.isfinite(line[shown.rate]) else 0 for line in row] for row in grid]
     known = rates[np.isfinite(rates)]
-    axes: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "x": [_centre(pose_map.yaw_edges, column) for column in columns],
         "y": [_centre(pose_map.pitch_edges, row) for row in rows],
         "xgap": 2,
         "ygap": 2,
         "showscale": False,
+        "customdata": [[[column, row] for column in columns] for row in rows],
+        "hovertext": [[_hover(pose_map, column, row, lines.get((column, row))) for column in columns] for row in rows],
+        "hoverinfo": "text",
+        "hoverongaps": False,  # a cell that holds images is a gap of one of the two
     }
     heatmap = go.Heatmap(
         z=rates,
-        customdata=[[[column, row] for column in columns] for row in rows],
         text=[[_text(value) for value in row] for row in rates.tolist()],
-        hovertext=[[_hover(pose_map, column, row, lines.get((column, row))) for column in columns] for row in rows],
-        hoverinfo="text",
         texttemplate="%{text}",
         colorscale=SEQUENTIAL,
         zmin=0,
         zmax=max(LEAST_FULL_SCALE[shown.rate], float(known.max()) if len(known) else 0),
-        **axes,
+        **shared,
     )
-    grey = go.Heatmap(z=few, colorscale=[[0, NEUTRAL_FILL], [1, NEUTRAL_FILL]], hoverinfo="skip", **axes)
+    grey = go.Heatmap(z=few, colorscale=[[0, NEUTRAL_FILL], [1, NEUTRAL_FILL]], **shared)
     figure = go.Figure([grey, heatmap])
     figure.update_xaxes(
         title="yaw (°; + = turned to the image's right)",
@@ -129,7 +130,7 @@ def _hover(pose_map: PoseMap, column: int, row: int, line: dict | None) -> str:
     yaw, pitch = pose_map.yaw_edges[column : column + 2], pose_map.pitch_edges[row : row + 2]
     title = f"<b>yaw {_range(yaw)}, pitch {_range(pitch)}</b><br>"
     if line is None:
-        return title + "no image of this pose"
+        return ""
     return (
         f"{title}{_rate_words(line, 'fnmr', 'false_non_matches', 'genuine')}<br>"
         f"{_rate_words(line, 'fmr', 'false_matches', 'impostor')}<br>"

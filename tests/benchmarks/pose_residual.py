@@ -1,6 +1,6 @@
 """Does a small matrix behind the network bring profiles nearer to frontal photos? A table of two ways, by pose pair.
 
-python tests/benchmarks/pose_residual.py DIR [--model base]     # DIR: python -m data_tools build cfp
+python -m tests.benchmarks.pose_residual DIR [--model base]     # DIR: python -m data_tools build cfp
 
 * residual: unit(x + amount * gate(|yaw|) * x W). W is a ridge regression from turned descriptors to what they lack of
   the mean frontal descriptor of their person; the gate opens with the estimated yaw, over 30 degrees.
@@ -23,10 +23,12 @@ import pandas as pd
 from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, embed_dataset
 from sfpn.data.embeddings import unit_length
+from sfpn.evaluation import metrics
 from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.cells import Cell
 from sfpn.evaluation.comparisons import Samples, by_pose_pair
 from sfpn.evaluation.measure import Plan, measure
+from sfpn.evaluation.tally import tally
 from sfpn.network.embedders import load_embedder
 from sfpn.schema import pair_key, pair_label
 
@@ -34,6 +36,7 @@ TRAIN, CHOOSE, JUDGE = "train", "validation", "test"  # CFP folds 7-9, 10, 1-3
 RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0)
 AMOUNTS = (0.25, 0.5, 0.75, 1.0)
 GATES_DEGREES = (20.0, 40.0)  # where the gate begins to open
+ROUNDS = 200  # of the bootstrap
 WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 METRICS = {"eer": "EER", "fnmr_at_0.01": "FNMR at FMR 1 %", "fnmr_at_0.001": "FNMR at FMR 0.1 %"}
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]  # unit vectors (N, D), |yaw| (N,) -> unit vectors
@@ -73,18 +76,25 @@ def shrinkage(values: np.ndarray, yaw: np.ndarray, people: np.ndarray, poses: np
     return found
 
 
-def cells_of(rows: pd.DataFrame, values: np.ndarray, rounds: int) -> dict[str, Cell]:
+def samples_of(rows: pd.DataFrame, values: np.ndarray) -> Samples:
+    return Samples.build(rows["row_id"], rows["identity"], rows["pose"], values)
+
+
+def cells_of(rows: pd.DataFrame, values: np.ndarray) -> dict[str, Cell]:
     """Pose pair -> measured cell of all pairs of these rows."""
-    samples = Samples.build(rows["row_id"], rows["identity"], rows["pose"], values, acquired=rows["box_xyxy"].notna())
-    draws = Draws.of(samples.subject_count, rounds, seed=0)
+    samples = samples_of(rows, values)
+    draws = Draws.of(samples.subject_count, ROUNDS, seed=0)
     return {
         pair_label(pair): measure(samples, Plan("all-pairs", pair_key(pair), compared), draws)
         for pair, compared in by_pose_pair(samples)
     }
 
 
-def mean_eer(cells: dict[str, Cell]) -> float:
-    return float(np.mean([cells[name].rates().eer for name in ("F-P", "P-P")]))
+def mean_eer(rows: pd.DataFrame, values: np.ndarray) -> float:
+    """Of F-P and P-P, all pairs of these rows."""
+    samples = samples_of(rows, values)
+    tallies = {pair_label(pair): tally(samples, compared) for pair, compared in by_pose_pair(samples)}
+    return float(np.mean([metrics.eer(*tallies[name].treated("whole_image")).rate for name in ("F-P", "P-P")]))
 
 
 def difference(before: Cell, after: Cell, metric: str) -> str:
@@ -115,23 +125,21 @@ def main() -> None:
     parts = {name: np.flatnonzero(rows["split"] == name) for name in (TRAIN, CHOOSE, JUDGE)}
     train = parts[TRAIN]
     people, poses = (rows[name].astype(str).to_numpy()[train] for name in ("identity", "pose"))
-    before = {
-        name: cells_of(rows.iloc[part], values[part], 1000 if name == JUDGE else 1) for name, part in parts.items()
-    }
-    print(f"{args.model} on {dataset.name}; fold 10 as it is: mean EER {100 * mean_eer(before[CHOOSE]):.2f} %")
+    judged, chosen = parts[JUDGE], parts[CHOOSE]
+    start = mean_eer(rows.iloc[chosen], values[chosen])
+    print(f"{args.model} on {dataset.name}; fold 10 as it is: mean EER of F-P and P-P {100 * start:.2f} %", flush=True)
+    before = cells_of(rows.iloc[judged], values[judged])
     for title, make in (("residual by pose", residual), ("within-class shrinkage", shrinkage)):
-        changes, part = make(values[train], yaw[train], people, poses), parts[CHOOSE]
+        changes = make(values[train], yaw[train], people, poses)
         eers = {
-            name: mean_eer(cells_of(rows.iloc[part], change(values[part], yaw[part]), 1))
-            for name, change in changes.items()
+            name: mean_eer(rows.iloc[chosen], change(values[chosen], yaw[chosen])) for name, change in changes.items()
         }
         best = min(eers, key=lambda name: eers[name])
-        print(f"\n{title}: {best} ({100 * eers[best]:.2f} % on fold 10, of {len(eers)} settings)")
-        part = parts[JUDGE]
-        after = cells_of(rows.iloc[part], changes[best](values[part], yaw[part]), 1000)
+        print(f"\n{title}: {best} ({100 * eers[best]:.2f} % on fold 10, of {len(eers)} settings)", flush=True)
+        after = cells_of(rows.iloc[judged], changes[best](values[judged], yaw[judged]))
         for pair, cell in after.items():
             for metric, words in METRICS.items():
-                print(f"  folds 1-3, {pair:4} {words:18} {difference(before[JUDGE][pair], cell, metric)}")
+                print(f"  folds 1-3, {pair:4} {words:18} {difference(before[pair], cell, metric)}", flush=True)
 
 
 if __name__ == "__main__":
