@@ -15,7 +15,7 @@ from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import NAMES, PITCH_LIMITS, YAW_LIMITS, Facets, counts, masks, select
-from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound
+from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, follow, opening
 from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
@@ -107,7 +107,7 @@ class Picked(NamedTuple):
     pair: Any = SKIP
 
 
-def build(store: EmbeddingStore | None, links: Links) -> None:
+def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
     if store is None:
         gr.Markdown(NO_DATASET)
@@ -140,7 +140,7 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
     filtered = Filtered(
         controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
-    gr.on(None, bound(refresh, view), list(controls), list(filtered), trigger_mode="always_last", **QUIET)
+    follow(opening(tab), bound(refresh, view), list(controls), list(filtered), trigger_mode="always_last")
     for name in NAMES:
         if is_searched(view, name):
             facet = getattr(controls, name)

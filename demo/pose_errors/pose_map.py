@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import gradio as gr
 from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import QUIET, SKIP, bound
+from demo.common.handlers import QUIET, SKIP, bound, follow
 from demo.common.links import Links
 from demo.common.plotly_view import PlotlyView
 from demo.pose_errors.cells import target_of
@@ -45,7 +45,13 @@ class MapPairs(NamedTuple):
     impostor: Any
 
 
-def build(named: Mapping[str, Report], store: EmbeddingStore | None, shown: list, links: Links) -> None:
+def build(
+    named: Mapping[str, Report],
+    store: EmbeddingStore | None,
+    shown: list,
+    links: Links,
+    opened_first: Callable[..., Any],
+) -> None:
     """Lay out and wire; `shown` holds the components of report, metric and treatment."""
     gr.HTML(TITLE)
     with gr.Column() as tools:
@@ -62,7 +68,7 @@ def build(named: Mapping[str, Report], store: EmbeddingStore | None, shown: list
         title = gr.HTML(elem_id="map-cell-title", padding=False)
         genuine, impostor = Clickable(elem_id="map-genuine"), Clickable(elem_id="map-impostor")
     values = list(MapValues(tools, chart, reading, pairs))
-    gr.on(None, bound(show_map, named), [*shown, rate], values, **QUIET)
+    follow(opened_first, bound(show_map, named), [*shown, rate], values)
     clicked = list(MapPairs(pairs, title, genuine, impostor))
     chart.select(bound(show_cell, named, store), shown[0], clicked, **QUIET)
     view = store.view if store else None
