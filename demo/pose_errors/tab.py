@@ -22,16 +22,17 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import people
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
-from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
-from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
+from demo.pose_errors.matrix_figure import difference_figure, matrix_figure
 from demo.pose_errors.provenance import doubts, is_own, provenance_html
-from demo.pose_errors.reading import read_differences, read_matrix
 from demo.pose_errors.saved_reports import zipped
 from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
+from sfpn.reporting.reading import read_differences, read_matrix
+from sfpn.reporting.views import EER, METRICS, TREATMENTS, View, cell_of, difference_table, size_words, table_of
 from sfpn.schema import pair_key
 
 FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
@@ -85,6 +86,7 @@ def build(
     _build_cell(named, choice)
     cell = [choice.report, choice.pair, choice.size]
     hardest_pairs.build(named, store, cell, choice.count, links, choice.opened)
+    people.build(named, store, cell, links, choice.opened)
     if store and heavy:
         compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(
