@@ -138,7 +138,9 @@ def by_yaw(cells: Mapping[str, Sequence[Cell]], treatment: str = "whole_image") 
     for number, band in enumerate(bands):
         x = left + wide * (number + 0.5) / len(bands)
         parts.append(svg.text(x, head + high + 13, band, "middle", font_size=9))
-    parts.append(svg.text(left + wide / 2, head + high + 27, "difference of yaw of the two faces", "middle", fill=svg.QUIET))
+    parts.append(
+        svg.text(left + wide / 2, head + high + 27, "difference of yaw of the two faces", "middle", fill=svg.QUIET)
+    )
     for shift, table, (colour, dashes) in zip((-3, 3), tables, svg.MODELS, strict=False):
         points = []
         for row in table.dropna(subset=["eer"]).itertuples():

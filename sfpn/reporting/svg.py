@@ -28,9 +28,7 @@ def text(x: float, y: float, words: object, anchor: str = "start", **attributes:
 
 def line(x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, **attributes: object) -> str:
     """A straight line."""
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{stroke}"{_attributes(attributes)}/>'
-    )
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{stroke}"{_attributes(attributes)}/>'
 
 
 def box(x: float, y: float, width: float, height: float, fill: str = "none", **attributes: object) -> str:
