@@ -30,7 +30,7 @@ from sfpn.reporting.views import View, cell_of
 from sfpn.schema import POSES
 
 TITLES = {"genuine": "Hard to match with themselves (goats)", "impostor": "Easily taken for others (lambs, wolves)"}
-DIRECTIONS = {"none": "as it is", "removed": "pose direction removed (as used)", "kept": "pose direction kept"}
+DIRECTIONS = {"none": "this model", "removed": "this model", "kept": "direction kept"}
 CLICK = "Click a person to see their pairs."
 
 
@@ -61,8 +61,10 @@ def build(
     pairs.select(bound(pick_pair, store.view if store else None), None, [links.tabs, links.pair], **QUIET)
     gr.HTML('<h3 class="section-title">Pose leak <small>is a stranger near because of the pose?</small></h3>')
     with gr.Row(equal_height=False):
-        reading = gr.Markdown(elem_id="leak-reading")
-        meter = gr.HTML(elem_id="leak", padding=False)
+        with gr.Column(min_width=310):
+            reading = gr.Markdown(elem_id="leak-reading")
+        with gr.Column(min_width=310):
+            meter = gr.HTML(elem_id="leak", padding=False)
     follow(opened, lambda name: (read_leak(named[name]), leak_html(named[name].pose_leak)), cell[:1], [reading, meter])
 
 
@@ -131,15 +133,17 @@ def leak_html(leaks: tuple[PoseLeak, ...]) -> str:
     """A line per pose and direction: the share of the nearest strangers that have the pose, and the share by chance."""
     if not leaks:
         return ""
-    poses = [pose for pose in (*POSES, ALL) if pose in leaks[0].shares]
-    head = "".join(f"<th>{escape(pose_label(pose))}</th>" for pose in poses)
-    lines = [(DIRECTIONS[leak.direction], [_leak(leak, pose) for pose in poses]) for leak in leaks]
-    lines.append(("by chance", [percent(leaks[0].shares[pose].chance, 1) for pose in poses]))
-    body = "".join(f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, cells in lines)
+    head = "".join(f"<th>{DIRECTIONS[leak.direction]}</th>" for leak in leaks)
+    body = "".join(
+        f"<tr><th>{escape(pose_label(pose))}</th>{''.join(f'<td>{_leak(leak, pose)}</td>' for leak in leaks)}"
+        f"<td>{percent(leaks[0].shares[pose].chance, 1)}</td></tr>"
+        for pose in (*POSES, ALL)
+        if pose in leaks[0].shares
+    )
     return (
         f'<table class="leak"><caption>Nearest {leaks[0].neighbours} strangers of the same pose, '
-        f"{leaks[0].images:,} images of {leaks[0].subjects:,} people</caption><thead><tr><th></th>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
+        f"{leaks[0].images:,} images of {leaks[0].subjects:,} people</caption><thead><tr><th>pose</th>{head}"
+        f"<th>by chance</th></tr></thead><tbody>{body}</tbody></table>"
     )
 
 

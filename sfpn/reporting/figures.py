@@ -26,7 +26,7 @@ def matrix(table: pd.DataFrame, title: str) -> str:
     lines = table.set_index("pose_pair").to_dict("index")
     poses = [pose for pose in POSES if any(pose in pair_from_key(key) for key in lines)]
     rates = table["rate"].dropna()
-    top = max(FULL_SCALE, float(rates.max())) if len(rates) else 1.0
+    top = max(FULL_SCALE, float(np.max(rates))) if len(rates) else 1.0
     left, head, wide, high = 74, 34, 88, 48
     parts = [svg.text(0, 11, title, font_weight="bold")]
     for i, down in enumerate(poses):
@@ -83,7 +83,7 @@ def det(cells: Sequence[Cell | None], title: str, treatment: str = "whole_image"
             continue
         curve = cell.det(treatment)
         curve = curve[(curve["fmr"] >= LOWEST) & (curve["fnmr"] >= LOWEST) & (curve[["fmr", "fnmr"]].max(axis=1) < 1)]
-        xs, ys = left + place(curve["fmr"].to_numpy()), bottom - place(curve["fnmr"].to_numpy())
+        xs, ys = left + place(np.asarray(curve["fmr"])), bottom - place(np.asarray(curve["fnmr"]))
         points = zip(xs.tolist(), ys.tolist(), strict=True)
         parts.append(svg.path(points, colour, stroke_width=1.8, stroke_dasharray=dashes))
     parts.append(svg.box(left, head, side, side, stroke=svg.FRAME))
@@ -143,9 +143,9 @@ def by_yaw(cells: Mapping[str, Sequence[Cell]], treatment: str = "whole_image") 
     )
     for shift, table, (colour, dashes) in zip((-3, 3), tables, svg.MODELS, strict=False):
         points = []
-        for row in table.dropna(subset=["eer"]).itertuples():
-            x = left + wide * (bands.index(row.band) + 0.5) / len(bands) + (shift if len(tables) > 1 else 0)
-            ends = [head + high * (1 - min(float(rate), top) / top) for rate in (row.low, row.eer, row.high)]
+        for row in table.dropna(subset=["eer"]).to_dict("records"):
+            x = left + wide * (bands.index(row["band"]) + 0.5) / len(bands) + (shift if len(tables) > 1 else 0)
+            ends = [head + high * (1 - min(float(rate), top) / top) for rate in (row["low"], row["eer"], row["high"])]
             parts += [svg.line(x, ends[0], x, ends[2], colour), svg.dot(x, ends[1], colour)]
             points.append((x, ends[1]))
         parts.append(svg.path(points, colour, stroke_width=1.5, stroke_dasharray=dashes))
@@ -177,11 +177,14 @@ def differences(table: pd.DataFrame, first: str, second: str) -> str:
     left, head, wide, step = 60, 8, 300, 22
     bottom, middle = head + step * len(shown), left + wide / 2
     parts = [svg.line(middle, head, middle, bottom, svg.FRAME, stroke_dasharray="2 3")]
-    for number, row in enumerate(shown.itertuples()):
+    for number, row in enumerate(shown.to_dict("records")):
         y = head + step * (number + 0.5)
-        ends = [middle + wide / 2 * float(rate) / reach for rate in (row.low, row.difference, row.high)]
-        colour = (svg.SECOND if row.difference < 0 else svg.FIRST) if row.differs else svg.QUIET
-        parts += [svg.text(left - 8, y + 3, row.label, "end"), svg.line(ends[0], y, ends[2], y, colour, stroke_width=2)]
+        ends = [middle + wide / 2 * float(rate) / reach for rate in (row["low"], row["difference"], row["high"])]
+        colour = (svg.SECOND if row["difference"] < 0 else svg.FIRST) if row["differs"] else svg.QUIET
+        parts += [
+            svg.text(left - 8, y + 3, row["label"], "end"),
+            svg.line(ends[0], y, ends[2], y, colour, stroke_width=2),
+        ]
         parts += [svg.dot(ends[1], y, colour, 4)]
     for share in (-1, -0.5, 0.5, 1):
         at = f"{100 * reach * share:+.1f}"
