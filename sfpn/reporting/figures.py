@@ -133,7 +133,7 @@ def by_yaw(cells: Mapping[str, Sequence[Cell]], treatment: str = "whole_image") 
         return ""
     bands = list(dict.fromkeys(band for table in tables for band in table["band"]))
     top = _nice(float(known[["eer", "high"]].max().max()))
-    left, head, wide, high = 34, 12, 320, 150
+    left, head, wide, high = 34, 22, 320, 150
     parts = _rate_axis(left, head, wide, high, top)
     for number, band in enumerate(bands):
         x = left + wide * (number + 0.5) / len(bands)
@@ -159,13 +159,13 @@ def _rate_axis(left: float, head: float, wide: float, high: float, top: float) -
         y = head + high * (1 - step / 4)
         parts += [svg.line(left, y, left + wide, y)]
         parts += [svg.text(left - 4, y + 3, f"{100 * top * step / 4:g}", "end", font_size=9)]
-    return [*parts, svg.text(left - 4, head - 3, "%", "end", fill=svg.QUIET)]
+    return [*parts, svg.text(2, 11, "EER, %", fill=svg.QUIET)]
 
 
 def _nice(top: float) -> float:
     """The next round number above."""
     power = 10 ** math.floor(math.log10(max(top, 1e-4)))
-    return next(power * factor for factor in (1, 2, 4, 6, 8, 10) if power * factor >= top)
+    return next(power * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if power * factor >= top)
 
 
 def differences(table: pd.DataFrame, first: str, second: str) -> str:

@@ -61,12 +61,12 @@ def concentration(cells: Sequence[Cell]) -> str:
     shown = [cell for cell in cells if cell.who_fails is not None]
     if not shown:
         return ""
-    left, head, wide, step, gap = 56, 30, 240, 20, 40
+    left, head, wide, step, gap = 56, 36, 240, 20, 40
     parts = []
     for number, (kind, colour) in enumerate(zip(KINDS, (svg.GENUINE, svg.IMPOSTOR), strict=True)):
         x = left + number * (wide + gap)
         title = "false non-matches" if kind == "genuine" else "false matches"
-        parts.append(svg.text(x, 12, f"{title} on the ten worst people, %", font_weight="bold"))
+        parts.append(svg.text(x, 12, f"{title} on the worst ten, %", font_weight="bold"))
         for tick in range(5):
             at = x + wide * tick / 4
             parts += [svg.line(at, head - 6, at, head + step * len(shown)), svg.text(at, head - 8, 25 * tick, "middle")]

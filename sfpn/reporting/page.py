@@ -41,10 +41,11 @@ def html(reports: Sequence[Report], command: str, pictures: Pictures | None = No
         provenance(reports, command),
     ]
     title = escape(" and ".join(title_of(report) for report in reports))
+    style = STYLE.read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE.read_text(encoding="utf-8")}</style></head>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
         f"<body>{''.join(body)}</body></html>\n"
     )
 
