@@ -31,6 +31,7 @@ from sfpn.data.shard import Shard
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
+from sfpn.evaluation.pose_leak import keeping_direction
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
 from sfpn.network.embedders import Embedder, load_embedder
@@ -101,7 +102,8 @@ def execute(args: argparse.Namespace) -> int:
             show_decisions(header, found, as_json=args.json)
             continue
         config = config_of(args, embedder)
-        report = evaluate(dataset, embedder, config, cache, shard, _shown_progress(embedder, shard))
+        bar = _shown_progress(embedder, shard)
+        report = evaluate(dataset, embedder, config, cache, shard, bar, keeping_direction(embedder))
         if report is not None:
             if out:
                 report.save(out)
