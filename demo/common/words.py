@@ -10,12 +10,23 @@ import pandas as pd
 from sfpn.evaluation.report import Report
 from sfpn.reporting.words import interval, label_of, pair_names, percent, pose_label, title_of
 
-__all__ = ["degrees", "interval", "label_of", "pair_names", "percent", "pose_label", "title_of", "titled"]
+__all__ = ["angles", "degrees", "interval", "label_of", "pair_names", "percent", "pose_label", "title_of", "titled"]
 
 
 def degrees(yaw: float) -> str:
     """' +42°' to stand behind a pose; '' where the yaw is unknown."""
     return "" if pd.isna(yaw) else f" {round(yaw) or 0:+d}°"  # `or 0`: no minus before zero
+
+
+def angles(yaw: float, pitch: float) -> str:
+    """' +42° ↑7°' to stand behind a pose: the yaw, and by how much the face is lifted (↓ lowered).
+
+    What is unknown is left out.
+    """
+    if pd.isna(pitch):
+        return degrees(yaw)
+    tilted = round(pitch)
+    return f"{degrees(yaw)} {'↑' if tilted > 0 else '↓' if tilted < 0 else '↕'}{abs(tilted)}°"
 
 
 def titled(reports: tuple[Report, ...]) -> dict[str, Report]:

@@ -65,10 +65,14 @@ class PoseMap:
 
     def point(self, target_fmr: float | None = None, treatment: str = WHOLE_IMAGE) -> OperatingPoint:
         """The threshold for a target, with the rates of all cells together. Raises KeyError for an unknown target."""
-        for point in self.points[self._stored(treatment)]:
+        for point in self.targets(treatment):
             if point.target_fmr == target_fmr:
                 return point
         raise KeyError(f"the error map has no target FMR {target_fmr}")
+
+    def targets(self, treatment: str = WHOLE_IMAGE) -> tuple[OperatingPoint, ...]:
+        """All thresholds: that of the equal error rate, then one per FMR target."""
+        return self.points[self._stored(treatment)]
 
     def at(self, target_fmr: float | None = None, treatment: str = WHOLE_IMAGE) -> pd.DataFrame:
         """The lines of `rates` at one threshold: one per cell that holds images."""
