@@ -31,10 +31,9 @@ from sfpn.data.shard import Shard
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
-from sfpn.evaluation.pose_leak import keeping_direction
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
-from sfpn.network.embedders import Embedder, load_embedder
+from sfpn.network.embedders import Embedder, keeping_direction, load_embedder
 from sfpn.schema import POOLED, pair_from_key, pair_label
 from sfpn.verification.realised import NAME as DECISIONS
 from sfpn.verification.realised import DecisionsConfig, Realised, decide_all, save_decisions

@@ -5,7 +5,7 @@
     python -m sfpn report REPORT --out FILE.md
 
 The file asks for nothing from outside and is at most 5 MB. Markdown starts with `model-index`, which the card of a
-model on the Hugging Face Hub takes. PDF is the same page and needs `pip install weasyprint`.
+model on the Hugging Face Hub takes. PDF is the same page and needs WeasyPrint (the extra `pdf`).
 """
 
 from __future__ import annotations

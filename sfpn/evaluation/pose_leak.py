@@ -10,15 +10,13 @@ is measured both with the direction removed, as the model is used, and kept.
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.cells import CONFIDENCE
 from sfpn.evaluation.comparisons import BLOCK_SCORES, Samples
-from sfpn.network.embedders import Embedder
 
 NEIGHBOURS = 10
 MOST_IMAGES = 2000  # of whole people, drawn at random: the number depends on how many strangers there are
@@ -53,15 +51,6 @@ class PoseLeak:
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS or ALL not in self.shares:
             raise ValueError(f"no pose leak: direction {self.direction!r}, shares of {', '.join(self.shares)}")
-
-
-def keeping_direction(embedder: Embedder) -> Embedder | None:
-    """The same model with its pose direction kept; None for a model that removes none."""
-    if embedder.card.pose_direction is None:
-        return None
-    other = copy.copy(embedder)
-    other.card = replace(embedder.card, pose_direction=None)
-    return other
 
 
 def measured_images(samples: Samples, seed: int) -> np.ndarray:

@@ -84,7 +84,7 @@ def pdf(page: str) -> bytes:
         from weasyprint.urls import URLFetcher  # pyright: ignore
     except (ImportError, OSError) as error:
         raise UserError(
-            "PDF needs WeasyPrint (`pip install 'weasyprint>=68'`, and the system's Pango); or write .html and print it"
+            "PDF needs WeasyPrint (`pip install 'weasyprint>=68'`) and the system's Pango: or write .html and print it"
         ) from error
     inside_only = URLFetcher(allowed_protocols={"data"})  # whatever a name in the report might ask for
     content: bytes = HTML(string=page, url_fetcher=inside_only).write_pdf()

@@ -12,8 +12,9 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.comparisons import Samples
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
-from sfpn.evaluation.pose_leak import MOST_IMAGES, NEIGHBOURS, PoseLeak, keeping_direction, measured_images, pose_leak
+from sfpn.evaluation.pose_leak import MOST_IMAGES, NEIGHBOURS, PoseLeak, measured_images, pose_leak
 from sfpn.evaluation.report import Report
+from sfpn.network.embedders import keeping_direction
 
 POSES = ("frontal", "frontal", "frontal", "profile", "profile", "three_quarter")
 
