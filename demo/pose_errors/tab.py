@@ -22,6 +22,7 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import pose_map as error_map
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
 from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
@@ -82,6 +83,7 @@ def build(
     choice = _build_choice(named, opening(tab))
     _build_about(named, store, choice)
     _build_matrix(named, choice, links)
+    error_map.build(named, store, [choice.report, choice.metric, choice.treatment], links, choice.opened)
     _build_cell(named, choice)
     cell = [choice.report, choice.pair, choice.size]
     hardest_pairs.build(named, store, cell, choice.count, links, choice.opened)
