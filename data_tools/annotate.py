@@ -53,15 +53,20 @@ class Annotated:
     decided: Decided | None = None
 
 
-def mtcnn(*, small_faces: bool = False) -> Detector:
-    """The project's detector. small_faces: search below portrait size as well (slower)."""
+def mtcnn(*, small_faces: bool = False, device: str = "cpu") -> Detector:
+    """The project's detector. small_faces: search below portrait size as well (slower). device: see `choose_device`.
+
+    Raises UserError for a device that is not there.
+    """
+    from sfpn.machine import choose_device
     from sfpn.photos import detector as faces
     from sfpn.photos.pose import estimator_version
 
-    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True), estimator_version())
+    choose_device(device)  # now, because a worker's error would be counted as a picture's
+    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True, device), estimator_version())
 
 
-def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:
+def load_mtcnn(small_faces: bool, turns: bool = False, device: str = "cpu") -> FindFace:
     """Load MTCNN on one thread: workers share the cores, and the rows do not depend on their number.
 
     turns: look at a picture in its four turns where no face in it is sure; Face.turned_degrees says which it was.
@@ -72,7 +77,7 @@ def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:
     from sfpn.photos.finding import find_faces
 
     torch.set_num_threads(1)
-    detector = FaceDetector(small_faces=small_faces)
+    detector = FaceDetector(small_faces=small_faces, device=device)
 
     def find_face(image: Image.Image) -> Face | None:
         if not turns:

@@ -19,7 +19,7 @@ from data_tools.build import BuildConfig, build
 from data_tools.decided import DecidedSource
 from data_tools.ledger import CHANGED
 from data_tools.names import escaped
-from data_tools.options import add_run_options, whole
+from data_tools.options import add_detector_device, add_run_options, whole
 from data_tools.save import LEDGER_FILE
 from data_tools.sources.base import Source
 from data_tools.sources.cfp import CFP
@@ -91,6 +91,7 @@ def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--limit", type=whole(1), metavar="N", help="only the first N pictures of the source")
     sub.add_argument("--no-detect", action="store_true", help="no boxes, no estimated pose")
     sub.add_argument("--small-faces", action="store_true", help="also look for faces below portrait size (slower)")
+    add_detector_device(sub)
     fractions = ",".join(f"{name}={fraction:g}" for name, fraction in BuildConfig.fractions)
     sub.add_argument(
         "--split", metavar="NAME=FRACTION,...", help=f"shares of the identities in each split (default: {fractions})"
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     if args.require_face and args.no_detect:
         raise UserError("--require-face needs the detector: leave out --no-detect")
     source = decided(open_source(args), args.decisions)
-    detector = None if args.no_detect else mtcnn(small_faces=args.small_faces)
+    detector = None if args.no_detect else mtcnn(small_faces=args.small_faces, device=args.device)
     card = build(source, args.out, detector, make_config(args, source))
     print(summary(card, args.out, time.monotonic() - started, detector))
     return 0

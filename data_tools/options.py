@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sfpn.machine import processors
+from sfpn.photos.detector import DEVICE_HELP
 
 MOST_WORKERS = 16  # each holds a detector of its own: beyond it a machine runs out of memory before it gets faster
 
@@ -34,3 +35,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--overwrite", action="store_true", help="replace the dataset in DIR")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_detector_device(parser: argparse.ArgumentParser) -> None:
+    """Where faces are found and their poses estimated."""
+    parser.add_argument("--device", default="cpu", metavar="NAME", help=DEVICE_HELP)

@@ -24,6 +24,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from data_tools.card import card_counts, count_folder, files_sha256, save_card
+from data_tools.options import add_detector_device
 from data_tools.save import CARD_FILE, disk_errors_as_one_sentence, save_table
 from data_tools.synthetic.draw import SOURCE
 from sfpn.data.dataset import FaceDataset, picture_of
@@ -50,12 +51,13 @@ class Estimated:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a dataset folder, as build or synthesize wrote it")
+    add_detector_device(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> int:
     """Estimate, write and print one line; 0. Raises UserError if it is no whole dataset."""
-    card, changed = estimate_again(args.folder, progress=not args.quiet)
+    card, changed = estimate_again(args.folder, progress=not args.quiet, device=args.device)
     print(
         f"{card['name']}: poses of {card['rows_with_face']} faces by the estimator {card['pose_estimator']}; "
         f"{changed} are named differently from before"
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def estimate_again(folder: Path, *, progress: bool = False) -> tuple[dict[str, Any], int]:
+def estimate_again(folder: Path, *, progress: bool = False, device: str = "cpu") -> tuple[dict[str, Any], int]:
     """(the new card, how many rows have another `pose_estimated` than before).
 
     Shards are replaced one by one and the card at the end, so that an interrupted run is mended by another.
@@ -75,7 +77,7 @@ def estimate_again(folder: Path, *, progress: bool = False) -> tuple[dict[str, A
     if not bool(rows["box_xyxy"].notna().any()):
         raise UserError(f"{folder} was built without detection: no face in it has a pose; build it again")
     names_are_estimates = Selection(dataset, None).poses_are_estimates()
-    found, changed, estimator = [], 0, PoseEstimator()
+    found, changed, estimator = [], 0, PoseEstimator(device=device)
     bar = tqdm(total=len(rows), unit="image", desc=dataset.name, disable=not progress)
     with disk_errors_as_one_sentence(folder), bar:
         for file in dataset.files:

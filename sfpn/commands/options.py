@@ -13,6 +13,7 @@ from typing import Any
 
 from sfpn.data.embed import CACHE_FOLDER
 from sfpn.data.selection import Selection
+from sfpn.photos.detector import DEVICE_HELP
 
 DRAWN_PEOPLE = Path(__file__).parents[2] / "demo" / "assets" / "synthetic"  # where the app lies beside the package
 
@@ -50,15 +51,25 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="twice as fast on the CPU, scores move by about 0.001 (SqueezeFacePoseNet only)",
     )
+    add_device_argument(parser)
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Where the network computes embeddings."""
     parser.add_argument(
         "--device",
         default="auto",
         metavar="NAME",
         help="cpu, cuda, cuda:1 ..., mps; auto takes the first there is of CUDA, MPS, CPU (default: auto)",
     )
-    parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"
-    )
+
+
+def add_detector_device(parser: argparse.ArgumentParser, option: str) -> None:
+    """Where faces are found and their poses estimated."""
+    parser.add_argument(option, default="cpu", metavar="NAME", help=DEVICE_HELP)
 
 
 def note_old_poses(selections: Iterable[Selection]) -> None:

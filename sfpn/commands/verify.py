@@ -13,10 +13,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfpn.commands.options import fraction
+from sfpn.commands.options import add_detector_device, add_device_argument, fraction
 from sfpn.errors import UserError
-from sfpn.network.embedders import load_embedder
-from sfpn.photos.detector import FaceDetector
 from sfpn.photos.left_behind import left_by_computer
 from sfpn.photos.photo import load_photo
 from sfpn.schema import POSE_LABELS
@@ -43,6 +41,8 @@ class VerifyConfig:
     model: str
     fmr: float
     as_json: bool
+    device: str = "auto"  # of the network
+    detector_device: str = "cpu"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--face-a", type=int, metavar="N", help="use the N-th largest face of the first photo")
     parser.add_argument("--face-b", type=int, metavar="N", help="use the N-th largest face of the second photo")
+    add_device_argument(parser)
+    add_detector_device(parser, "--detector-device")
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
 
 
 def execute(args: argparse.Namespace) -> int:
-    config = VerifyConfig((args.first, args.second), (args.face_a, args.face_b), args.model, args.fmr, args.json)
+    sides, faces = (args.first, args.second), (args.face_a, args.face_b)
+    config = VerifyConfig(sides, faces, args.model, args.fmr, args.json, args.device, args.detector_device)
     comparison = verify(config)
     print(
         json.dumps(record(comparison), separators=(",", ":"), allow_nan=False) if config.as_json else report(comparison)
@@ -71,7 +74,7 @@ def verify(config: VerifyConfig) -> Comparison:
     files = [photo_files(side) for side in config.sides]
     check_counts(*map(len, files))
     photos = [[load_photo(file) for file in side] for side in files]
-    verifier = Verifier(load_embedder(config.model), FaceDetector())
+    verifier = Verifier.from_pretrained(config.model, device=config.device, detector_device=config.detector_device)
     first, second = (
         [verifier.look(photo, None if face is None else face - 1) for photo in side]
         for side, face in zip(photos, config.faces, strict=True)

@@ -33,6 +33,10 @@ SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
 PANORAMA = 3.0  # longer over shorter side; beyond it, TINY_FACE_STEPS would end under MTCNN's receptive field
 MAX_TILES = 64  # of a panorama; beyond 65:1 they are longer, and faces in them must be larger
 MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]  # which landmark of a mirrored face is which
+DEVICE_HELP = (
+    "of the face detector and the pose estimator: cpu, cuda, cuda:1 ..., mps, or auto; their networks are tiny, and no "
+    "graphics processor was measured (default: cpu)"
+)
 SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
 
 # Yaw from landmarks alone, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as
@@ -129,12 +133,16 @@ class FaceDetector:
     True
     """
 
-    def __init__(self, *, small_faces: bool = True) -> None:
-        """small_faces: also search below portrait size (group photos). Datasets of portraits are faster without."""
+    def __init__(self, *, small_faces: bool = True, device: str = "cpu") -> None:
+        """small_faces: also search below portrait size (group photos). Datasets of portraits are faster without.
+
+        device: see `sfpn.machine.choose_device`. The processor unless asked otherwise: the networks are tiny, and a
+        graphics processor was never measured. Raises UserError for a device that is not there.
+        """
         from sfpn.photos.mtcnn import Mtcnn
         from sfpn.photos.pose import PoseEstimator
 
-        self._mtcnn, self._poses = Mtcnn(), PoseEstimator()
+        self._mtcnn, self._poses = Mtcnn(device), PoseEstimator(device=device)
         self._small_faces = small_faces
 
     def detect(self, photo: Image.Image) -> list[Face]:

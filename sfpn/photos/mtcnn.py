@@ -7,7 +7,8 @@ in floats for every level and every candidate; here all of them are read from on
 border is looked at as a window can share with the photo. The faces are the same to the last digit but rounding.
 
 Everything runs on one thread: the networks are so small that threads wait for each other longer than they work, and
-ten times as long where another process wants the same cores.
+ten times as long where another process wants the same cores. On a graphics processor only the networks run there; the
+photo, the table and the suppression of boxes stay with the processor.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from sfpn.machine import choose_device
 from sfpn.photos.detector import USUAL_THRESHOLDS, Thresholds
 
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as are the following
@@ -47,14 +49,16 @@ class Detections:
 class Mtcnn:
     """The three networks, run on a thread of their own: calls from several threads wait for each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        """device: see `sfpn.machine.choose_device`. Raises UserError for one that is not there."""
         from sfpn.photos.torchvision_ops import ensure_torchvision
 
         ensure_torchvision()
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
+        self.device = choose_device(device)
         self._propose, self._refine, self._output = (
-            network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            network.eval().to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             for network in (PNet(), RNet(), ONet())
         )
         self._thread = OneThread("faces")
@@ -87,7 +91,7 @@ class Mtcnn:
         """
         left_out = STRIDE * max(0, int((areas.pad * scale - WINDOW) / STRIDE))
         level = areas.level([int(side * scale + 1) for side in areas.size], left_out)
-        regression, probability = self._propose(network_input(level[None]))
+        regression, probability = (out.cpu() for out in self._propose(network_input(level[None]).to(self.device)))
         scores = probability[0, 1].numpy()
         y, x = np.nonzero(scores >= threshold)
         corner = STRIDE * np.column_stack([x, y]) + left_out
@@ -182,12 +186,13 @@ def network_input(pixels: np.ndarray) -> torch.Tensor:
 
 
 def run(network: nn.Module, crops: np.ndarray, outputs: int) -> list[np.ndarray]:
-    """The outputs of a network, a batch at a time."""
+    """The outputs of a network, a batch at a time, computed where its weights are."""
     if not len(crops):
         widths = (4, 2) if outputs == 2 else (4, 10, 2)
         return [np.zeros((0, width), np.float32) for width in widths]
-    parts = [network(part) for part in network_input(crops).split(BATCH)]
-    return [torch.cat(output).numpy() for output in zip(*parts, strict=True)]
+    device = next(network.parameters()).device
+    parts = [network(part.to(device)) for part in network_input(crops).split(BATCH)]
+    return [torch.cat(output).cpu().numpy() for output in zip(*parts, strict=True)]
 
 
 def squares(boxes: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from safetensors.torch import load
 from torch import nn
 
 from sfpn.errors import UserError, one_line
+from sfpn.machine import choose_device
 from sfpn.photos.detector import MIRRORED_LANDMARKS, HeadPose
 from sfpn.photos.mtcnn import OneThread
 from sfpn.photos.preprocess import crop_square
@@ -78,10 +79,11 @@ class PoseNet(nn.Module):
 class PoseEstimator:
     """The network with its weights and the table of its errors. Raises UserError where the files are not its own."""
 
-    def __init__(self, weights: Path = WEIGHTS) -> None:
-        self.card = read_card(weights)
-        self._network = loaded_network(weights)
-        self._network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    def __init__(self, weights: Path = WEIGHTS, *, device: str = "cpu") -> None:
+        """device: see `sfpn.machine.choose_device`."""
+        self.card, self.device = read_card(weights), choose_device(device)
+        network = loaded_network(weights).eval()
+        self._network = network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore (torch's stubs)
         self._thread = OneThread("pose")
 
     def estimate(
@@ -128,10 +130,12 @@ def loaded_network(weights: Path) -> PoseNet:
 @torch.inference_mode()
 def angles_of(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Yaw, pitch and roll (B,) of crops and landmarks: the mean of what is seen in them and in their mirror images."""
+    device = next(network.parameters()).device
     pixels = network_input(crops)
     points = torch.from_numpy(np.ascontiguousarray(landmarks, np.float32))
     mirrored = (points * torch.tensor([-1.0, 1.0]))[:, MIRRORED_LANDMARKS]
-    seen = network(torch.cat([pixels, pixels.flip(3)]), torch.cat([points, mirrored]).flatten(1)).numpy()
+    both = torch.cat([pixels, pixels.flip(3)]), torch.cat([points, mirrored]).flatten(1)
+    seen = network(*(part.to(device) for part in both)).cpu().numpy()
     seen, in_mirror = np.split(seen, 2)
     return angles_from_outputs(seen + in_mirror * [-1, 1, 1, -1])
 

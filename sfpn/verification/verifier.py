@@ -110,12 +110,15 @@ class Verifier:
         self.embedder, self.detector = embedder, detector
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, bf16: bool = False, device: str = "auto") -> Verifier:
+    def from_pretrained(
+        cls, name_or_path: str | Path, *, bf16: bool = False, device: str = "auto", detector_device: str = "cpu"
+    ) -> Verifier:
         """A verifier with the weights of a bundled name ('base'), a path, or a Hub id ('user/repo[@revision]').
 
-        See sfpn.load_embedder for the names. Raises UserError if the weights cannot be loaded.
+        See sfpn.load_embedder for the names and devices. detector_device: of the face detector and the pose estimator.
+        Raises UserError if the weights cannot be loaded or a device is not there.
         """
-        return cls(load_embedder(name_or_path, bf16=bf16, device=device), FaceDetector())
+        return cls(load_embedder(name_or_path, bf16=bf16, device=device), FaceDetector(device=detector_device))
 
     def __call__(self, first: GivenSide, second: GivenSide, target_fmr: float = DEFAULT_FMR) -> Comparison:
         """Are the two sides of one person? The answer has `.score`, `.match`, `.decision` and `.rule`.
