@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sfpn.errors import UserError
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status: 0 done, 2 bad input (one line on stderr)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(_program(), description=__doc__)
+    parser.add_argument("--version", action=_ShowVersion, help="this package, and what it would compute with here")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = arguments[0] if arguments else ""
     for command, (module_name, help_line) in COMMANDS.items():
@@ -46,6 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
         return BAD_INPUT
+
+
+class _ShowVersion(argparse.Action):
+    """Prints one line and ends; an action, so that only who asks for it waits for torch."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from sfpn.machine import backend_words
+
+        print(backend_words())
+        parser.exit()
 
 
 def _program() -> str:

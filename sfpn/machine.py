@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
+PACKAGE = "squeezefaceposenet"
+PROJECT_FILE = Path(__file__).parents[1] / "pyproject.toml"  # beside a checkout, not beside an installed package
+RUNTIMES = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime"}  # name -> package
 
 
 def processors(most: int, share: int = 1) -> int:
@@ -49,6 +54,36 @@ def choose_device(asked: str = "auto") -> torch.device:
     if not there[device.type]:
         raise UserError(f"device {asked}: this machine, or this build of PyTorch, has none; give auto or cpu")
     return device
+
+
+def backend_words(device: torch.device | str = "auto", precision: str = "float32", runtime: str = "PyTorch") -> str:
+    """One line: this package, what computes embeddings, where, in which numbers, with what of the processor.
+
+    device: as an embedder has it, or as `choose_device` takes it. runtime: one of RUNTIMES.
+    """
+    import torch
+
+    if isinstance(device, str):
+        device = choose_device(device)
+    if device.type == "cpu":
+        where = f"cpu ({torch.backends.cpu.get_cpu_capability()}, threads: {torch.get_num_threads()})"
+    else:
+        where = f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+    return (
+        f"sfpn {package_version()}, {runtime} {importlib.metadata.version(RUNTIMES[runtime])}, {precision} on {where}"
+    )
+
+
+def package_version(project_file: Path = PROJECT_FILE) -> str:
+    """The version of this package: of the checkout that it is in, else as it was installed."""
+    text = _read(project_file) or ""
+    found = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
+    if found and f'name = "{PACKAGE}"' in text:
+        return found[1]
+    try:
+        return importlib.metadata.version(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
 
 
 def affinity() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +99,45 @@ def test_workers_of_training_are_a_process_share(monkeypatch, usable, processes,
     monkeypatch.setattr(machine, "cpu_quota", lambda: None)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     assert default_workers() == expected
+
+
+def test_one_line_says_what_computes_embeddings():
+    from importlib.metadata import version
+
+    import torch
+
+    words = machine.backend_words("cpu")
+    ours = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert ours and words.startswith(f"sfpn {ours[1]}, PyTorch {torch.__version__}, float32 on cpu (")
+    assert words.endswith(f", threads: {torch.get_num_threads()})") and "\n" not in words
+    assert torch.backends.cpu.get_cpu_capability() in words
+    other = machine.backend_words("cpu", "bfloat16", "ONNX Runtime") if installed("onnxruntime") else None
+    assert other is None or f"ONNX Runtime {version('onnxruntime')}, bfloat16 on cpu" in other
+
+
+def installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def test_the_line_names_a_graphics_processor(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Pretended {device.index}")
+    assert machine.backend_words(torch.device("cuda", 1)).endswith("float32 on cuda:1 (Pretended 1)")
+
+
+def test_the_version_is_that_of_the_checkout_else_of_what_is_installed(tmp_path, monkeypatch):
+    ours = write(tmp_path / "pyproject.toml", '[project]\nname = "squeezefaceposenet"\nversion = "7.8.9"\n')
+    assert machine.package_version(ours) == "7.8.9"
+    other = write(tmp_path / "other.toml", '[project]\nname = "somebody"\nversion = "1.0"\n')
+    monkeypatch.setattr(machine.importlib.metadata, "version", lambda name: f"installed {name}")
+    for file in (other, tmp_path / "absent.toml"):
+        assert machine.package_version(file) == "installed squeezefaceposenet"
+
+
+def test_version_prints_the_line_and_ends():
+    done = subprocess.run(
+        [sys.executable, "-m", "sfpn", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    assert re.fullmatch(r"sfpn \S+, PyTorch \S+, float32 on \S+ \(.+\)\n", done.stdout)

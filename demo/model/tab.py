@@ -6,11 +6,11 @@ import statistics
 import time
 from collections.abc import Mapping
 from functools import partial
+from html import escape
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
-import torch
 from PIL import Image
 
 from demo.common.handlers import ONE_AT_A_TIME, follow, opening
@@ -72,9 +72,15 @@ def build(models: Mapping[str, Embedder], tab: gr.Tab) -> None:
 
 
 def show_card(models: Mapping[str, Embedder], name: str) -> CardValues:
-    """The card of a model; no speed yet."""
-    card = models[name].card
-    return CardValues(facts_html(card, file_bytes(name)), layers_html(card), points_html(card), results_html(card), "")
+    """The card of a model; of its speed only what it will be measured with."""
+    card, backend = models[name].card, backend_html(models[name])
+    facts = facts_html(card, file_bytes(name))
+    return CardValues(facts, layers_html(card), points_html(card), results_html(card), backend)
+
+
+def backend_html(embedder: Embedder) -> str:
+    """What computes the model's embeddings here."""
+    return f'<p class="quiet">{escape(embedder.backend)}</p>'
 
 
 def file_bytes(name: str) -> int | None:
@@ -94,8 +100,8 @@ def measure_speed(models: Mapping[str, Embedder], name: str) -> str:
         f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}"
         for batch in BATCHES
     ]
-    how = f"(crop to embedding, median of {REPEATS} runs, {torch.get_num_threads()} threads)"
-    return f'<p>{"; ".join(lines)} <span class="quiet">{how}</span></p>'
+    how = f"(crop to embedding, median of {REPEATS} runs)"
+    return f'<p>{"; ".join(lines)} <span class="quiet">{how}</span></p>{backend_html(embedder)}'
 
 
 def _seconds(embedder: Embedder, crops: list[Image.Image]) -> float:

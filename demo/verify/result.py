@@ -137,8 +137,8 @@ def threshold_range(card: Card, rule: DecisionRule) -> tuple[float, float, float
     return round(float(low), 6), round(float(high), 6), round(float(step), 6)
 
 
-def model_markdown(card: Card, seconds: float | None = None) -> str:
-    """The model in a few lines, and how long it took."""
+def model_markdown(card: Card, backend: str, seconds: float | None = None) -> str:
+    """The model in a few lines, how long it took, and what computed it (the embedder's `backend`)."""
     size = f"{card.parameters:,} parameters" if card.parameters else "number of parameters not stated"
     lines = [
         f"**{in_markdown(card.title)}**: {size}.",
@@ -146,8 +146,8 @@ def model_markdown(card: Card, seconds: float | None = None) -> str:
         f"Licence: {in_markdown(card.licence)}. {in_markdown(card.limits)}",
         f"Weights SHA-256 <code>{in_markdown(card.weights_sha256[:16])}…</code>",
     ]
-    if seconds is not None:
-        lines.insert(1, f"Crops, embeddings and score took {1000 * seconds:.0f} ms on this computer's processor.")
+    took = "" if seconds is None else f"Crops, embeddings and score took {1000 * seconds:.0f} ms. "
+    lines.insert(1, f"{took}Computed by {in_markdown(backend)}.")
     return "\n\n".join(lines)
 
 

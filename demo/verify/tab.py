@@ -220,7 +220,8 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
             )
     model, fmr = _build_controls(loaded)
     with gr.Accordion("Model, speed and the result as JSON", open=False):
-        about = gr.Markdown(model_markdown(loaded.models[loaded.default_model].card))
+        shown = loaded.models[loaded.default_model]
+        about = gr.Markdown(model_markdown(shown.card, shown.backend))
         as_json = gr.JSON(show_label=False, elem_id="result-json")
     return (
         ResultView(result, notice, verdict, details, crops, poses, title, chart, threshold, about, as_json),
@@ -252,7 +253,7 @@ def compare(
     """The result once both sides have a photo, at a target FMR or, if that is None, at a threshold."""
     card = models[model].card
     if not (first and second):
-        return ResultValues(verdict=WAITING, about=model_markdown(card))
+        return ResultValues(verdict=WAITING, about=model_markdown(card, models[model].backend))
     try:
         comparison = compare_photos(models, detector, first, second, model, fmr)
         result = summarize(model, comparison)
@@ -264,7 +265,7 @@ def compare(
         result=result,
         details=gr.update(visible=True),
         crops=result.crops,
-        about=model_markdown(card, result.seconds),
+        about=model_markdown(card, models[model].backend, result.seconds),
         **judged._asdict(),
     )
 

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from sfpn.errors import UserError
-from sfpn.machine import choose_device
+from sfpn.machine import backend_words, choose_device
 from sfpn.network import checkpoint, hub
 from sfpn.network.card import Card
 from sfpn.network.onnx_model import OnnxModel, external_files
@@ -34,6 +34,9 @@ class Embedder(Protocol):
 
     @property
     def preprocess(self) -> Preprocess: ...
+
+    @property
+    def backend(self) -> str: ...
 
     def embed(self, crops: list[Image.Image]) -> np.ndarray:
         """(B, D) float32, centred as the card says, not normalised."""
@@ -54,6 +57,7 @@ class _CardEmbedder(ABC):
 
     precision = "float32"  # of the arithmetic; embeddings of another precision are kept apart
     device = torch.device("cpu")
+    runtime = "PyTorch"  # one of sfpn.machine.RUNTIMES
 
     def __init__(self, name: str, card: Card) -> None:
         self.name, self.card = name, card
@@ -61,6 +65,11 @@ class _CardEmbedder(ABC):
     @property
     def preprocess(self) -> Preprocess:
         return self.card.preprocess
+
+    @property
+    def backend(self) -> str:
+        """What computes, where and in which numbers, in one line."""
+        return backend_words(self.device, self.precision, self.runtime)
 
     def embed(self, crops: list[Image.Image]) -> np.ndarray:
         """(B, D) float32, centred as the card says, not normalised. Raises UserError as `check_embeddings` does."""
@@ -108,6 +117,8 @@ class SFPNEmbedder(_CardEmbedder):
 
 class OnnxEmbedder(_CardEmbedder):
     """Any ONNX file with a card; see sfpn.network.onnx_model for what is understood."""
+
+    runtime = "ONNX Runtime"
 
     def __init__(self, name_or_path: str | Path) -> None:
         path = checkpoint.resolve(name_or_path)

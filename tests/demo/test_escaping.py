@@ -133,7 +133,7 @@ def test_a_picture_whose_folder_has_quotes_is_found(store):
 def test_cards(store, report):
     assert_markdown(explore.card_words(store.view))
     evil = replace(store.models["colour"].card, title=EVIL, licence=EVIL, limits=EVIL, training={"data": EVIL})
-    assert_markdown(model_markdown(evil))
+    assert_markdown(model_markdown(evil, EVIL))
     assert_text(facts_html(evil, 1))
     assert_text(results_html(replace(evil, results=[{EVIL: EVIL}])))
 

@@ -23,6 +23,7 @@ class ColourEmbedder:
     """Embeds a crop by its mean colours over a 2 x 2 grid: similar pictures, similar vectors; counts its crops."""
 
     precision = "float32"
+    backend = "no network"
 
     def __init__(self, name: str = "colour", weights_sha256: str = "a" * 64, blur: float = 0.0) -> None:
         preprocess = Preprocess("box", SIDE, 1.0, "edge", (0.0, 0.0, 0.0))

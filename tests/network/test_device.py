@@ -88,3 +88,9 @@ def test_onnx_files_stay_on_the_processor(tmp_path):
     file.write_bytes(b"x")
     with pytest.raises(UserError, match="computed by the processor here; give device auto or cpu, not cuda"):
         embedders.load_embedder(file, device="cuda")
+
+
+def test_an_embedder_says_what_computes_it(tmp_path):
+    plain, short = (embedders.load_embedder("depthwise", device="cpu", bf16=bf16) for bf16 in (False, True))
+    assert f"PyTorch {torch.__version__}, float32 on cpu" in plain.backend
+    assert "bfloat16 on cpu" in short.backend
