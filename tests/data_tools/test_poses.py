@@ -32,7 +32,7 @@ LOOKS_LEFT = HeadPose(-70.0, 5.0, 2.0, 9.0, 8.0)
 @pytest.fixture
 def constant(monkeypatch):
     """An estimator that sees the same pose everywhere."""
-    monkeypatch.setattr("sfpn.photos.pose.PoseEstimator", lambda: Constant())
+    monkeypatch.setattr("sfpn.photos.pose.PoseEstimator", lambda **_: Constant())
 
 
 class Constant:
