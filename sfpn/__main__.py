@@ -21,7 +21,7 @@ COMMANDS = {
     "import-published": ("sfpn.commands.import_published", "turn a published MATLAB file into weights with a card"),
     "make-card": ("sfpn.commands.make_card", "write the card of a model that has none"),
     "push-to-hub": ("sfpn.commands.push_to_hub", "upload a model to the Hugging Face Hub"),
-    "export": ("sfpn.commands.export", "write a network as one ONNX file, in float32 or int8"),
+    "export": ("sfpn.commands.export", "write a network as one file: ONNX in float32 or int8, or ExecuTorch"),
     "calibrate": ("sfpn.commands.calibrate", "write operating points and histograms into a card"),
 }
 BAD_INPUT = 2

@@ -1,13 +1,14 @@
-"""A network as one ONNX file for phones, browsers and other languages: pixels of a face crop in, the embedding out.
+"""A network as one file for phones, browsers and other languages: pixels of a face crop in, the embedding out.
 
     python -m sfpn export base --format onnx --out base.onnx
     python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
+    python -m sfpn export base --format executorch --out base.pte   # for phones, one face at a time
     python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
 
 Input `face`: (faces, 3, size, size) float32, RGB 0-255, any number of faces. Output `embedding`: (faces, numbers),
-ready for the cosine. The card lies in the file and beside it, so that --model FILE.onnx works in every command.
-A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face (onnx), below 0.99 on the
-median face (onnx-int8).
+ready for the cosine. The card lies in the ONNX file and beside it, so that --model FILE.onnx works in every command.
+A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face (onnx, executorch), below
+0.99 on the median face (onnx-int8).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.export import FORMATS, export
+from sfpn.network import export_executorch
 from sfpn.network.export_detector import CARD_NAME, export_detector
 from sfpn.photos.preprocess import Preprocess
 
@@ -33,8 +35,15 @@ DETECTOR = "detector"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn export`."""
     parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector")
-    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="float32 or int8 (default: onnx)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.onnx to write; FILE.json beside")
+    parser.add_argument(
+        "--format",
+        choices=(*FORMATS, export_executorch.FORMAT),
+        default=FORMATS[0],
+        help="ONNX in float32 or int8, or an ExecuTorch program in float32 (default: onnx)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="FILE.onnx or FILE.pte to write; FILE.json beside"
+    )
     parser.add_argument(
         "--calibrate",
         metavar="DIR[:SPLIT]",
@@ -52,7 +61,10 @@ def execute(args: argparse.Namespace) -> int:
     preprocess = checkpoint.load_checked_card(checkpoint.resolve(args.model)).preprocess
     calibrated = CALIBRATED_EACH if args.format == "onnx-int8" else 0
     check_on, calibrate_on = faces_of_all_poses(selection, preprocess, CHECKED_EACH, calibrated)
-    done = export(args.model, args.format, args.out, check_on, calibrate_on, selection.title)
+    if args.format == export_executorch.FORMAT:
+        done = export_executorch.export_executorch(args.model, args.out, check_on)
+    else:
+        done = export(args.model, args.format, args.out, check_on, calibrate_on, selection.title)
     print(
         f"{done.path}: {done.bytes:,} bytes, its card beside it; cosine to {args.model} on {len(check_on)} faces: "
         f"median {done.median_cosine:.5f}, lowest {done.lowest_cosine:.5f}"
@@ -62,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _export_detector(args: argparse.Namespace, selection: Selection) -> int:
     if args.format != "onnx":
-        raise UserError("the detector is exported in float32 only; use --format onnx")
+        raise UserError("the detector is exported as ONNX in float32 only; use --format onnx")
     [check_on] = faces_of_all_poses(selection, Preprocess(), CHECKED_EACH)
     card = export_detector(args.out, check_on)
     files = ", ".join(each["file"] for each in card["networks"].values())

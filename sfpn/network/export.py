@@ -124,7 +124,7 @@ def export(
     if format == "onnx-int8":
         encoded = _quantised(onnx, encoded, embedder, list(calibrate_on))
     found = _run(out, encoded, embedder.preprocess, check_on, network.config.descriptor_size)
-    cosines = _cosines(expected, found)
+    cosines = cosines_of(expected, found)
     lowest, median = float(cosines.min()), float(np.median(cosines))
     what, value, limit = ("median", median, INT8_COSINE) if format == "onnx-int8" else ("lowest", lowest, FLOAT_COSINE)
     if not value >= limit:
@@ -141,10 +141,10 @@ def export(
     }
     if format == "onnx-int8":
         exported["calibrated_on"] = f"{calibrated_with or 'faces'}: {len(calibrate_on)} faces"
-    new_card = _card(card, format, exported, network.config.descriptor_size)
+    new_card = exported_card(card, format, exported, network.config.descriptor_size)
     encoded = _with_card(onnx, encoded, new_card)
     new_card = replace(new_card, weights_sha256=hashlib.sha256(encoded).hexdigest())
-    _write(out, encoded, new_card)
+    write_with_card(out, encoded, new_card)
     return Exported(out, new_card, len(encoded), lowest, median)
 
 
@@ -202,7 +202,7 @@ def _quantised(onnx: Any, encoded: bytes, embedder: SFPNEmbedder, crops: list[Im
         raise UserError(f"int8 needs at least {CALIBRATION_BATCH} faces of all poses to calibrate on, got {len(crops)}")
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    pixels = _pixels(embedder.preprocess, crops)
+    pixels = pixels_of(embedder.preprocess, crops)
     first = next(node.name for node in onnx.load_from_string(encoded).graph.node if node.op_type == "Conv")
     with tempfile.TemporaryDirectory() as folder, _silent():
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
@@ -274,22 +274,22 @@ def _shorten(model: Any) -> None:
 def _run(path: Path, encoded: bytes, preprocess: Preprocess, crops: Sequence[Image.Image], size: int) -> np.ndarray:
     """The embeddings of the file; a batch and one face alone, so that the batch is known to be free."""
     model = OnnxModel(path, encoded, size=preprocess.size, descriptor_size=size, output=OUTPUT, threads=1)
-    pixels = _pixels(preprocess, crops)
+    pixels = pixels_of(preprocess, crops)
     parts = [model.run(pixels[start : start + CALIBRATION_BATCH]) for start in range(1, len(pixels), CALIBRATION_BATCH)]
     return np.concatenate([model.run(pixels[:1]), *parts])
 
 
-def _pixels(preprocess: Preprocess, crops: Sequence[Image.Image]) -> np.ndarray:
+def pixels_of(preprocess: Preprocess, crops: Sequence[Image.Image]) -> np.ndarray:
     plain = replace(preprocess, mean=(0.0, 0.0, 0.0), scale=1.0, channels="RGB")
     return plain.tensor(list(crops)).numpy()
 
 
-def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cosines_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = a.astype(np.float64), b.astype(np.float64)
     return (a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-30)
 
 
-def _card(card: Card, format: str, exported: dict[str, Any], descriptor_size: int) -> Card:
+def exported_card(card: Card, format: str, exported: dict[str, Any], descriptor_size: int) -> Card:
     """The card of the exported file: nothing is left to be done before or after it."""
     int8 = format == "onnx-int8"
     measured = (
@@ -326,7 +326,7 @@ def _with_card(onnx: Any, encoded: bytes, card: Card) -> bytes:
     return model.SerializeToString()
 
 
-def _write(out: Path, encoded: bytes, card: Card) -> None:
+def write_with_card(out: Path, encoded: bytes, card: Card) -> None:
     try:
         with whole_file(out) as temporary:
             temporary.write_bytes(encoded)
