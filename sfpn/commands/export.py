@@ -22,9 +22,8 @@ from PIL import Image
 from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.network import checkpoint
+from sfpn.network import checkpoint, export_executorch
 from sfpn.network.export import FORMATS, export
-from sfpn.network import export_executorch
 from sfpn.network.export_detector import CARD_NAME, export_detector
 from sfpn.photos.preprocess import Preprocess
 
