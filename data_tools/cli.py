@@ -134,7 +134,7 @@ def open_source(args: argparse.Namespace) -> Source:
 
 def make_config(args: argparse.Namespace, source: Source) -> BuildConfig:
     """The frozen configuration of a build."""
-    chosen = {"fractions": parse_fractions(args.split)} if args.split else {}
+    chosen: dict[str, Any] = {"fractions": parse_fractions(args.split)} if args.split else {}
     return BuildConfig(
         command=shown_command(args),
         limit=args.limit,
