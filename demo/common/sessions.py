@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio.to_thread
 from gradio import caching
 from gradio.utils import cancel_tasks
 
@@ -124,4 +125,6 @@ class Sessions:
         ):
             held.pop(session, None)
         caching.clear_session_caches(session)
+        if sets := getattr(blocks, "own_sets", None):
+            await anyio.to_thread.run_sync(sets.close, session)
         self._forgotten += 1

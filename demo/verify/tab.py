@@ -12,9 +12,10 @@ import gradio as gr
 
 from demo.common import events
 from demo.common.clickable import Clickable
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.links import Links, Opened
 from demo.common.notices import notices_html
+from demo.common.own_sets import Sets
 from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
@@ -120,7 +121,7 @@ class ResultView:
         return list(JudgedValues(self.notice, self.verdict, self.chart, self.threshold, self.as_json))
 
 
-def build(loaded: Loaded, links: Links) -> None:
+def build(loaded: Loaded, links: Links, sets: Sets) -> None:
     """Lay out and wire the tab."""
     with gr.Row(equal_height=False):
         sides = []
@@ -151,7 +152,8 @@ def build(loaded: Loaded, links: Links) -> None:
         return _show_both(loaded.detector, example.first, example.second)
 
     examples.select(open_example, None, **both).then(**run)
-    links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both).then(**run)
+    dataset = sets.dataset if sets.bundled else None
+    links.pair.change(bound(open_pair, loaded.detector, dataset), links.pair, **both).then(**run)
 
 
 def _explain_endpoint(model: str) -> None:
