@@ -142,18 +142,18 @@ def open_source(
 
 
 def zipped_source(archive: Archive, columns: Columns, info: SourceInfo, bounds: Bounds, place: Path) -> Source:
-    """The table of an archive if it has one at its top, else its folders."""
+    """The table of an archive if it has one, else its folders."""
     table = next((member for member in archive.members if _is_table(archive, member, columns)), None)
     if table is None:
         return ZippedFolder(archive, info, bounds)
     file = place / "table.csv"
     with whole_file(file) as temporary:
         temporary.write_bytes(archive.read(table, TABLE_BYTES))
-    return checked(Table(file, columns, info, pictures=pictures_of(archive)), table.name, bounds)
+    return checked(Table(file, columns, info, pictures=pictures_of(archive, table)), table.name, bounds)
 
 
 def _is_table(archive: Archive, member: Member, columns: Columns) -> bool:
-    if len(member.parts) > 1 or Path(member.name).suffix.lower() != ".csv" or member.info.file_size > TABLE_BYTES:
+    if Path(member.name).suffix.lower() != ".csv" or member.info.file_size > TABLE_BYTES:
         return False
     header = archive.read(member, TABLE_BYTES).split(b"\n", 1)[0].decode("utf-8", "replace")
     return all(getattr(columns, name) in header for name in REQUIRED)

@@ -165,12 +165,14 @@ class ZippedFolder:
         return found
 
 
-def pictures_of(archive: Archive) -> Callable[[str], Callable[[], bytes]]:
-    """Finds the pictures that a table in the archive names: by their names in it, however they write folders."""
+def pictures_of(archive: Archive, table: Member) -> Callable[[str], Callable[[], bytes]]:
+    """Finds the pictures that a table in the archive names: beside it or from the top, however it writes folders."""
     known = {member.name: member for member in archive.members}
+    above = table.name[: len(table.name) - len(table.parts[-1])]
 
     def find(path: str) -> Callable[[], bytes]:
-        member = known.get("/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", ".")))
+        name = "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
+        member = known.get(above + name) or known.get(name)
         return partial(archive.read, member) if member else absent
 
     return find
@@ -239,7 +241,12 @@ def why_left_out(member: Member) -> str | None:
 
 
 def without_common_folder(members: list[Member]) -> list[Member]:
-    """The members below the folders that are around all of them, as long as a folder of an identity is left."""
-    while members and all(len(member.parts) > 2 for member in members) and len({m.parts[0] for m in members}) == 1:
+    """The members below the folders that are around all of them, as long as each picture has one of an identity."""
+    while members and len({member.parts[0] for member in members}) == 1 and _are_deep(members):
         members = [Member("/".join(member.parts[1:]), member.info) for member in members]
     return members
+
+
+def _are_deep(members: list[Member]) -> bool:
+    pictures = [member for member in members if Path(member.name).suffix.lower() in PHOTO_SUFFIXES]
+    return all(len(m.parts) > 1 for m in members) and bool(pictures) and all(len(m.parts) > 2 for m in pictures)

@@ -62,6 +62,7 @@ async function walk(entry, path, found) {
   }
 }
 const chooser = element.querySelector('input');
+element.querySelector('button').addEventListener('click', () => chooser.click());
 chooser.addEventListener('change', async () => {
   const files = [...chooser.files].map(file => [file.webkitRelativePath || file.name, file]);
   await give(files, (files[0]?.[0] || 'folder').split('/')[0]);

@@ -22,8 +22,9 @@ from demo.open_set.steps import EMBEDDING, FACES, Clock, bar_html
 from demo.open_set.take_along import zip_link
 from sfpn.errors import UserError
 
-FOLDER_BUTTON = """<label class="own-folder" for="own-folder-input">or choose a folder
-<input id="own-folder-input" type="file" webkitdirectory multiple></label>"""
+FOLDER_BUTTON = """<div class="own-folder"><button type="button">Choose a folder</button>
+<input id="own-folder-input" type="file" webkitdirectory multiple hidden tabindex="-1">
+<span>with a folder for each person in it; the browser packs it</span></div>"""
 FOLDER_SCRIPT = Path(__file__).with_name("folder.js")
 NEWEST = 24  # thumbnails shown while a set is read
 CANCELLED = '<p class="quiet">Cancelled; nothing of it was kept.</p>'
@@ -50,6 +51,7 @@ class Making(NamedTuple):
     status: Any = SKIP
     pictures: Any = SKIP
     cancel: Any = SKIP
+    panel: Any = SKIP
     dataset: Any = SKIP
     embedded: Any = SKIP
 
@@ -59,6 +61,7 @@ class Shown(NamedTuple):
 
     which: Any
     toggle: Any
+    take: Any
     leave: Any
     about: Any
     ledger: Any
@@ -74,23 +77,45 @@ def build(sets: Sets, links: Links) -> None:
         with gr.Row(equal_height=True, elem_id="own-bar"):
             which = gr.HTML(which_html(store), elem_id="which-set", padding=False, min_width=220)
             toggle = gr.Button("Open your own photos", size="sm", elem_id="own-open", scale=0, min_width=190)
+            take = gr.Button(
+                "Take it with you (ZIP)", size="sm", elem_id="own-take", visible=False, scale=0, min_width=190
+            )
             leave = gr.Button("Close my set", size="sm", elem_id="own-leave", visible=False, scale=0, min_width=130)
         with gr.Column(visible=False, elem_id="own-panel") as panel:
-            making, start = _build_panel(sets, rules, links)
-        with gr.Column(visible=False, elem_id="own-about") as about:
-            ledger, zipped = _build_about(sets)
-    shown = list(Shown(which, toggle, leave, about, ledger, zipped))
-    is_open = gr.State(False)
-    toggle.click(lambda is_open: (not is_open, gr.update(visible=not is_open)), is_open, [is_open, panel], **QUIET)
+            gr.HTML(hint_html(rules), padding=False)
+            given = _build_inputs(rules)
+        with gr.Row(equal_height=True, elem_id="own-work"):
+            status = gr.HTML(elem_id="own-status", padding=False)
+            cancel = gr.Button("Cancel", size="sm", elem_id="own-cancel", visible=False, scale=0, min_width=110)
+        pictures = gr.HTML(elem_id="own-pictures", padding=False)
+        zipped = gr.HTML(elem_id="own-zip", padding=False)
+        with gr.Accordion("What was left out, and why", open=False, visible=False, elem_id="own-about") as about:
+            ledger = gr.HTML(elem_id="own-ledger", padding=False)
+    making = Making(given.file, status, pictures, cancel, panel, links.dataset, links.embedded)
+    _wire_making(sets, given, making)
+    is_hidden = "() => !document.querySelector('#own-panel')?.offsetParent"
+    hidden = gr.Checkbox(visible="hidden", show_label=False)
+    toggle.click(lambda hidden: gr.update(visible=bool(hidden)), hidden, panel, js=is_hidden, **QUIET)
+    shown = list(Shown(which, toggle, take, leave, about, ledger, zipped))
     links.dataset.change(bound(show_set, sets.store, sets.own), None, shown, **QUIET)
     leave.click(bound(leave_set, sets), None, list(making), **QUIET)
-    del start
+    take.click(bound(take_along, sets.own), None, zipped, **QUIET, **LONG).then(
+        None, None, None, js=SAVE_LINK, api_visibility="private"
+    )
 
 
-def _build_panel(sets: Sets, rules: Rules, links: Links) -> tuple[Making, Any]:
-    gr.HTML(hint_html(rules))
+class Given(NamedTuple):
+    """The components in which a visitor gives a set; those of the Hub are None where it is not offered."""
+
+    file: SetInput
+    columns: gr.Textbox
+    hub: gr.Textbox | None = None
+    read: gr.Button | None = None
+
+
+def _build_inputs(rules: Rules) -> Given:
     with gr.Row(equal_height=False):
-        file = SetInput(label="A ZIP of photos", height=150, elem_id="own-file", min_width=280, show_label=True)
+        file = SetInput(label="ZIP", height=150, elem_id="own-file", min_width=280)
         with gr.Column(min_width=260):
             gr.HTML(FOLDER_BUTTON, js_on_load=FOLDER_SCRIPT.read_text(encoding="utf-8"), padding=False)
             columns = gr.Textbox(
@@ -100,18 +125,16 @@ def _build_panel(sets: Sets, rules: Rules, links: Links) -> tuple[Making, Any]:
                 max_lines=1,
                 max_length=500,
             )
-    hub = _build_hub() if rules.hub else None
-    status = gr.HTML(elem_id="own-status", padding=False)
-    cancel = gr.Button("Cancel", size="sm", elem_id="own-cancel", visible=False, scale=0, min_width=110)
-    pictures = gr.HTML(elem_id="own-pictures", padding=False)
-    making = Making(file, status, pictures, cancel, links.dataset, links.embedded)
+    return Given(file, columns, *(_build_hub() if rules.hub else ()))
+
+
+def _wire_making(sets: Sets, given: Given, making: Making) -> None:
     wiring: dict[str, Any] = {"outputs": list(making), **QUIET, **LONG}
-    runs: list[Any] = [file.upload(bound(open_upload, sets), [file, columns], **wiring)]
-    if hub:
-        runs.append(hub[1].click(bound(open_hub, sets), [hub[0], columns], **wiring))
-    stopped = cancel.click(bound(cancel_making, sets), None, [status, pictures, cancel, file], cancels=runs, **QUIET)
-    stopped.then(bound(cancel_making, sets), None, [status, pictures, cancel, file], **QUIET)
-    return making, runs
+    runs: list[Any] = [given.file.upload(bound(open_upload, sets), [given.file, given.columns], **wiring)]
+    if given.hub and given.read:
+        runs.append(given.read.click(bound(open_hub, sets), [given.hub, given.columns], **wiring))
+    stopped = making.cancel.click(bound(cancel_making, sets), None, list(making[:4]), cancels=runs, **QUIET)
+    stopped.then(bound(cancel_making, sets), None, list(making[:4]), **QUIET)  # after progress that was on its way
 
 
 def _build_hub() -> tuple[gr.Textbox, gr.Button]:
@@ -126,28 +149,15 @@ def _build_hub() -> tuple[gr.Textbox, gr.Button]:
         return name, gr.Button("Read it", size="sm", elem_id="own-hub-open", scale=0, min_width=110)
 
 
-def _build_about(sets: Sets) -> tuple[gr.HTML, gr.HTML]:
-    with gr.Row(equal_height=True):
-        take = gr.Button("Take it with you (ZIP)", size="sm", elem_id="own-take", scale=0, min_width=190)
-        zipped = gr.HTML(elem_id="own-zip", padding=False, min_width=200)
-    with gr.Accordion("What was left out, and why", open=False, elem_id="own-ledger-part"):
-        ledger = gr.HTML(elem_id="own-ledger", padding=False)
-    take.click(bound(take_along, sets.own), None, zipped, **QUIET, **LONG).then(
-        None, None, None, js=SAVE_LINK, api_visibility="private"
-    )
-    return ledger, zipped
-
-
 def hint_html(rules: Rules) -> str:
     """What may be brought, and what becomes of it."""
     table = "a Parquet file that holds its pictures, or " if rules.parquet else ""
     return (
         '<p class="quiet">Drop a <b>ZIP with a folder for each person</b> (<code>person/photo.jpg</code>), '
         f"{table}a ZIP with a CSV file of the columns <code>image</code> and <code>identity</code>. Up to "
-        f"{rules.photos:,} photos and {rules.total_bytes / 1e6:,.0f} MB. Faces, poses and embeddings are found here, on "
-        "the computer that runs this page. Only this page of your browser sees the set; it is deleted when you close it, "
-        "five minutes after you close or reload the page, or two hours after your last click. "
-        "Bring photos of people only if you may.</p>"
+        f"{rules.photos:,} photos and {rules.total_bytes / 1e6:,.0f} MB. Faces, poses and embeddings are computed by "
+        "this app. Only this page of your browser sees the set; it is deleted when you close it, five minutes after "
+        "you close or reload the page, or two hours after your last click. Bring photos of people only if you may.</p>"
     )
 
 
@@ -156,10 +166,9 @@ def which_html(store: EmbeddingStore) -> str:
     title = escape(str(store.view.dataset.card.get("title", store.view.dataset.name)))
     rows = store.view.rows
     whose = "Your set" if store.own else "Explore, Embeddings and Pose errors show"
-    return (
-        f'<p class="which">{whose} <b>{title}</b>: {len(rows):,} images of '
-        f"{rows['identity'].nunique():,} identities</p>"
-    )
+    people = rows["identity"].nunique()
+    counted = f"{len(rows):,} images of {people:,} {'identity' if people == 1 else 'identities'}"
+    return f'<p class="which">{whose} <b>{title}</b>: {counted}</p>'
 
 
 def open_upload(sets: Sets, path: str | None, columns: str, request: gr.Request) -> Iterator[Making]:
@@ -219,12 +228,12 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
                 status=bar_html(*clock.bar(stage, done, total)),
                 pictures="" if announced else newest_html(own),
                 cancel=gr.update(visible=True),
+                panel=gr.update(visible=False),
                 dataset=opened(own.title) if ready else SKIP,
             )
-        done_words = f'<p class="quiet">Done: {escape(own.title)} is open below.</p>'
         yield Making(
             file=None,
-            status=done_words,
+            status='<p class="quiet">Done: faces, poses and embeddings are there.</p>',
             pictures="",
             cancel=gr.update(visible=False),
             dataset=SKIP if announced else opened(own.title),
@@ -235,7 +244,7 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
             words = notices_html([str(error)])
         else:
             words = NOT_EMBEDDED if announced else CANCELLED
-        yield Making(None, words, "", gr.update(visible=False))
+        yield Making(None, words, "", gr.update(visible=False), gr.update(visible=not announced))
     finally:
         if steps:
             steps.close()
@@ -256,33 +265,29 @@ def newest_html(own: OwnSet) -> str:
 
 
 def cancel_making(sets: Sets, request: gr.Request) -> tuple:
-    """(status, pictures, cancel, file) once the work was ended."""
+    """(file, status, pictures, cancel) once the work was ended."""
     own = sets.own_of(request)
-    words = NOT_EMBEDDED if own and own.store and not own.store.get(next(iter(sets.models))) is not None else CANCELLED
-    return words, "", gr.update(visible=False), None
+    embedded = own is None or own.store is None or own.store.get(next(iter(sets.models))) is not None
+    return None, CANCELLED if embedded else NOT_EMBEDDED, "", gr.update(visible=False)
 
 
 def leave_set(sets: Sets, request: gr.Request) -> Making:
     """Delete the visitor's set, and show the bundled one."""
     sets.close(str(request.session_hash or ""))
-    return Making(None, '<p class="quiet">Your set was deleted.</p>', "", gr.update(visible=False), opened(None))
+    return Making(
+        None, '<p class="quiet">Your set was deleted.</p>', "", gr.update(visible=False), dataset=opened(None)
+    )
 
 
 def show_set(store: EmbeddingStore, own: OwnSet | None) -> Shown:
     """Which set is open, and the ledger of a visitor's own."""
     if own is None:
-        return Shown(which_html(store), SKIP, gr.update(visible=False), gr.update(visible=False), "", "")
+        gone = gr.update(visible=False)
+        return Shown(which_html(store), "Open your own photos", gone, gone, gone, "", "")
     lines = read_ledger(own.dataset)
-    out = left_out(lines)
-    words = f'<p class="quiet">{out:,} file{"s" * (out != 1)} left out; each is listed below with the reason.</p>'
-    return Shown(
-        which_html(store),
-        "Open another set",
-        gr.update(visible=True),
-        gr.update(visible=True),
-        (words if out else "") + ledger_html(lines),
-        "",
-    )
+    out, shown = left_out(lines), gr.update(visible=True)
+    about = gr.update(visible=True, label=f"{out:,} file{'s' * (out != 1)} left out: which, and why")
+    return Shown(which_html(store), "Open another set", shown, shown, about, ledger_html(lines), "")
 
 
 def take_along(own: OwnSet | None, request: gr.Request) -> Iterator[str]:
