@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from data_tools.sources.base import Item, Problem
+from data_tools.sources.base import Decided, Item, Problem
 from sfpn.errors import UserError, one_line
 from sfpn.photos.containers import pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
@@ -49,6 +49,7 @@ class Annotated:
     path: str
     digest: bytes  # SHA-256 of the stored image bytes
     notes: tuple[tuple[str, str], ...] = ()  # (step, reason) why the row is incomplete
+    decided: Decided | None = None
 
 
 def mtcnn(*, small_faces: bool = False) -> Detector:
@@ -105,7 +106,7 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
             encoded = turned(encoded, image, degrees)
         row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
         notes = _notes(item, row, face, detector)
-        return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes)
+        return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes, item.decided)
     except Exception as error:  # noqa: BLE001 - so do networks
         return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
 

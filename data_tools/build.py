@@ -60,6 +60,7 @@ class BuildConfig:
     keep_duplicates: bool = False
     require_face: bool = False
     min_images: int = 1  # per identity
+    decisions_sha256: str | None = None  # of what data_tools.decided applies to the source
 
     workers: int = 1  # 0 = in this process
     threads: int = 0  # of this process, in place of workers

@@ -95,7 +95,7 @@ def build_own_set(
             progress(done, max(total, done))
 
         detector = Detector(detector_name(), _shared_finder)
-        config = BuildConfig(command="the page", threads=processors(THREADS), progress=False)
+        config = BuildConfig(command="app.py, Open your own photos", threads=processors(THREADS), progress=False)
         build(Bounded(source, bounds), out, detector, config, watch)
 
 

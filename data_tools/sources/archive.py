@@ -241,12 +241,11 @@ def why_left_out(member: Member) -> str | None:
 
 
 def without_common_folder(members: list[Member]) -> list[Member]:
-    """The members below the folders that are around all of them, as long as each picture has one of an identity."""
-    while members and len({member.parts[0] for member in members}) == 1 and _are_deep(members):
-        members = [Member("/".join(member.parts[1:]), member.info) for member in members]
-    return members
-
-
-def _are_deep(members: list[Member]) -> bool:
-    pictures = [member for member in members if Path(member.name).suffix.lower() in PHOTO_SUFFIXES]
-    return all(len(m.parts) > 1 for m in members) and bool(pictures) and all(len(m.parts) > 2 for m in pictures)
+    """The members below the folders that are around all pictures, as long as each picture has one of an identity."""
+    while True:
+        pictures = [member.parts for member in members if Path(member.name).suffix.lower() in PHOTO_SUFFIXES]
+        around = {parts[0] for parts in pictures}
+        if len(around) != 1 or any(len(parts) < 3 for parts in pictures):
+            return members
+        folder = f"{around.pop()}/"
+        members = [Member(member.name.removeprefix(folder), member.info) for member in members]
