@@ -206,11 +206,12 @@ def set_rules(options: Options) -> SetRules | None:
     photos, size = options.own_set
     if not photos:
         return None
+    from data_tools.mend import mend
     from data_tools.own_set import Bounds, build_own_set
 
     builder = partial(build_own_set, bounds=Bounds(photos, size), parquet=not options.public)
     at_once = PUBLIC_SETS if options.public else OWN_SETS
-    return SetRules(builder, size, photos, at_once, hub=options.own_hub, parquet=not options.public)
+    return SetRules(builder, mend, size, photos, at_once, hub=options.own_hub, parquet=not options.public)
 
 
 def build(loaded: Loaded) -> gr.Blocks:
@@ -232,7 +233,7 @@ def build(loaded: Loaded) -> gr.Blocks:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links, sets)
             with gr.Tab("Explore", id=EXPLORE) as tab:
-                explore.build(sets, links, tab)
+                explore.build(sets, loaded.detector, links, tab)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
                 embeddings.build(sets, loaded.detector, links, tab)
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:

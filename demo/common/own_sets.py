@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,12 @@ from demo.common.handlers import PerSession
 from demo.common.uploads import FREE_BYTES
 from demo.start import PREFIX
 from sfpn.data.dataset import FaceDataset
+from sfpn.data.decisions import Decision
+from sfpn.data.embed import provenance
+from sfpn.data.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
+from sfpn.files import replace_folder
 from sfpn.network.embedders import Embedder
 
 SETS_OF_ONE = 3  # of one address
@@ -53,6 +57,7 @@ class Rules:
     """Who makes a dataset of what visitors bring, and how much they may bring."""
 
     build: Builder
+    mend: Callable[[Path, Path, list[Decision]], Any]  # (dataset folder, new one, decisions); raises UserError
     total_bytes: int
     photos: int
     sets: int  # at once
@@ -183,6 +188,27 @@ class Sets:
         finally:
             if upload:
                 upload.unlink(missing_ok=True)
+
+    def mend(self, own: OwnSet, decisions: list[Decision]) -> None:
+        """Apply decisions to a visitor's set; embeddings of the rows that stay are kept. Raises UserError."""
+        assert self.rules and own.store
+        before, folder = own.store, own.dataset.with_name("mended")
+        kept = [name for name in self.models if before.get(name) is not None]
+        known = {name: Embeddings.load(before.cache(name)) for name in kept}
+        try:
+            self.rules.mend(own.dataset, folder, decisions)
+        except OSError as error:
+            raise UserError("The decisions cannot be written: this computer's disk is full.") from error
+        replace_folder(folder, own.dataset)
+        forget_pictures()
+        view = DatasetView.open(FaceDataset.open(own.dataset), own.pictures)
+        after = EmbeddingStore(view, self.models, own=True)
+        for name, embeddings in known.items():
+            made_by = provenance(view.dataset, self.models[name])
+            replace(embeddings.of(list(view.rows.index)), made_by=made_by).save(after.cache(name))
+        own.store, own.reports = after, {}
+        if own.closed:
+            own.delete()
 
     def drop(self, own: OwnSet) -> None:
         """Delete a set that was not finished."""

@@ -23,8 +23,10 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html, neighbours_html, sample_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.common.words import pose_label
+from demo.explore import check as check_set
 from demo.explore.figures import identity_table, yaw_histogram
 from demo.explore.name_facet import is_searched, name_facet, offer_names, search, with_counts
+from sfpn.photos.detector import FaceDetector
 from sfpn.schema import POSES
 
 PAGE = 48  # thumbnails at once
@@ -109,13 +111,14 @@ NO_SAMPLE = TakenSample(None, "", "", "")
 NOT_PICKED = Picked(None, gr.update(value="Pick for comparison"), "")[:3]
 
 
-def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
+def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
     if sets.bundled is None:
         gr.Markdown(NO_DATASET)
         return
     view = sets.bundled.view
     card = gr.Markdown(card_words(view), elem_id="data-card", elem_classes="quiet")
+    check_set.build(sets, sets.bundled, detector, links)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=260):
             controls = _build_controls(view)
