@@ -182,6 +182,12 @@ class Sets:
                 before, self._open[own.session] = self._open.get(own.session), own
             if before:
                 before.delete()
+        except OSError as error:
+            gone = own.closed
+            self.drop(own)
+            raise UserError(
+                NO_SESSION if gone else "The set cannot be written: this computer's disk is full."
+            ) from error
         except BaseException:
             self.drop(own)
             raise

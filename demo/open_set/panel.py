@@ -125,7 +125,8 @@ def _build_inputs(rules: Rules) -> Given:
                 max_lines=1,
                 max_length=500,
             )
-    return Given(file, columns, *(_build_hub() if rules.hub else ()))
+    hub, read = _build_hub() if rules.hub else (None, None)
+    return Given(file, columns, hub, read)
 
 
 def _wire_making(sets: Sets, given: Given, making: Making) -> None:
@@ -166,7 +167,7 @@ def which_html(store: EmbeddingStore) -> str:
     title = escape(str(store.view.dataset.card.get("title", store.view.dataset.name)))
     rows = store.view.rows
     whose = "Your set" if store.own else "Explore, Embeddings and Pose errors show"
-    people = rows["identity"].nunique()
+    people = len(set(rows["identity"]))
     counted = f"{len(rows):,} images of {people:,} {'identity' if people == 1 else 'identities'}"
     return f'<p class="which">{whose} <b>{title}</b>: {counted}</p>'
 

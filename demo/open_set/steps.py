@@ -23,7 +23,7 @@ class Clock:
             return stage, 0, 0
         before = SHARE[FACES] if stage == EMBEDDING else 0.0
         share = before + SHARE[stage] * done / total
-        return f"{stage}, {done:,} of {total:,} photos{self.left(share)}", round(PARTS * share), PARTS
+        return f"{stage}, {done:,} of {total:,} files{self.left(share)}", round(PARTS * share), PARTS
 
     def left(self, share: float) -> str:
         """', about 40 s left'; '' while too little is done to tell."""
