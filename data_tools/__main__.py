@@ -3,6 +3,7 @@
 python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
 python -m data_tools check DIR
 python -m data_tools synthesize --out DIR
+python -m data_tools poses DIR
 python -m data_tools push DIR USER/REPO
 """
 
@@ -18,6 +19,7 @@ COMMANDS = {
     "build": "data_tools.cli",
     "check": "data_tools.check",
     "synthesize": "data_tools.synthetic.cli",
+    "poses": "data_tools.poses",
     "push": "data_tools.push",
 }
 
@@ -29,7 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "command",
         choices=COMMANDS,
-        help="build: from a published layout; check: what may be wrong; synthesize: drawn people; push: to the Hub",
+        help="build: from a published layout; check: what may be wrong; synthesize: drawn people; "
+        "poses: estimate anew; push: to the Hub",
     )
     name = parser.parse_args(argv[:1]).command
     command = importlib.import_module(COMMANDS[name])

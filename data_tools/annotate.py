@@ -39,6 +39,7 @@ class Detector:
     name: str  # name and version, as the rows carry it
     load: Callable[..., FindFace]
     options: tuple = ()  # arguments of `load`
+    pose_estimator: str | None = None  # its version, as the card carries it
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Annotated:
 def mtcnn(*, small_faces: bool = False) -> Detector:
     """The project's detector. small_faces: search below portrait size as well (slower)."""
     from sfpn.photos import detector as faces
+    from sfpn.photos.pose import estimator_version
 
-    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True))
+    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True), estimator_version())
 
 
 def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:

@@ -74,6 +74,7 @@ class BuildConfig:
         named = {
             "source": asdict(source.info),
             "detector": detector and detector.name,
+            "pose_estimator": detector and detector.pose_estimator,
             "rows_per_shard": ROWS_PER_SHARD,
         }
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
@@ -216,6 +217,7 @@ def describe(
         | card_counts(counts)
         | {
             "detector": detector.name if detector else None,
+            "pose_estimator": detector.pose_estimator if detector else None,
             "command": config.command,
             "ledger": ledger.counts(),
             "fingerprint": ledger.fingerprint(),

@@ -23,6 +23,17 @@ def degrees(yaw: float) -> str:
     return "" if pd.isna(yaw) else f" {round(yaw) or 0:+d}°"  # `or 0`: no minus before zero
 
 
+def angles(yaw: float, pitch: float) -> str:
+    """' +42° ↑7°' to stand behind a pose: the yaw, and by how much the face is lifted (↓ lowered).
+
+    What is unknown is left out.
+    """
+    if pd.isna(pitch):
+        return degrees(yaw)
+    tilted = round(pitch)
+    return f"{degrees(yaw)} {'↑' if tilted > 0 else '↓' if tilted < 0 else '↕'}{abs(tilted)}°"
+
+
 def pose_label(pose: str) -> str:
     """'three-quarter' for 'three_quarter'; a name that is no pose, such as 'unknown', stays."""
     return POSE_LABELS.get(pose, pose)

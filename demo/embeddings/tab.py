@@ -11,6 +11,7 @@ import numpy as np
 
 from demo.common import events
 from demo.common.clickable import Clickable
+from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
@@ -101,7 +102,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
             min_width=300,
         )
         method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
-        colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
+        colour = gr.Radio(colours(store.view), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)
     own, drawn = gr.State(None), gr.State(None)
     heavy = store.computes or sets.rules is not None
@@ -137,7 +138,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     }
     changes = [links.dataset.change, links.embedded.change]
     gr.on([tab.select, model.input, method.input, colour.input, *changes], **shown, trigger_mode="always_last")
-    links.dataset.change(bound(missing_words, sets.store), None, words, **QUIET)
+    links.dataset.change(bound(offer, sets.store), None, [words, colour], **QUIET)
     alone = QUIET | ONE_AT_A_TIME
     if heavy:
         run = compute.click(bound(compute_embeddings, sets.store), model, status, **QUIET, **LONG)
@@ -151,11 +152,21 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     chosen_samples.build(sets, model, chart, links, tab)
 
 
+def offer(store: EmbeddingStore) -> tuple:
+    """(words, colour) of another dataset."""
+    return missing_words(store), gr.update(choices=colours(store.view), value="pose")
+
+
 def missing_words(store: EmbeddingStore) -> str:
     """What is said where there are no embeddings."""
     if not store.computes:
         return NOT_OFFERED
     return MISSING if store.writable else f"{MISSING} {NOT_KEPT}"
+
+
+def colours(view: DatasetView) -> list[str]:
+    """What the points can be coloured by; not by a pitch that no image has."""
+    return [name for name in COLOURS if name != "pitch" or view.has_pitch]
 
 
 def draw(

@@ -20,6 +20,13 @@ TREATMENTS = {
 }
 
 
+def target_of(metric: str) -> float | None:
+    """The target FMR of a metric of METRICS; None for the equal error rate. Raises ValueError for another."""
+    if metric == EER:
+        return None
+    return FMR_TARGETS[[metric_name(target) for target in FMR_TARGETS].index(metric)]
+
+
 @dataclass(frozen=True)
 class View:
     """What the tab shows: `metric` of METRICS, images per side, and treatment of faces that were not found."""

@@ -23,6 +23,7 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import pose_map as error_map
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
 from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
@@ -79,8 +80,9 @@ def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
         return
     store, named = sets.bundled, sets.reports
     choice = _build_choice(sets.shared, opening(tab))
-    _build_about(sets, choice)
+    _build_about(sets, choice, links)
     _build_matrix(named, choice, links)
+    error_map.build(sets, [choice.report, choice.metric, choice.treatment], links, choice.opened)
     _build_cell(named, choice)
     cell = [choice.report, choice.pair, choice.size]
     hardest_pairs.build(sets, cell, choice.count, links, choice.opened)
@@ -112,12 +114,14 @@ def describe(named: Mapping[str, Report], store: EmbeddingStore | None, name: st
     return provenance_html(named[name]) + notices_html(doubts(named[name], store))
 
 
-def _build_about(sets: Sets, choice: Choice) -> None:
+def _build_about(sets: Sets, choice: Choice, links: Links) -> None:
     with gr.Row(equal_height=True, elem_id="report-row"):
         about = gr.HTML(elem_id="report-about", padding=False)
         save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
     store = sets.store if sets.bundled else None
-    follow(choice.opened, bound(describe, sets.reports, store), [choice.report], about)
+    told = bound(describe, sets.reports, store)
+    follow(choice.opened, told, [choice.report], about)
+    links.dataset.change(told, choice.report, about, **QUIET)
     download(save, bound(report_zip, sets.reports), choice.report)
 
 

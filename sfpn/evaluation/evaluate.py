@@ -21,7 +21,9 @@ from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.cells import Cell
 from sfpn.evaluation.comparisons import Samples
 from sfpn.evaluation.measure import measure
-from sfpn.evaluation.protocol import PROTOCOLS, official_pairs
+from sfpn.evaluation.measure_map import measure_map
+from sfpn.evaluation.pose_map import PoseMap
+from sfpn.evaluation.protocol import PROTOCOLS, Planned, official_pairs
 from sfpn.evaluation.report import FORMAT, Report
 from sfpn.network.embedders import Embedder
 
@@ -66,8 +68,11 @@ def evaluate(
     if shard.index:
         return None
     samples = make_samples(rows, embeddings)
-    cells = tuple(_measured(protocol.plan(samples, whole_pairs, config.seed), samples, config, progress))
-    return Report(_header(dataset, embeddings, samples, config, incomplete), cells)
+    planned = protocol.plan(samples, whole_pairs, config.seed)
+    draws = Draws.of(samples.subject_count, config.rounds, config.seed)
+    cells = tuple(_measured(planned, draws, progress))
+    pose_map = _pose_map(rows, planned, samples, draws)
+    return Report(_header(dataset, embeddings, samples, config, incomplete), cells, pose_map)
 
 
 def make_samples(rows: pd.DataFrame, embeddings: Embeddings) -> Samples:
@@ -90,10 +95,15 @@ def make_samples(rows: pd.DataFrame, embeddings: Embeddings) -> Samples:
         raise UserError(f"{embeddings.made_by['model']} cannot be evaluated: {error}") from error
 
 
-def _measured(
-    planned: list, samples: Samples, config: EvaluateConfig, progress: StageProgress | None
-) -> Iterator[Cell]:
-    draws = Draws.of(samples.subject_count, config.rounds, config.seed)
+def _pose_map(rows: pd.DataFrame, planned: list[Planned], samples: Samples, draws: Draws) -> PoseMap | None:
+    """The error map, of protocols that compare every two images also by |yaw difference|."""
+    if not any(plan.yaw_band for _, plan in planned):
+        return None
+    pitch = rows.set_index("row_id")["pitch_degrees"].loc[samples.row_ids]
+    return measure_map(samples, pitch.to_numpy(float), draws)
+
+
+def _measured(planned: list[Planned], draws: Draws, progress: StageProgress | None) -> Iterator[Cell]:
     for number, (compared, plan) in enumerate(planned):
         if progress:
             progress("comparing", number, len(planned))

@@ -70,7 +70,7 @@ def _rates(scores: tuple[Scores, Scores], rounds: RoundHistograms, subjects: int
     equal = metrics.eer(genuine, impostor)
     points = [metrics.operating_point(genuine, impostor, target) for target in metrics.FMR_TARGETS]
     values = _values_of_rounds(rounds, [point.target_fmr for point in points if point.supported])
-    low, high = _interval(equal.rate, values["eer"], subjects)
+    low, high = interval(equal.rate, values["eer"], subjects)
     rates = Rates(
         genuine=genuine.total,
         impostor=impostor.total,
@@ -93,8 +93,11 @@ def _values_of_rounds(rounds: RoundHistograms, targets: list[float]) -> dict[str
     return {name: column.astype(np.float32) for name, column in values.items()}
 
 
-def _interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | None, float | None]:
-    """Percentile interval; a rate of zero gets an upper bound instead of zero."""
+def interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | None, float | None]:
+    """95 % percentile interval of a rate (0-1) from its value in each bootstrap round (NaN where it has none).
+
+    The upper end of a rate of zero is the exact binomial bound for as many trials as there are subjects.
+    """
     defined = values[np.isfinite(values)]
     if not np.isfinite(rate) or not len(defined):
         return None, None
@@ -106,7 +109,7 @@ def _interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | N
 def _with_interval(point: OperatingPoint, values: dict[str, np.ndarray], subjects: int) -> OperatingPoint:
     if not point.supported:
         return point
-    low, high = _interval(point.fnmr, values[metric_name(point.target_fmr)], subjects)
+    low, high = interval(point.fnmr, values[metric_name(point.target_fmr)], subjects)
     return replace(point, fnmr_low=low, fnmr_high=high)
 
 

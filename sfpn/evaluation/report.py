@@ -2,6 +2,7 @@
 
     report.json                                        header, and per cell its counts, rates and intervals
     {det,histogram,hardest,rounds}.parquet             the tables of all cells (see sfpn.evaluation.cells.Cell)
+    {pose_map,pose_map_pairs}.parquet                  the error map, where there is one (see sfpn.evaluation.pose_map)
 
 Reading it needs neither the model nor the pictures:
 
@@ -13,6 +14,7 @@ Reading it needs neither the model nor the pictures:
     cell.det(), cell.tables["histogram"], cell.rates_at(0.25)     # curves, and live rates under a dragged threshold
     cell.hardest("impostor")                                      # 50 pairs by row_id
     report.yaw_cells()                                            # by |yaw difference|, ascending
+    report.pose_map                                               # by yaw and pitch; None where there is none
     report.compare(other)                                         # paired difference per cell, with its interval
     report.mismatches(weights_sha256, dataset_fingerprint)        # sentences; empty when it is about what is loaded
 """
@@ -31,6 +33,7 @@ import pyarrow as pa
 
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell, Rates, metric_name
+from sfpn.evaluation.pose_map import PAIRS, RATES, PoseMap
 from sfpn.files import whole_folder
 from sfpn.schema import POSE_PAIRS, PosePair, pair_key, pair_record
 
@@ -44,6 +47,7 @@ TABLES = {  # name -> columns, see sfpn.evaluation.cells.Cell; `cell` is the num
     ),
     "rounds": ("cell", "treatment", "metric", "round", "value"),
 }
+MAP_TABLES = {"pose_map": RATES, "pose_map_pairs": PAIRS}  # see sfpn.evaluation.pose_map; old reports have none
 HEADER: dict[str, Any] = {  # what every header names, and of which type
     **dict.fromkeys(("format", "rounds", "seed", "images", "subjects"), int),
     **dict.fromkeys(("model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256", "protocol"), str),
@@ -95,6 +99,7 @@ class Report:
 
     header: dict[str, Any]
     cells: tuple[Cell, ...]
+    pose_map: PoseMap | None = None
 
     def cell(
         self,
@@ -174,13 +179,18 @@ class Report:
     def _write(self, folder: Path) -> None:
         from pydantic import TypeAdapter
 
-        content = TypeAdapter(Report).dump_python(self, exclude={"cells": {"__all__": {"tables"}}})
+        content = TypeAdapter(Report).dump_python(
+            self, exclude={"cells": {"__all__": {"tables"}}, "pose_map": {"rates", "pairs"}}
+        )
         (folder / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
         for name in TABLES:
             table = pd.concat(
                 [cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells)], ignore_index=True
             )
             table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
+        if self.pose_map is not None:
+            for name, table in zip(MAP_TABLES, (self.pose_map.rates, self.pose_map.pairs), strict=True):
+                table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
 
     @classmethod
     def load(cls, folder: Path | str) -> Report:
@@ -199,6 +209,11 @@ class Report:
             written_as = content["header"].get("format") if isinstance(content.get("header"), dict) else None
             stored = cls._checked(content) if written_as in (None, FORMAT) else None
             tables = {name: _read_table(folder / f"{name}.parquet", columns) for name, columns in TABLES.items()}
+            pose_map = stored.pose_map if stored else None
+            if pose_map is not None:
+                pose_map = pose_map.with_tables(
+                    *(_read_table(folder / f"{name}.parquet", columns) for name, columns in MAP_TABLES.items())
+                )
         except (OSError, ValueError, AttributeError, RecursionError, pa.ArrowException) as error:
             why = str(error).replace("\n", " ")
             raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
@@ -208,7 +223,7 @@ class Report:
             replace(cell, tables={name: _part(table, number) for name, table in tables.items()})
             for number, cell in enumerate(stored.cells)
         )
-        return cls(stored.header, tuple(cells))
+        return cls(stored.header, tuple(cells), pose_map)
 
     @classmethod
     def _checked(cls, content: Any) -> Report:

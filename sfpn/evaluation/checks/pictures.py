@@ -105,10 +105,19 @@ def _fact(picture: Picture) -> _Fact:
     small = np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BOX), np.uint8)
     if picture.face is None:
         return _Fact(picture.row_id, pixels, stored, small, np.nan, np.nan)
+    if not _is_near(picture.face.box_xyxy, image.size):
+        return _Fact(picture.row_id, pixels, stored, small, np.nan, np.nan, "its face box lies outside the picture")
     side = picture.face.shorter_side
     crop = crop_square(image, picture.face.center_xy, side, max(8, min(FACE, round(side))), "edge")
     blur = blurriness(np.asarray(crop.convert("L")))
     return _Fact(picture.row_id, pixels, stored, small, blur, side)
+
+
+def _is_near(box_xyxy: tuple[float, float, float, float], size: tuple[int, int]) -> bool:
+    """Whether a box is one, and reaches no further beyond the picture than the picture is large."""
+    left, top, right, bottom = box_xyxy
+    inside = -size[0] <= left < right <= 2 * size[0] and -size[1] <= top < bottom <= 2 * size[1]
+    return bool(np.isfinite(box_xyxy).all() and inside)
 
 
 def _batches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
