@@ -109,8 +109,9 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     with gr.Row(visible=False) as missing:
         words = gr.Markdown(missing_words(store))
         if heavy:
-            compute = gr.Button("Compute embeddings", variant="primary", elem_id="compute")
-            cancel = gr.Button("Cancel", elem_id="cancel-compute")
+            compute = gr.Button("Compute embeddings", variant="primary", elem_id="compute", visible=store.computes)
+            cancel = gr.Button("Cancel", elem_id="cancel-compute", visible=store.computes)
+            links.dataset.change(bound(offer_buttons, sets.store), None, [compute, cancel], **QUIET)
     status = gr.HTML(elem_id="map-status", padding=False)
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=310):
@@ -155,6 +156,11 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
 def offer(store: EmbeddingStore) -> tuple:
     """(words, colour) of another dataset."""
     return missing_words(store), gr.update(choices=colours(store.view), value="pose")
+
+
+def offer_buttons(store: EmbeddingStore) -> tuple[dict, dict]:
+    """(compute, cancel): shown where embeddings are computed."""
+    return gr.update(visible=store.computes), gr.update(visible=store.computes)
 
 
 def missing_words(store: EmbeddingStore) -> str:

@@ -11,14 +11,14 @@ import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import WAITING, Stopped, follow
+from demo.common.jobs import WAITING, Stopped, bar_html, follow
 from demo.common.links import Links, opened
 from demo.common.notices import notices_html
 from demo.common.own_sets import OwnSet, Rules, Sets
 from demo.common.pictures import file_address
 from demo.common.uploads import discard, move_upload, upload_paths
 from demo.open_set.ledger_html import ledger_html, left_out, read_ledger
-from demo.open_set.steps import EMBEDDING, FACES, Clock, bar_html
+from demo.open_set.steps import EMBEDDING, FACES, Clock
 from demo.open_set.take_along import zip_link
 from sfpn.errors import UserError
 

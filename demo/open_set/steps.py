@@ -42,11 +42,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} s"
     return f"{round(seconds / 60)} min"
-
-
-def bar_html(words: str, done: int, total: int) -> str:
-    """The bar; without an end while nothing is known."""
-    from html import escape
-
-    measure = f' value="{done}" max="{total}"' if total else ""
-    return f'<div class="job" role="status"><progress{measure}></progress><span>{escape(words)}</span></div>'

@@ -27,6 +27,7 @@ NOT_KEPT = (
 )
 NOT_SEEN = "Nobody else sees it. It goes with your set; “Take it with you” and “Save this report” keep it."
 NOT_OFFERED = "This page computes no reports of this dataset: run it on your own computer."
+MATRIX = "all-pairs"  # the protocol that every set has the labels for
 ROUNDS = 200  # of the bootstrap, as the command's default
 
 
@@ -71,7 +72,8 @@ def offer(store: EmbeddingStore) -> tuple:
     """(accordion, protocol, hint, status) of another dataset."""
     found = protocols(store)
     part = gr.update(label=label_of(store), visible=store.computes)
-    return part, gr.update(choices=found, value=found[0] if found else None), hint_html(store), ""
+    first = MATRIX if store.own else found[0]
+    return part, gr.update(choices=found, value=first), hint_html(store), ""
 
 
 def protocols(store: EmbeddingStore) -> list[str]:
