@@ -15,12 +15,12 @@ from demo.common.handlers import QUIET, SKIP, bound, follow
 from demo.common.links import Links
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
-from demo.pose_errors.cells import target_of
 from demo.pose_errors.hardest import pick_pair
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.pose_map_figure import RATES, WITHOUT, Shown, cell_words, pose_map_figure, read_map
 from demo.pose_errors.provenance import is_own
 from sfpn.evaluation.report import Report
+from sfpn.reporting.views import target_of
 
 TITLE = (
     '<h3 class="section-title">Error map over yaw and pitch '

@@ -23,17 +23,18 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import people
 from demo.pose_errors import pose_map as error_map
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
-from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
-from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
+from demo.pose_errors.matrix_figure import difference_figure, matrix_figure
 from demo.pose_errors.provenance import doubts, is_own, provenance_html
-from demo.pose_errors.reading import read_differences, read_matrix
-from demo.pose_errors.saved_reports import zipped
+from demo.pose_errors.saved_reports import as_page, zipped
 from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
+from sfpn.reporting.reading import read_differences, read_matrix
+from sfpn.reporting.views import EER, METRICS, TREATMENTS, View, cell_of, difference_table, size_words, table_of
 from sfpn.schema import pair_key
 
 FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
@@ -86,6 +87,7 @@ def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
     _build_cell(named, choice)
     cell = [choice.report, choice.pair, choice.size]
     hardest_pairs.build(sets, cell, choice.count, links, choice.opened)
+    people.build(sets, cell, links, choice.opened)
     if store and (store.computes or sets.rules):
         compute_report.build(sets, store, choice.report, choice.other, links)
     choice.report.change(
@@ -117,11 +119,13 @@ def describe(named: Mapping[str, Report], store: EmbeddingStore | None, name: st
 def _build_about(sets: Sets, choice: Choice, links: Links) -> None:
     with gr.Row(equal_height=True, elem_id="report-row"):
         about = gr.HTML(elem_id="report-about", padding=False)
-        save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
+        page = gr.Button("Save this report (HTML)", size="sm", elem_id="report-page", scale=0, min_width=190)
+        save = gr.Button("Its numbers (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=150)
     store = sets.store if sets.bundled else None
     told = bound(describe, sets.reports, store)
     follow(choice.opened, told, [choice.report], about)
     links.dataset.change(told, choice.report, about, **QUIET)
+    download(page, bound(save_page, sets.reports), [choice.report, choice.other])
     download(save, bound(report_zip, sets.reports), choice.report)
 
 
@@ -224,6 +228,11 @@ def _build_cell(named: PerSession, choice: Choice) -> None:
         bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
     )
     histogram.drag(bound(drag_threshold, named), cell, [threshold, rates, histogram], trigger_mode="multiple", **QUIET)
+
+
+def save_page(named: Mapping[str, Report], name: str, other: str) -> tuple[str, bytes]:
+    """(file name, HTML) of the report, and of the one that it is compared with."""
+    return as_page([named[name], *([named[other]] if other in named and other != name else [])])
 
 
 def own_first(reports: tuple[Report, ...], store: EmbeddingStore | None) -> tuple[Report, ...]:

@@ -40,7 +40,8 @@ class LostValues(NamedTuple):
     """What the button changes: the components, or their values."""
 
     status: Any = ""
-    chart: Any = gr.update(value=None, visible=False)
+    room: Any = gr.update(visible=False)
+    chart: Any = None
     faces: Any = ""
 
 
@@ -58,9 +59,10 @@ def build() -> LostView:
         gr.HTML(f'<p class="quiet">{EXPLAINED}</p>')
         start = gr.Button("Turn the face of person A", elem_id="lost-start")
         status = gr.HTML(elem_id="lost-status", padding=False)
-        chart = PlotlyView(height=320, save=False, visible=False, elem_id="lost-chart")
+        with gr.Row(visible=False) as room:  # a figure that is hidden itself would come without its properties
+            chart = PlotlyView(height=320, save=False, elem_id="lost-chart")
         faces = gr.HTML(elem_id="lost-faces", padding=False)
-    return LostView(start, LostValues(status, chart, faces))
+    return LostView(start, LostValues(status, room, chart, faces))
 
 
 def wire(view: LostView, loaded: Loaded, photos: gr.State, model: gr.Dropdown, fmr: gr.Radio) -> None:
@@ -110,7 +112,8 @@ def turn(
         yaw = shot.face.yaw_degrees
         yield LostValues(
             f'<p role="status">{escape(_sentence(turns, target))}</p>',
-            gr.update(value=figure(embedder.card, yaw, turns, target), visible=True),
+            gr.update(visible=True),
+            figure(embedder.card, yaw, turns, target),
             faces_html(turns),
         )
     except UserError as error:

@@ -33,7 +33,7 @@ from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
-from sfpn.network.embedders import Embedder, load_embedder
+from sfpn.network.embedders import Embedder, keeping_direction, load_embedder
 from sfpn.schema import POOLED, pair_from_key, pair_label
 from sfpn.verification.realised import NAME as DECISIONS
 from sfpn.verification.realised import DecisionsConfig, Realised, decide_all, save_decisions
@@ -101,7 +101,8 @@ def execute(args: argparse.Namespace) -> int:
             show_decisions(header, found, as_json=args.json)
             continue
         config = config_of(args, embedder)
-        report = evaluate(dataset, embedder, config, cache, shard, _shown_progress(embedder, shard))
+        bar = _shown_progress(embedder, shard)
+        report = evaluate(dataset, embedder, config, cache, shard, bar, keeping_direction(embedder))
         if report is not None:
             if out:
                 report.save(out)

@@ -24,7 +24,8 @@ class Samples:
 
     `row_ids` names the image (of a template: its first image), `subjects` is a code from 0 to `subject_count` - 1,
     `embeddings` (N, D) float32 have unit length, `yaw_degrees` is NaN where unknown, `acquired` is False where no face
-    was found, `templates` names the template ('' for a single image without one).
+    was found, `templates` names the template ('' for a single image without one). `identities` (subject_count,) are the
+    names behind the codes.
     """
 
     row_ids: np.ndarray
@@ -34,7 +35,12 @@ class Samples:
     yaw_degrees: np.ndarray
     acquired: np.ndarray
     templates: np.ndarray
-    subject_count: int
+    identities: np.ndarray
+
+    @property
+    def subject_count(self) -> int:
+        """How many subjects there are."""
+        return len(self.identities)
 
     @classmethod
     def build(cls, row_ids, identities, poses, embeddings, yaw_degrees=None, acquired=None, templates=None) -> Samples:
@@ -58,7 +64,7 @@ class Samples:
             column(yaw_degrees, np.nan, np.float32),
             column(acquired, True, bool),
             column(templates, "", str),
-            len(names),
+            names,
         )
 
     def __len__(self) -> int:

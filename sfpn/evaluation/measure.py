@@ -13,6 +13,7 @@ from sfpn.evaluation.cells import CONFIDENCE, Cell, Rates, Sides, metric_name
 from sfpn.evaluation.comparisons import Comparisons, Samples
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, Pairs, Tally, grid_edges, tally
+from sfpn.evaluation.who_fails import who_fails
 from sfpn.schema import OperatingPoint
 
 HISTOGRAM_STEP = 2.0**-10  # width of the bins that a report keeps for drawing and for live thresholds
@@ -46,6 +47,10 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
         "hardest": _hardest(samples, counted),
         "rounds": pd.concat([values.assign(treatment=name) for name, (_, values) in measured.items()]),
     }
+    failing = None
+    if plan.pose_pair is not None and plan.fold is None and plan.sides is None:
+        threshold = measured[TREATMENTS[0]][0].eer_threshold
+        failing, tables["people_pairs"] = who_fails(samples, plan.comparisons, counted, threshold, draws)
     accuracy, deviation = plan.accuracy or (None, None)
     return Cell(
         protocol=plan.protocol,
@@ -61,6 +66,7 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
         accuracy_deviation=deviation,
         treatments={name: rates for name, (rates, _) in measured.items()},
         sides=plan.sides,
+        who_fails=failing,
         tables=tables,
     )
 

@@ -17,6 +17,7 @@ from sfpn.errors import UserError
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder, check_embeddings
 from sfpn.photos.detector import Face, FaceDetector, choose_face
+from sfpn.photos.finding import looked_at_again
 from sfpn.photos.turning.square import SQUARE
 from sfpn.photos.turning.turn import turn_head
 from sfpn.schema import pose_from_yaw, pose_pair
@@ -75,7 +76,8 @@ def turn_and_compare(
     for number, yaw in enumerate(YAWS_DEGREES):
         report("turning the face", number, len(YAWS_DEGREES))
         picture = turn_head(near, box_xyxy, landmarks_xy, face.yaw_degrees, yaw)
-        turned = choose_face(detector.detect(picture), picture.size)
+        faces = looked_at_again(detector, picture, detector.detect(picture))  # as a visitor's photo, but upright
+        turned = choose_face(faces, picture.size)
         pictures.append(picture)
         found.append(turned is not None)
         if turned is not None:

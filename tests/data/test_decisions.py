@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfpn.data.decisions import (
@@ -46,6 +46,7 @@ def test_one_object_a_line_is_read_and_a_byte_order_mark_too(tmp_path: Path):
 text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9)
 
 
+@settings(deadline=None)  # files on a busy machine
 @given(text, text, st.booleans())
 def test_any_names_come_back(tmp_path_factory, row_id: str, why: str, as_json: bool):
     file = tmp_path_factory.mktemp("d") / ("d.json" if as_json else "d.csv")

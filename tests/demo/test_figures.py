@@ -17,7 +17,7 @@ from demo.embeddings import figures as figures_embeddings
 from demo.explore import figures as figures_explore
 from demo.pose_errors import cell_figures as figures_cell
 from demo.pose_errors import matrix_figure as figures_matrix
-from demo.pose_errors.cells import View, table_of, value_of
+from sfpn.reporting.views import View, table_of, value_of
 from sfpn.schema import POSES, pair_key, pose_pair
 
 

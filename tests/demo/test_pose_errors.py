@@ -25,12 +25,12 @@ from demo.pose_errors import pose_map as error_map
 from demo.pose_errors import provenance as report_words
 from demo.pose_errors import saved_reports
 from demo.pose_errors import tab as pose_errors
-from demo.pose_errors.cells import View, table_of
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.pose_map_figure import Shown, pose_map_figure, read_map
-from demo.pose_errors.reading import read_matrix
 from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
+from sfpn.reporting.reading import read_matrix
+from sfpn.reporting.views import View, table_of
 from sfpn.schema import pair_key
 
 

@@ -36,7 +36,7 @@ def find_labels(looked: Looked, same_person: set[tuple[int, int]]) -> Iterator[F
             f"{near.other[row]:.1f} spreads above those of different people, with its own identity {near.own[row]:.1f}"
         )
         if not sure:
-            why += "; probably somebody else again"
+            why += "; neither is likely: a third person, or too poor a photo"
         yield Finding(
             "label", (looked.row_id(row), *evidence), float(doubt[row]), why, (fix, out) if sure else (out, fix)
         )
