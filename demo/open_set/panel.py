@@ -92,12 +92,14 @@ def build(sets: Sets, links: Links) -> None:
         with gr.Accordion("What was left out, and why", open=False, visible=False, elem_id="own-about") as about:
             ledger = gr.HTML(elem_id="own-ledger", padding=False)
     making = Making(given.file, status, pictures, cancel, panel, links.dataset, links.embedded)
-    _wire_making(sets, given, making)
+    runs = _wire_making(sets, given, making)
     is_hidden = "() => !document.querySelector('#own-panel')?.offsetParent"
     hidden = gr.Checkbox(visible="hidden", show_label=False)
     toggle.click(lambda hidden: gr.update(visible=bool(hidden)), hidden, panel, js=is_hidden, **QUIET)
     shown = list(Shown(which, toggle, take, leave, about, ledger, zipped))
     links.dataset.change(bound(show_set, sets.store, sets.own), None, shown, **QUIET)
+    for run in runs:  # once more at the end, should a busy page have refused the change
+        run.then(bound(show_set, sets.store, sets.own), None, shown, **QUIET)
     leave.click(bound(leave_set, sets), None, list(making), **QUIET)
     take.click(bound(take_along, sets.own), None, zipped, **QUIET, **LONG).then(
         None, None, None, js=SAVE_LINK, api_visibility="private"
@@ -129,13 +131,14 @@ def _build_inputs(rules: Rules) -> Given:
     return Given(file, columns, hub, read)
 
 
-def _wire_making(sets: Sets, given: Given, making: Making) -> None:
+def _wire_making(sets: Sets, given: Given, making: Making) -> list[Any]:
     wiring: dict[str, Any] = {"outputs": list(making), **QUIET, **LONG}
     runs: list[Any] = [given.file.upload(bound(open_upload, sets), [given.file, given.columns], **wiring)]
     if given.hub and given.read:
         runs.append(given.read.click(bound(open_hub, sets), [given.hub, given.columns], **wiring))
     stopped = making.cancel.click(bound(cancel_making, sets), None, list(making[:4]), cancels=runs, **QUIET)
     stopped.then(bound(cancel_making, sets), None, list(making[:4]), **QUIET)  # after progress that was on its way
+    return runs
 
 
 def _build_hub() -> tuple[gr.Textbox, gr.Button]:
