@@ -215,6 +215,7 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
         sets.make(own, upload, str(columns or ""), lambda done, total: report(FACES, done, total))
         try:
             if own.store:
+                report(EMBEDDING, 0, len(own.store.view.rows))
                 own.store.compute(model, lambda done, total: report(EMBEDDING, done, total))
         finally:
             if own.closed:  # meanwhile; what was written since goes too
