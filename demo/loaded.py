@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from demo.common.own_sets import Rules
 from demo.examples import Example
 from sfpn.data.dataset import FaceDataset
 from sfpn.evaluation.report import Report
@@ -21,6 +22,7 @@ class Loaded:
     reports: tuple[Report, ...]
     examples: tuple[Example, ...]
     public: bool = False  # anybody may open the page: nothing is written, and no heavy work is offered
+    own_sets: Rules | None = None  # what visitors may bring; None: nothing
 
     @property
     def default_model(self) -> str:
