@@ -1,0 +1,104 @@
+// Does all the work beside the page, so that the page never waits: one request at a time, in order.
+import { bitmapOf, decode } from './decode.js';
+import { turnClockwise } from './resample.js';
+import { fetchFile, loadRuntime, openSession } from './runtime.js';
+import { checkChoice, compare, cropOf, look, ruleOf } from './verifier.js';
+
+const PREVIEW_SIDE = 720; // px
+/** @type {any} */
+const networks = {};
+const models = new Map(); // name -> {session, card}
+const shots = new Map(); // id -> {blob, name, faces, chosen, turned, size, crop}
+
+const handlers = {
+  /** Runtime, detector and pose; `progress` messages say how many bytes came. */
+  async load({ runtime, detector, pose }) {
+    const began = performance.now();
+    await loadRuntime(runtime, bytes => postMessage({ progress: bytes }));
+    for (const [name, file] of Object.entries({ ...detector, pose: pose.file })) {
+      const session = await openSession(await fetchFile(file, bytes => postMessage({ progress: bytes })));
+      networks[name] = name === 'pose' ? { session, card: pose.card } : session;
+    }
+    return { milliseconds: performance.now() - began };
+  },
+
+  async model({ name, file, card }) {
+    if (models.has(name)) return { milliseconds: 0 };
+    const began = performance.now();
+    const encoded = await fetchFile(file, bytes => postMessage({ progress: bytes }));
+    models.set(name, { session: await openSession(encoded), card });
+    return { milliseconds: performance.now() - began };
+  },
+
+  /** Finds the faces of a photo and keeps the file, as it came, for other crops of it. */
+  async look({ id, blob, name, model }) {
+    const began = performance.now(), given = await decode(blob, name), decoded = performance.now();
+    const { picture, faces, chosen } = await look(networks, given, name), found = performance.now();
+    const shot = { blob, name, faces, chosen, size: [picture.width, picture.height], crop: null, preprocess: '' };
+    shots.set(id, shot);
+    takeCrop(shot, picture, models.get(model).card);
+    const preview = bitmapOf(picture, PREVIEW_SIDE), cut = bitmapOf(shot.crop);
+    const milliseconds = { decode: decoded - began, find: found - decoded, crop: performance.now() - found };
+    return { id, name, faces, chosen, size: shot.size, preview, crop: cut, milliseconds };
+  },
+
+  /** Another face of a photo, or its crop for another model. */
+  async choose({ id, face, model }) {
+    const shot = shots.get(id);
+    checkChoice(shot.name, shot.faces, face);
+    shot.chosen = face;
+    await cropFor(shot, models.get(model).card, true);
+    return { crop: bitmapOf(shot.crop) };
+  },
+
+  forget({ id }) {
+    shots.delete(id);
+    return {};
+  },
+
+  async compare({ model, first, second, target, debug }) {
+    const { session, card } = models.get(model), began = performance.now();
+    const sides = [];
+    for (const ids of [first, second]) {
+      const side = [];
+      for (const id of ids) {
+        const shot = shots.get(id);
+        await cropFor(shot, card);
+        side.push({ name: shot.name, face: shot.faces[shot.chosen], crop: shot.crop });
+      }
+      sides.push(side);
+    }
+    const cropped = performance.now(), found = await compare({ session, card }, sides), embedded = performance.now();
+    const rule = ruleOf(card, found, target), crops = sides.map(side => side.map(shot => bitmapOf(shot.crop)));
+    const milliseconds = { crop: cropped - began, embed: embedded - cropped };
+    const { score, pair, yaws } = found;
+    return { score, pair, yaws, rule, crops, milliseconds, embeddings: debug ? found.sides.map(side => side.embeddings) : null };
+  },
+
+  /** The same comparison at another target. */
+  judge: ({ model, pair, yaws, target }) => ({ rule: ruleOf(models.get(model).card, { pair, yaws }, target) }),
+};
+
+async function cropFor(shot, card, anew = false) {
+  if (!anew && shot.crop && shot.preprocess === JSON.stringify(card.preprocess)) return;
+  const picture = turnClockwise(await decode(shot.blob, shot.name), shot.faces[shot.chosen].turned);
+  takeCrop(shot, picture, card);
+}
+
+function takeCrop(shot, picture, card) {
+  shot.crop = cropOf(picture, shot.faces[shot.chosen], card);
+  shot.preprocess = JSON.stringify(card.preprocess);
+}
+
+let queue = Promise.resolve();
+onmessage = ({ data: { number, kind, given } }) => {
+  queue = queue.then(async () => {
+    try {
+      const answer = await handlers[kind](given);
+      const bitmaps = [answer.preview, answer.crop, ...(answer.crops ?? []).flat()].filter(Boolean);
+      postMessage({ number, answer }, /** @type {any} */ (bitmaps));
+    } catch (error) {
+      postMessage({ number, error: error.message || String(error) });
+    }
+  });
+};
