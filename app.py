@@ -33,7 +33,7 @@ from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
-from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, ON_DEVICE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.photo_inputs import take_any_file  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
@@ -43,6 +43,8 @@ from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.model import tab as model_card  # noqa: E402
+from demo.on_device import tab as on_device  # noqa: E402
+from demo.on_device.runtime import CDN  # noqa: E402
 from demo.pose_errors import tab as pose_errors  # noqa: E402
 from demo.pose_errors.saved_reports import saved_reports  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
@@ -77,6 +79,7 @@ class Options:
     public: bool = False
     allowed_hosts: tuple[str, ...] = ()
     mcp: bool = False
+    cdn: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -114,6 +117,12 @@ def parse(arguments: list[str] | None = None) -> Options:
         help="for a page that anybody may open: nothing is written into the dataset folder, and embeddings and reports "
         "are not computed on request (default on Hugging Face Spaces)",
     )
+    parser.add_argument(
+        "--runtime-from-cdn",
+        action="store_true",
+        help="browsers load ONNX Runtime, for the tab On your device, from cdn.jsdelivr.net (default: from this app, "
+        "after python -m demo.on_device fetch)",
+    )
     args = parser.parse_args(arguments)
     synthetic = ASSETS / "synthetic"
     dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
@@ -127,6 +136,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         mcp=args.mcp,
         public=args.public,
         allowed_hosts=tuple(args.allowed_host),
+        cdn=args.runtime_from_cdn,
     )
 
 
@@ -152,6 +162,8 @@ def load(options: Options) -> Loaded:
         reports=tuple(Report.load(folder) for folder in options.reports),
         examples=load_examples(),
         public=options.public,
+        weights=dict(zip(models, options.models, strict=True)),
+        cdn=options.cdn,
     )
 
 
@@ -169,6 +181,8 @@ def build(loaded: Loaded) -> gr.Blocks:
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links)
+            with gr.Tab("On your device", id=ON_DEVICE):
+                on_device.build(loaded)
             with gr.Tab("Explore", id=EXPLORE):
                 explore.build(store, links)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
@@ -253,7 +267,13 @@ def rules(options: Options) -> Rules:
     names = {*LOOPBACK, *map(str.lower, options.allowed_hosts)}
     names |= {name.lower() for name in (os.environ.get("SPACE_HOST", ""), options.host or "") if name}
     everywhere = options.host in ("0.0.0.0", "::") or on_space()
-    return Rules(frozenset(names), everywhere, HUB_FRAMES if on_space() else (), on_space())
+    return Rules(
+        frozenset(names),
+        everywhere,
+        frames=HUB_FRAMES if on_space() else (),
+        loads_from=(CDN,) if options.cdn else (),
+        secure=on_space(),
+    )
 
 
 def can_write(folder: Path) -> bool:

@@ -3,9 +3,13 @@
 /** @typedef {{runtime: any, detector: any, pose: any, models: Model[], examples: any[]}} Manifest */
 
 export class Client {
-  /** @param {Manifest} manifest @param {(share: number) => void} [onProgress] is told 0-1 while files come */
-  constructor(manifest, onProgress = () => {}) {
-    this.manifest = absolute(manifest);
+  /**
+   * @param {Manifest} manifest @param {(share: number) => void} [onProgress] is told 0-1 while files come
+   * @param {(request: {name: string, at: number}) => void} [onRequest] is told what the worker asks for,
+   *   and when @param {string} [base] of addresses
+   */
+  constructor(manifest, onProgress = () => {}, onRequest = () => {}, base = document.baseURI) {
+    this.manifest = absolute(manifest, base);
     this.waiting = new Map();
     this.count = 0;
     this.arrived = 0;
@@ -17,6 +21,7 @@ export class Client {
         onProgress(Math.min(1, this.arrived / this.expected));
         return;
       }
+      if (data.requested) return data.requested.forEach(onRequest);
       const [resolve, reject] = this.waiting.get(data.number);
       this.waiting.delete(data.number);
       data.error ? reject(new Error(data.error)) : resolve(data.answer);
@@ -61,6 +66,6 @@ export class Client {
 }
 
 /** The manifest with addresses that do not depend on where they are used. */
-function absolute(manifest) {
-  return JSON.parse(JSON.stringify(manifest), (key, value) => (key === 'url' ? new URL(value, document.baseURI).href : value));
+function absolute(manifest, base) {
+  return JSON.parse(JSON.stringify(manifest), (key, value) => (key === 'url' ? new URL(value, base).href : value));
 }

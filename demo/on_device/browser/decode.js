@@ -1,5 +1,4 @@
 // A file the visitor gave -> upright RGBA pixels, within stated bounds, or one sentence. As sfpn/photos/photo.py.
-import { blank } from './resample.js';
 /** @typedef {import('./types.js').Picture} Picture */
 
 const MAX_BYTES = 40e6, MAX_PIXELS = 64e6, MIN_SIDE = 20;
@@ -42,20 +41,18 @@ export function pixelsOf(source, most = KEPT_PIXELS) {
   return context.getImageData(0, 0, width, height);
 }
 
-/** A picture as the browser draws it. @param {Picture} picture @param {number} [longer] px at most @returns {ImageBitmap} */
-export function bitmapOf(picture, longer = Infinity) {
-  const { data, width, height } = picture, whole = new OffscreenCanvas(width, height);
-  const opaque = blank(width, height);
-  opaque.data.set(data);
-  for (let i = 3; i < opaque.data.length; i += 4) opaque.data[i] = 255;
-  /** @type {any} */ (whole.getContext('2d')).putImageData(new ImageData(opaque.data, width, height), 0, 0);
-  const scale = Math.min(1, longer / Math.max(width, height));
-  if (scale === 1) return whole.transferToImageBitmap();
+/** A picture as a file that the page can show. @param {Picture} picture @param {number} [longer] px at most @returns {Promise<Blob>} */
+export function blobOf({ data, width, height }, longer = Infinity) {
+  const opaque = new Uint8ClampedArray(data);
+  for (let i = 3; i < opaque.length; i += 4) opaque[i] = 255;
+  const whole = new OffscreenCanvas(width, height), scale = Math.min(1, longer / Math.max(width, height));
+  /** @type {any} */ (whole.getContext('2d')).putImageData(new ImageData(opaque, width, height), 0, 0);
+  if (scale === 1) return whole.convertToBlob({ type: 'image/png' });
   const small = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
   const context = /** @type {any} */ (small.getContext('2d'));
   context.imageSmoothingQuality = 'high';
   context.drawImage(whole, 0, 0, small.width, small.height);
-  return small.transferToImageBitmap();
+  return small.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
 }
 
 function checkSize({ width, height }, name) {

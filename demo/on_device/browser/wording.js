@@ -1,5 +1,6 @@
 // What a comparison means, in the same words as the command and the other tabs. As sfpn/verification/wording.py.
 import { POOLED, decide } from './decision.js';
+import { roundHalfEven } from './resample.js';
 import { EVERYWHERE_DEGREES } from './surface.js';
 /** @typedef {import('./types.js').Rule} Rule @typedef {import('./types.js').Face} Face */
 
@@ -56,17 +57,17 @@ export function provenance(rule) {
 function neighbourhood({ yaws, setWithin, measuredWithin }) {
   if (measuredWithin === EVERYWHERE_DEGREES || setWithin === EVERYWHERE_DEGREES)
     return 'There are too few pairs of faces posed like these: those of all poses together stand in.';
-  const [first, second] = yaws.map(v => v.toFixed(0));
+  const [first, second] = yaws.map(roundHalfEven);
   const wide = Math.max(setWithin ?? 0, measuredWithin ?? 0) > WIDE_DEGREES;
   return `The threshold is that of faces turned by ${first} and ${second} degrees; ` +
-    `counted were pairs within ${measuredWithin.toFixed(0)} degrees of these.` +
+    `counted were pairs within ${roundHalfEven(measuredWithin)} degrees of these.` +
     (wide ? ' Nearer ones are too few, so take the rates as rough.' : '');
 }
 
-const signed = degrees => `${degrees < 0 || Object.is(degrees, -0) ? '−' : '+'}${Math.abs(degrees).toFixed(0)}`;
+const signed = degrees => `${degrees < 0 || Object.is(degrees, -0) ? '−' : '+'}${roundHalfEven(Math.abs(degrees))}`;
 
 /** Where a face looks and how sure that is. @param {import('./types.js').HeadPose} head */
-export const headWords = head => `yaw ${signed(head.yaw)}°, give or take ${head.yawUncertainty.toFixed(0)}; pitch ${signed(head.pitch)}`;
+export const headWords = head => `yaw ${signed(head.yaw)}°, give or take ${roundHalfEven(head.yawUncertainty)}; pitch ${signed(head.pitch)}`;
 
 /** @param {number} degrees */
 export const turnedWords = degrees =>

@@ -1,5 +1,5 @@
 // Does all the work beside the page, so that the page never waits: one request at a time, in order.
-import { bitmapOf, decode } from './decode.js';
+import { blobOf, decode } from './decode.js';
 import { turnClockwise } from './resample.js';
 import { fetchFile, loadRuntime, openSession } from './runtime.js';
 import { checkChoice, compare, cropOf, look, ruleOf } from './verifier.js';
@@ -37,9 +37,8 @@ const handlers = {
     const shot = { blob, name, faces, chosen, size: [picture.width, picture.height], crop: null, preprocess: '' };
     shots.set(id, shot);
     takeCrop(shot, picture, models.get(model).card);
-    const preview = bitmapOf(picture, PREVIEW_SIDE), cut = bitmapOf(shot.crop);
     const milliseconds = { decode: decoded - began, find: found - decoded, crop: performance.now() - found };
-    return { id, name, faces, chosen, size: shot.size, preview, crop: cut, milliseconds };
+    return { id, name, faces, chosen, size: shot.size, preview: await blobOf(picture, PREVIEW_SIDE), milliseconds };
   },
 
   /** Another face of a photo, or its crop for another model. */
@@ -48,7 +47,7 @@ const handlers = {
     checkChoice(shot.name, shot.faces, face);
     shot.chosen = face;
     await cropFor(shot, models.get(model).card, true);
-    return { crop: bitmapOf(shot.crop) };
+    return {};
   },
 
   forget({ id }) {
@@ -69,7 +68,8 @@ const handlers = {
       sides.push(side);
     }
     const cropped = performance.now(), found = await compare({ session, card }, sides), embedded = performance.now();
-    const rule = ruleOf(card, found, target), crops = sides.map(side => side.map(shot => bitmapOf(shot.crop)));
+    const rule = ruleOf(card, found, target);
+    const crops = await Promise.all(sides.map(side => Promise.all(side.map(shot => blobOf(shot.crop)))));
     const milliseconds = { crop: cropped - began, embed: embedded - cropped };
     const { score, pair, yaws } = found;
     return { score, pair, yaws, rule, crops, milliseconds, embeddings: debug ? found.sides.map(side => side.embeddings) : null };
@@ -90,13 +90,16 @@ function takeCrop(shot, picture, card) {
   shot.preprocess = JSON.stringify(card.preprocess);
 }
 
+new PerformanceObserver(list => {
+  postMessage({ requested: list.getEntries().map(({ name, startTime }) => ({ name, at: performance.timeOrigin + startTime })) });
+}).observe({ type: 'resource', buffered: true });
+
 let queue = Promise.resolve();
 onmessage = ({ data: { number, kind, given } }) => {
   queue = queue.then(async () => {
     try {
       const answer = await handlers[kind](given);
-      const bitmaps = [answer.preview, answer.crop, ...(answer.crops ?? []).flat()].filter(Boolean);
-      postMessage({ number, answer }, /** @type {any} */ (bitmaps));
+      postMessage({ number, answer });
     } catch (error) {
       postMessage({ number, error: error.message || String(error) });
     }
