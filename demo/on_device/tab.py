@@ -16,8 +16,8 @@ from demo.on_device.runtime import cache_folder, runtime_folder
 from demo.on_device.static_page import BROWSER
 
 JAVASCRIPT = Path(__file__).with_name("tab.js")
-INTRO = """<p class="quiet">The same verification as in the tab Verify, but in your own browser: the networks come to you,
-and your photos stay. Made to study verification across poses, not to identify people.</p>"""
+INTRO = """<p class="quiet">The same verification as in the tab Verify, but in your own browser: the networks come to
+you, and your photos stay. Made to study verification across poses, not to identify people.</p>"""
 
 
 class OnDevice(gr.HTML):

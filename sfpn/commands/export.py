@@ -94,7 +94,7 @@ def faces_of_all_poses(selection: Selection, preprocess: Preprocess, *each: int)
 
 
 def pictures_of_all_poses(selection: Selection, *each: int) -> tuple[list[Picture], ...]:
-    """Groups of pictures with a face, no picture in two of them, with as many of every pose as `each` says, spread over the people.
+    """Groups of pictures with a face that share none: as many of every pose as `each` says, spread over the people.
 
     Raises UserError if no face was found in any picture.
     """

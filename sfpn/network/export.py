@@ -177,7 +177,9 @@ def traced(
     outputs: list[str],
     free: dict[str, dict[int, str]],
 ) -> bytes:
-    """The encoded ONNX file of a module. shapes: of an example of each input; free: names of the axes of any length, by input, output.
+    """The encoded ONNX file of a module.
+
+    shapes: of an example of each input; free: names of the axes of any length, by input, output.
 
     By torch's older exporter: the newer one needs a package more and gives the same for networks like these.
     """

@@ -122,7 +122,7 @@ def test_own_photos_by_file_and_paste_and_a_model_that_the_app_exports(browser, 
     page.on("request", lambda r: posts.append(r) if r.method != "GET" else None)
     open_tab(page, app_address)
     posts.clear()
-    (tmp_path / "one.webp").write_bytes(drawn("frontal", 0).encoded)
+    (tmp_path / "one.webp").write_bytes(drawn("frontal", 0))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
     first = page.locator(".od-side").first
     first.locator("input[type=file]").set_input_files([tmp_path / "one.webp", tmp_path / "broken.jpg"])
@@ -132,10 +132,11 @@ def test_own_photos_by_file_and_paste_and_a_model_that_the_app_exports(browser, 
     page.evaluate(
         """encoded => {
           const data = new DataTransfer();
-          data.items.add(new File([Uint8Array.from(atob(encoded), c => c.charCodeAt(0))], 'pasted.webp', {type: 'image/webp'}));
+          const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0));
+          data.items.add(new File([bytes], 'pasted.webp', {type: 'image/webp'}));
           document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));
         }""",
-        base64.b64encode(drawn("frontal", 1).encoded).decode(),
+        base64.b64encode(drawn("frontal", 1)).decode(),
     )
     page.wait_for_selector(ANSWER)
     assert "pasted.webp" in page.locator(".od-side").nth(1).inner_html()

@@ -107,8 +107,8 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def drawn_photos(count: int) -> list[tuple[str, bytes]]:
     """Encoded drawn faces, spread over people and poses."""
     dataset = FaceDataset.open(DRAWN)
-    row_ids = dataset.rows()["row_id"].sort_values().to_numpy()
-    chosen = row_ids[np.linspace(0, len(row_ids) - 1, count).astype(int)]
+    row_ids = sorted(dataset.rows()["row_id"])
+    chosen = [row_ids[i] for i in np.linspace(0, len(row_ids) - 1, count).astype(int)]
     return [(picture.row_id, picture.encoded) for picture in dataset.pictures(set(chosen))]
 
 
@@ -199,7 +199,8 @@ def alike(first: str, second: str) -> bool:
 def table(rows: dict[str, list[Difference]]) -> str:
     """The largest differences of each group and how many agree, in Markdown."""
     lines = [
-        "| photos | box px | landmarks px | yaw degrees | score | lowest cosine | cosine >= 0.999 | decision | all words |",
+        "| photos | box px | landmarks px | yaw degrees | score | lowest cosine "
+        "| cosine >= 0.999 | decision | all words |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in rows.items():
