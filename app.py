@@ -183,14 +183,14 @@ def build(loaded: Loaded) -> gr.Blocks:
                 verify.build(loaded, links)
             with gr.Tab("On your device", id=ON_DEVICE):
                 on_device.build(loaded)
-            with gr.Tab("Explore", id=EXPLORE):
-                explore.build(store, links)
+            with gr.Tab("Explore", id=EXPLORE) as tab:
+                explore.build(store, links, tab)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
                 embeddings.build(store, loaded.detector, links, tab, heavy=not loaded.public)
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:
                 pose_errors.build(loaded.reports, store, links, tab, heavy=not loaded.public)
-            with gr.Tab("Model", id=MODEL):
-                model_card.build(loaded.models)
+            with gr.Tab("Model", id=MODEL) as tab:
+                model_card.build(loaded.models, tab)
         endpoints.build(loaded, view)
         links.listen(page)
     return page

@@ -20,6 +20,19 @@ LONG: dict[str, Any] = {"concurrency_limit": 16, "concurrency_id": "long"}  # th
 SKIP = gr.skip()  # a value that leaves its component as it is
 
 
+def opening(tab: gr.Tab) -> Callable[..., Any]:
+    """The event that comes when a visitor opens the tab for the first time: few ever open them all."""
+    seen = gr.State(False)
+    tab.select(lambda: True, None, seen, **QUIET)
+    return seen.change
+
+
+def follow(opened: Callable[..., Any], function: Callable[..., Any], inputs: list, outputs: Any, **wiring: Any) -> None:
+    """Run a handler when its tab is first opened, and whenever one of its inputs changes."""
+    changes = [component.change for component in inputs if hasattr(component, "change")]
+    gr.on([opened, *changes], function, inputs, outputs, **QUIET, **wiring)
+
+
 def bound(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
     """`function` with its first arguments given, for use as an event handler (also a generator or with gr.EventData).
 

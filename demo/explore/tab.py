@@ -15,7 +15,7 @@ from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import NAMES, YAW_LIMITS, Facets, counts, masks, select
-from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound
+from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, follow, opening
 from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
@@ -104,7 +104,7 @@ class Picked(NamedTuple):
     pair: Any = SKIP
 
 
-def build(store: EmbeddingStore | None, links: Links) -> None:
+def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
     if store is None:
         gr.Markdown(NO_DATASET)
@@ -135,7 +135,7 @@ def build(store: EmbeddingStore | None, links: Links) -> None:
     filtered = Filtered(
         controls.pose, controls.detected, controls.identity, yaw, people, shown, summary, grid, page, number
     )
-    gr.on(None, bound(refresh, view), list(controls), list(filtered), trigger_mode="always_last", **QUIET)
+    follow(opening(tab), bound(refresh, view), list(controls), list(filtered), trigger_mode="always_last")
     for name in NAMES:
         if is_searched(view, name):
             facet = getattr(controls, name)

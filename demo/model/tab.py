@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from demo.common.handlers import ONE_AT_A_TIME, QUIET
+from demo.common.handlers import ONE_AT_A_TIME, follow, opening
 from demo.model.card_html import facts_html, layers_html, points_html, results_html
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
@@ -43,7 +43,7 @@ class CardValues(NamedTuple):
     speed: Any
 
 
-def build(models: Mapping[str, Embedder]) -> None:
+def build(models: Mapping[str, Embedder], tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
     name = gr.Dropdown(
         [(e.card.title, key) for key, e in models.items()],
@@ -66,7 +66,8 @@ def build(models: Mapping[str, Embedder]) -> None:
     points = gr.HTML(elem_id="card-points", padding=False)
     gr.HTML('<h3 class="section-title">Measured results</h3>')
     results = gr.HTML(elem_id="card-results", padding=False)
-    gr.on(None, partial(show_card, models), name, list(CardValues(facts, layers, points, results, speed)), **QUIET)
+    shown = list(CardValues(facts, layers, points, results, speed))
+    follow(opening(tab), partial(show_card, models), [name], shown)
     measure.click(partial(measure_speed, models), name, speed, api_visibility="private", **ONE_AT_A_TIME)
 
 

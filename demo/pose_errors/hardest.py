@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gradio as gr
 
@@ -11,7 +12,7 @@ from demo.common.clickable import Clickable
 from demo.common.dataset_view import DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import QUIET, bound
+from demo.common.handlers import QUIET, bound, follow
 from demo.common.links import VERIFY, Links, goto, opened
 from demo.common.notices import in_markdown
 from demo.pose_errors.cells import View, cell_of
@@ -25,7 +26,14 @@ KINDS = ("genuine", "impostor")
 COLUMNS = ["kind", "rank", "row_id_a", "row_id_b", "score", "acquired"]
 
 
-def build(named: Mapping[str, Report], store: EmbeddingStore | None, cell: list, count: gr.Radio, links: Links) -> None:
+def build(
+    named: Mapping[str, Report],
+    store: EmbeddingStore | None,
+    cell: list,
+    count: gr.Radio,
+    links: Links,
+    opened_first: Callable[..., Any],
+) -> None:
     """Lay out and wire; `cell` holds the components of report, pose pair and template size."""
     with gr.Row(equal_height=True):
         note = gr.Markdown(elem_id="pairs-note")
@@ -34,7 +42,7 @@ def build(named: Mapping[str, Report], store: EmbeddingStore | None, cell: list,
     genuine = Clickable(elem_id="hardest-genuine")
     gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
     impostor = Clickable(elem_id="hardest-impostor")
-    gr.on(None, bound(show_pairs, named, store), [*cell, count], [note, genuine, impostor], **QUIET)
+    follow(opened_first, bound(show_pairs, named, store), [*cell, count], [note, genuine, impostor])
     download(save, bound(pairs_csv, named), [*cell, count])
     view = store.view if store else None
     for kind in (genuine, impostor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from demo.common import events
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import QUIET, SKIP, bound
+from demo.common.handlers import QUIET, SKIP, bound, follow, opening
 from demo.common.links import Links, Opened, cell_address, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.plotly_view import PlotlyView
@@ -59,6 +59,7 @@ class Choice:
     treatment: gr.Radio
     pair: gr.Dropdown
     count: gr.Radio
+    opened: Callable[..., Any]  # the event of the tab's first opening
 
 
 class ScoreValues(NamedTuple):
@@ -78,11 +79,12 @@ def build(
         gr.Markdown(NO_REPORT)
         return
     named = titled(own_first(reports, store))
-    choice = _build_choice(named)
+    choice = _build_choice(named, opening(tab))
     _build_about(named, store, choice)
     _build_matrix(named, choice, links)
     _build_cell(named, choice)
-    hardest_pairs.build(named, store, [choice.report, choice.pair, choice.size], choice.count, links)
+    cell = [choice.report, choice.pair, choice.size]
+    hardest_pairs.build(named, store, cell, choice.count, links, choice.opened)
     if store and heavy:
         compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(
@@ -101,17 +103,16 @@ def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choi
     with gr.Row(equal_height=True, elem_id="report-row"):
         about = gr.HTML(elem_id="report-about", padding=False)
         save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
-    gr.on(
-        None,
+    follow(
+        choice.opened,
         lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)),
-        choice.report,
+        [choice.report],
         about,
-        **QUIET,
     )
     download(save, lambda name: zipped(named[name]), choice.report)
 
 
-def _build_choice(named: Mapping[str, Report]) -> Choice:
+def _build_choice(named: Mapping[str, Report], opened: Callable[..., Any]) -> Choice:
     first = next(iter(named.values()))
     with gr.Row():
         report = gr.Dropdown(
@@ -155,7 +156,7 @@ def _build_choice(named: Mapping[str, Report]) -> Choice:
     count = gr.Radio(
         list(PAIRS_SHOWN), value=PAIRS_SHOWN[0], label="Hardest pairs of each kind", elem_id="pair-count", render=False
     )
-    return Choice(report, other, metric, size, treatment, pair, count)
+    return Choice(report, other, metric, size, treatment, pair, count, opened)
 
 
 def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> None:
@@ -170,8 +171,8 @@ def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> 
         verdict = gr.Markdown(elem_id="difference-reading")
         difference = PlotlyView(height=300, elem_id="difference")
     shown = [choice.report, choice.other, choice.metric, choice.size, choice.treatment]
-    gr.on(None, bound(show_matrix, named), shown, [matrix, reading, yaw], **QUIET)
-    gr.on(None, bound(show_difference, named), shown, [compared, verdict, difference], **QUIET)
+    follow(choice.opened, bound(show_matrix, named), shown, [matrix, reading, yaw])
+    follow(choice.opened, bound(show_difference, named), shown, [compared, verdict, difference])
     for chart in (matrix, difference):
         chart.select(bound(pick_cell, named), choice.report, [choice.pair, links.address], **QUIET)
     choice.pair.input(bound(address_of_cell, named), [choice.report, choice.pair], links.address, **QUIET)
@@ -199,8 +200,8 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
             )
             rates = gr.HTML(elem_id="cell-rates")
     cell = [choice.report, choice.pair, choice.size, choice.treatment]
-    gr.on(None, bound(show_det, named), [*cell, choice.other, axes], det, **QUIET)
-    gr.on(None, bound(show_scores, named), cell, list(ScoreValues(title, histogram, threshold, rates)), **QUIET)
+    follow(choice.opened, bound(show_det, named), [*cell, choice.other, axes], det)
+    follow(choice.opened, bound(show_scores, named), cell, list(ScoreValues(title, histogram, threshold, rates)))
     threshold.input(
         bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
     )

@@ -60,6 +60,7 @@ class Visitor:
 
     def __init__(self, address: str) -> None:
         self.address, self.session = address, secrets.token_hex(6)
+        self.opened: set[str] = set()
         self.client = httpx.Client(base_url=address, timeout=PATIENCE, trust_env=False)
         self.client.get("/").raise_for_status()
         config = self.client.get("config").json()
@@ -69,6 +70,23 @@ class Visitor:
         for handler in self.handlers:  # what the page asks for by itself
             if handler["backend_fn"] and any(event == "load" for _, event in handler["targets"]):
                 self.ask(handler, self.values(handler))
+
+    def open_tab(self, name: str) -> None:
+        """As a click on it, the first time: what the tab shows at first is computed."""
+        if name in self.opened:
+            return
+        self.opened.add(name)
+        tab = next(i for i, c in self.components.items() if c["type"] == "tabitem" and c["props"].get("id") == name)
+        for select in self.started_by(tab, "select"):
+            self.ask(select, self.values(select))
+            for state in select["outputs"]:
+                if self.components[state]["type"] == "state":
+                    for handler in self.started_by(state, "change"):
+                        self.ask(handler, self.values(handler))
+
+    def started_by(self, component: int, event: str) -> list[dict]:
+        """The handlers of an event of a component."""
+        return [h for h in self.handlers if h["backend_fn"] and [component, event] in [list(t) for t in h["targets"]]]
 
     def handler(self, name: str, event: str) -> dict:
         """That of an event of the component with this elem_id."""
@@ -117,6 +135,7 @@ class Visitor:
 
     def explore(self, pose: str) -> str:
         """Filter by a pose; the summary of the answer."""
+        self.open_tab("explore")
         handler = self.handler("facet-pose", "change")
         shown = self.ask(handler, self.values(handler, **{"facet-pose": [pose]}))
         return str(shown[handler["outputs"].index(self.named["summary"])])
