@@ -17,6 +17,7 @@ from typing import Any
 
 from demo.examples import Example
 from demo.on_device.runtime import CDN_FOLDER, FILES, runtime_folder
+from demo.on_device.worth import worth_of_poses
 from sfpn.commands.export import CHECKED_EACH, faces_of_all_poses, pictures_of_all_poses
 from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.selection import Selection
@@ -31,9 +32,19 @@ from sfpn.photos.detector import detector_name
 from sfpn.photos.pose import WEIGHTS
 from sfpn.photos.preprocess import Preprocess
 
-MADE_BY = "1"  # changes when files made before are not those that would be made now
+MADE_BY = "2"  # changes when files made before are not those that would be made now
 CARD_FIELDS = (
-    *("name", "title", "parameters", "licence", "limits", "preprocess", "mirror_sum", "descriptor_mean"),
+    *(
+        "name",
+        "title",
+        "weights_sha256",
+        "parameters",
+        "licence",
+        "limits",
+        "preprocess",
+        "mirror_sum",
+        "descriptor_mean",
+    ),
     *("pose_direction", "architecture", "operating_points", "histograms", "surface"),
 )
 Address = Callable[[Path], str]
@@ -109,6 +120,7 @@ def manifest(bundle: Bundle, cache: Path, address: Address, cdn: bool = False) -
             | {side: [{"name": p.stem, "url": address(p)} for p in each[side]] for side in ("first", "second")}
             for each in bundle.examples
         ],
+        "worth": worth_of_poses(),
     }
 
 
@@ -176,6 +188,7 @@ def _model(folder: Path, name: str, weights: Path) -> PackedNetwork:
 def _for_browser(exported: Card, card: Card) -> dict[str, Any]:
     """What of the card of the exported file the browser uses, under the name of the model that it was made from."""
     record = exported.to_json() | {"name": card.name, "title": card.title, "surface": None}
+    record["weights_sha256"] = card.weights_sha256
     if exported.surface is not None:
         record["surface"] = asdict(exported.surface)
     return {name: record[name] for name in CARD_FIELDS}

@@ -149,7 +149,7 @@ def test_own_photos_by_file_and_paste_and_a_model_that_the_app_exports(browser, 
 
 
 def test_what_is_sent_is_counted(browser, page_address):
-    page = browser.new_page()
+    page = browser.new_page(bypass_csp=True)  # wait_for_function needs eval
     page.set_default_timeout(120_000)
     page.goto(page_address)
     page.wait_for_selector(".od-ready")

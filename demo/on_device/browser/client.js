@@ -1,6 +1,6 @@
 // The page's side of the worker: requests that are answered in order.
 /** @typedef {{name: string, title: string, file: import('./runtime.js').RemoteFile, card: import('./types.js').Card}} Model */
-/** @typedef {{runtime: any, detector: any, pose: any, models: Model[], examples: any[]}} Manifest */
+/** @typedef {{runtime: any, detector: any, pose: any, models: Model[], examples: any[], worth?: any}} Manifest */
 
 export class Client {
   /**
@@ -32,12 +32,12 @@ export class Client {
     };
   }
 
-  /** @param {string} kind @param {any} [given] @returns {Promise<any>} */
-  ask(kind, given = {}) {
+  /** @param {string} kind @param {any} [given] @param {Transferable[]} [handedOver] @returns {Promise<any>} */
+  ask(kind, given = {}, handedOver = []) {
     const number = ++this.count;
     return new Promise((resolve, reject) => {
       this.waiting.set(number, [resolve, reject]);
-      this.worker.postMessage({ number, kind, given });
+      this.worker.postMessage({ number, kind, given }, handedOver);
     });
   }
 

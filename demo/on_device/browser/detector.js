@@ -7,7 +7,7 @@ import { cut, reduce, resize, roundHalfEven } from './resample.js';
 
 const PAD = 0.4, WORKING_SIZE = 960, LARGE_PHOTO = 1920, LARGE_WORKING_SIZE = 640, REDUCING_GAP = 2;
 const LARGE_FACE = 0.3, SMALL_STEPS = 4, TINY_STEPS = 6, SMALLEST_PIXELS = 12;
-const PANORAMA = 3, MAX_TILES = 64, SAME_FACE = 0.5;
+const PANORAMA = 3, MAX_TILES = 64, SAME_FACE = 0.5, FRAME_FACE = 0.2;
 
 /** @param {any} networks @param {Picture} photo @returns {Promise<Face[]>} largest first */
 export async function detect(networks, photo) {
@@ -42,8 +42,18 @@ export const isPanorama = photo => tilesOf(photo).length > 1;
  */
 export async function searchAt(networks, photo, longer, step, thresholds = USUAL) {
   const working = reduced(photo, longer), shorter = Math.min(working.width, working.height);
+  return searchIn(networks, photo, working, searchSizes(shorter)[step], thresholds);
+}
+
+/** Only faces of at least a fifth of the shorter side: in a fraction of the time. @param {Picture} frame */
+export function searchFrame(networks, frame) {
+  return searchIn(networks, frame, frame, Math.max(FRAME_FACE * Math.min(frame.width, frame.height), SMALLEST_PIXELS), USUAL);
+}
+
+async function searchIn(networks, photo, working, smallest, thresholds) {
+  const shorter = Math.min(working.width, working.height);
   const pad = Math.ceil(PAD * Math.min(Math.max(working.width, working.height), 2 * shorter));
-  const found = await search(networks, working, searchSizes(shorter)[step], pad, thresholds);
+  const found = await search(networks, working, smallest, pad, thresholds);
   const heads = await estimatePoses(networks.pose, working, found);
   const x = photo.width / working.width, y = photo.height / working.height;
   return found.map(({ box, landmarks, confidence }, i) => makeFace(

@@ -3,6 +3,7 @@ import { scoreAxis } from './axis.js';
 import { Client } from './client.js';
 import { DEFAULT_FMR, FMR_TARGETS, decide, histogramFor } from './decision.js';
 import { fill, html } from './dom.js';
+import { Live } from './live.js';
 import { whatIsMissing } from './runtime.js';
 import { SentLog } from './sent.js';
 import { Side } from './side.js';
@@ -42,8 +43,9 @@ export class OnDevice {
     this.details = html('div', { class: 'od-details', hidden: true });
     this.sentLine = html('div', { class: 'od-sent' });
     this.times = html('div', { class: 'od-times' });
+    this.live = new Live(this.client, () => ({ model: this.model, target: this.target }), () => this.sent.begin());
     fill(this.root, this.status, html('div', { class: 'od-sides' }, ...this.sides.map(side => side.element)),
-      this.examples, this.verdict, this.details, this.controls(), this.sentLine, this.times);
+      this.examples, this.verdict, this.details, this.controls(), this.sentLine, this.times, this.live.element);
     fill(this.verdict, waiting(WAITING));
     this.showSent();
     document.addEventListener('paste', event => this.paste(event));
@@ -125,6 +127,7 @@ export class OnDevice {
       this.ready = false;
       await this.client.model(name);
       this.model = name;
+      this.live.reset(); // embeddings of two models cannot be compared
       fill(this.status);
       await this.compare();
     } catch (error) {

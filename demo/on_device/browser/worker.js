@@ -1,5 +1,8 @@
 // Does all the work beside the page, so that the page never waits: one request at a time, in order.
-import { blobOf, decode } from './decode.js';
+import { shorterSide } from './crop.js';
+import { blobOf, decode, pixelsOf } from './decode.js';
+import { chooseFace, searchFrame } from './detector.js';
+import { embed } from './embedder.js';
 import { turnClockwise } from './resample.js';
 import { fetchFile, loadRuntime, openSession } from './runtime.js';
 import { checkChoice, compare, cropOf, look, ruleOf } from './verifier.js';
@@ -75,9 +78,34 @@ const handlers = {
     return { score, pair, yaws, rule, crops, milliseconds, embeddings: debug ? found.sides.map(side => side.embeddings) : null };
   },
 
+  /** One picture of the camera: its face, how sharp that is, and its embedding. */
+  async frame({ bitmap, model }) {
+    const picture = pixelsOf(bitmap);
+    bitmap.close();
+    const faces = await searchFrame(networks, picture);
+    if (!faces.length) return { face: null };
+    const face = faces[chooseFace(faces, picture)], crop = cropOf(picture, face, models.get(model).card);
+    const [embedding] = await embed(models.get(model), [crop]);
+    return { face, side: shorterSide(face.box), sharpness: sharpness(crop), embedding };
+  },
+
   /** The same comparison at another target. */
   judge: ({ model, pair, yaws, target }) => ({ rule: ruleOf(models.get(model).card, { pair, yaws }, target) }),
 };
+
+/** Variance of the Laplacian of the green channel. */
+function sharpness({ data, width, height }) {
+  let sum = 0, squares = 0, count = 0;
+  for (let y = 1; y < height - 1; y++)
+    for (let x = 1; x < width - 1; x++) {
+      const at = 4 * (y * width + x) + 1, row = 4 * width;
+      const value = 4 * data[at] - data[at - 4] - data[at + 4] - data[at - row] - data[at + row];
+      sum += value;
+      squares += value * value;
+      count++;
+    }
+  return squares / count - (sum / count) ** 2;
+}
 
 async function cropFor(shot, card, anew = false) {
   if (!anew && shot.crop && shot.preprocess === JSON.stringify(card.preprocess)) return;
