@@ -3,7 +3,7 @@ const host = element.querySelector('.on-device');
 const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '') + '/';
 const FOLDER = `${ROOT}gradio_api/file=${props.folder}/`;
 const PATIENCE = 1000; // ms between questions while the app exports the networks
-let mounted = false, asked = null;
+let mounted = false, asking = null;
 
 const style = document.createElement('link');
 style.rel = 'stylesheet';
@@ -24,6 +24,7 @@ function say(words, command) {
 async function show() {
   if (mounted || !props.value) return;
   const { state, manifest, words, command } = JSON.parse(props.value);
+  if (state !== 'preparing') asking = clearInterval(asking);
   if (state === 'ready') {
     mounted = true;
     try {
@@ -34,12 +35,12 @@ async function show() {
     }
   } else if (state === 'preparing') {
     host.textContent = 'The app makes the networks ready for browsers, once: this takes some seconds.';
-    clearTimeout(asked);
-    asked = setTimeout(() => trigger('prepare', { at: Date.now() }), PATIENCE);
+    asking ??= setInterval(ask, PATIENCE); // the same answer again is no change of the value
   } else say(words, command);
 }
 
+const ask = () => trigger('prepare', { at: Date.now() });
 watch('value', show);
 new IntersectionObserver(entries => {
-  if (!mounted && entries.some(entry => entry.isIntersecting)) trigger('prepare', { at: Date.now() });
+  if (!mounted && entries.some(entry => entry.isIntersecting)) ask();
 }).observe(host);
