@@ -30,12 +30,12 @@ export function scoreAxis(histogram, score, threshold, uncertainFrom, room) {
     svg('line', { x1: x(score), x2: x(score), y1: TOP - 14, y2: floor, class: 'od-score' }),
     label(`score ${words(score)}`, x(score), 16, true),
     label(`threshold ${words(threshold)}`, x(threshold), 34, false),
-    ...ticks(low, high).map(value => label(value.toFixed(1).replace('-', '−'), x(value), HEIGHT - 8, false)));
+    ...ticks(low, high, width).map(value => svg('text', { x: x(value), y: HEIGHT - 8, 'text-anchor': 'middle' }, value.toFixed(1).replace('-', '−'))));
 }
 
-function ticks(low, high) {
-  const found = [];
-  for (let tenth = Math.ceil(low * 5); tenth <= Math.floor(high * 5); tenth++) found.push(tenth / 5);
+function ticks(low, high, width) {
+  const found = [], each = (high - low) / width > 0.004 ? 2.5 : 5; // to one: steps of 0.4 where there is little room
+  for (let step = Math.ceil(low * each); step <= Math.floor(high * each); step++) found.push(step / each);
   return found.filter(value => value > low + 0.06 * (high - low) && value < high - 0.06 * (high - low));
 }
 

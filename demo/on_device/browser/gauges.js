@@ -30,7 +30,7 @@ export class StripChart {
     const path = name => this.points.map((point, i) => `${i ? 'L' : 'M'}${x(i).toFixed(1)} ${y(point[name]).toFixed(1)}`).join('');
     const last = this.points[this.points.length - 1];
     return svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'od-strip', role: 'img', 'aria-label': last ? `score ${last.score.toFixed(3)}` : 'no score yet' },
-      ...[0, 0.5, 1].flatMap(value => [svg('line', { x2: WIDTH, y1: y(value), y2: y(value), class: 'od-ring' }), svg('text', { x: 2, y: y(value) - 3 }, String(value))]),
+      ...[0, 0.5, 1].flatMap(value => [svg('line', { x2: WIDTH, y1: y(value), y2: y(value), class: 'od-ring' }), svg('text', { x: 2, y: y(value) + 12 }, String(value))]),
       this.points.length ? svg('path', { d: path('threshold'), class: 'od-threshold' }) : '',
       this.points.length ? svg('path', { d: path('score'), class: 'od-line' }) : '');
   }
