@@ -1,7 +1,9 @@
 """Builds pose-labelled face datasets.
 
 python -m data_tools build cfp|vggface2|ms1m|lfw|folder|hub SOURCE --out DIR
+python -m data_tools check DIR
 python -m data_tools synthesize --out DIR
+python -m data_tools poses DIR
 python -m data_tools push DIR USER/REPO
 """
 
@@ -13,7 +15,13 @@ import sys
 
 from sfpn.errors import UserError
 
-COMMANDS = {"build": "data_tools.cli", "synthesize": "data_tools.synthetic.cli", "push": "data_tools.push"}
+COMMANDS = {
+    "build": "data_tools.cli",
+    "check": "data_tools.check",
+    "synthesize": "data_tools.synthetic.cli",
+    "poses": "data_tools.poses",
+    "push": "data_tools.push",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,7 +29,10 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m data_tools", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "command", choices=COMMANDS, help="build: from a published layout; synthesize: drawn people; push: to the Hub"
+        "command",
+        choices=COMMANDS,
+        help="build: from a published layout; check: what may be wrong; synthesize: drawn people; "
+        "poses: estimate anew; push: to the Hub",
     )
     name = parser.parse_args(argv[:1]).command
     command = importlib.import_module(COMMANDS[name])

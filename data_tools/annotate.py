@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from data_tools.sources.base import Item, Problem
+from data_tools.sources.base import Decided, Item, Problem
 from sfpn.errors import UserError, one_line
 from sfpn.photos.containers import pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
@@ -39,6 +39,7 @@ class Detector:
     name: str  # name and version, as the rows carry it
     load: Callable[..., FindFace]
     options: tuple = ()  # arguments of `load`
+    pose_estimator: str | None = None  # its version, as the card carries it
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,15 @@ class Annotated:
     path: str
     digest: bytes  # SHA-256 of the stored image bytes
     notes: tuple[tuple[str, str], ...] = ()  # (step, reason) why the row is incomplete
+    decided: Decided | None = None
 
 
 def mtcnn(*, small_faces: bool = False) -> Detector:
     """The project's detector. small_faces: search below portrait size as well (slower)."""
     from sfpn.photos import detector as faces
+    from sfpn.photos.pose import estimator_version
 
-    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True))
+    return Detector(faces.detector_name(), load_mtcnn, (small_faces, True), estimator_version())
 
 
 def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:
@@ -100,7 +103,7 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
             encoded = turned(encoded, image, degrees)
         row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
         notes = _notes(item, row, face, detector)
-        return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes)
+        return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes, item.decided)
     except Exception as error:  # noqa: BLE001 - so do networks
         return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
 

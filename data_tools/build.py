@@ -60,6 +60,7 @@ class BuildConfig:
     keep_duplicates: bool = False
     require_face: bool = False
     min_images: int = 1  # per identity
+    decisions_sha256: str | None = None  # of what data_tools.decided applies to the source
 
     workers: int = 1  # 0 = in this process
     resume: bool = False
@@ -72,6 +73,7 @@ class BuildConfig:
         named = {
             "source": asdict(source.info),
             "detector": detector and detector.name,
+            "pose_estimator": detector and detector.pose_estimator,
             "rows_per_shard": ROWS_PER_SHARD,
         }
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
@@ -201,6 +203,7 @@ def describe(
         | card_counts(counts)
         | {
             "detector": detector.name if detector else None,
+            "pose_estimator": detector.pose_estimator if detector else None,
             "command": config.command,
             "ledger": ledger.counts(),
             "fingerprint": ledger.fingerprint(),

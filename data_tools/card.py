@@ -32,7 +32,7 @@ configs:
 {pairs_config}---
 # {title}
 
-{rows} images of {identities} identities ({poses}). Built with `{command}`; detector: {detector}.
+{rows} images of {identities} identities ({poses}). Built with `{command}`; detector: {detector}{pose_estimator}.
 
 Licence: {licence}
 
@@ -80,6 +80,7 @@ def save_card(folder: Path, card: dict[str, Any]) -> None:
     pairs_config = PAIRS_CONFIG.format_map(card) if (folder / PAIRS_FILE).is_file() else ""
     shown = card | {
         "detector": card["detector"] or "none",
+        "pose_estimator": f"; pose estimator: {made_by}" if (made_by := card.get("pose_estimator")) else "",
         "poses": poses,
         "quoted_title": json.dumps(card["title"]),
         "pairs_config": pairs_config,

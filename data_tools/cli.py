@@ -8,6 +8,7 @@ python -m data_tools build turned cfp:train --out cfp-turned
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shlex
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 from data_tools.annotate import Detector, mtcnn
 from data_tools.build import BuildConfig, build
+from data_tools.decided import DecidedSource
+from data_tools.ledger import CHANGED
 from data_tools.names import escaped
 from data_tools.options import add_run_options, whole
 from data_tools.save import LEDGER_FILE
@@ -30,6 +33,7 @@ from data_tools.sources.ms1m import MS1M
 from data_tools.sources.turned import Turned, parse_yaw
 from data_tools.sources.vggface2 import VGGFace2
 from data_tools.split import parse_fractions
+from sfpn.data.decisions import decisions_text, read_decisions
 from sfpn.errors import UserError
 
 KINDS = {
@@ -94,6 +98,8 @@ def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--duplicates", choices=("keep", "drop"), help="default: keep where the source has an official protocol"
     )
+    decisions = "left out, merged or mended by the decisions in a CSV or JSON file (see: python -m data_tools check)"
+    sub.add_argument("--decisions", type=Path, metavar="FILE", help=decisions)
     sub.add_argument("--require-face", action="store_true", help="drop pictures without a detected face")
     min_images = "drop identities with fewer (default: %(default)s)"
     sub.add_argument("--min-images", type=whole(1), default=BuildConfig.min_images, metavar="N", help=min_images)
@@ -104,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     if args.require_face and args.no_detect:
         raise UserError("--require-face needs the detector: leave out --no-detect")
-    source = open_source(args)
+    source = decided(open_source(args), args.decisions)
     detector = None if args.no_detect else mtcnn(small_faces=args.small_faces)
     card = build(source, args.out, detector, make_config(args, source))
     print(summary(card, args.out, time.monotonic() - started, detector))
@@ -132,9 +138,22 @@ def open_source(args: argparse.Namespace) -> Source:
     return {"cfp": CFP, "frmdb": FRMDB, "ms1m": MS1M}[args.kind](path)
 
 
+def decided(source: Source, file: Path | None) -> Source:
+    """The source with the decisions of a file applied. Raises UserError where they do not fit it."""
+    if file is None:
+        return source
+    decisions = read_decisions(file)
+    try:
+        return DecidedSource(source, tuple(decisions))
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
+
+
 def make_config(args: argparse.Namespace, source: Source) -> BuildConfig:
     """The frozen configuration of a build."""
-    chosen = {"fractions": parse_fractions(args.split)} if args.split else {}
+    chosen: dict[str, Any] = {"fractions": parse_fractions(args.split)} if args.split else {}
+    if isinstance(source, DecidedSource):
+        chosen["decisions_sha256"] = hashlib.sha256(decisions_text(source.decisions).encode()).hexdigest()
     return BuildConfig(
         command=shown_command(args),
         limit=args.limit,
@@ -168,6 +187,7 @@ def shown_command(args: argparse.Namespace) -> str:
         "duplicates",
         "require_face",
         "min_images",
+        "decisions",
         "seed",
         "per_image",
         "yaw",
@@ -201,9 +221,11 @@ def summary(card: dict[str, Any], out: Path, seconds: float, detector: Detector 
     faceless = f"{card['rows'] - card['rows_with_face']} without a face, " if detector else ""
     steps = ", ".join(f"{count} by {step}" for step, count in card["ledger"]["dropped"].items())
     dropped = f"lines on what was dropped: {steps}, in {out / LEDGER_FILE}" if steps else "nothing was dropped"
+    changed = sum(card["ledger"].get(CHANGED, {}).values())
+    changed_words = f"{changed} changed by decision, " if changed else ""
     return (
         f"{card['name']}: {card['rows']} rows of {card['identities']} identities in {out} ({poses}); "
-        f"{faceless}{dropped}; {seconds:.0f} s"
+        f"{faceless}{changed_words}{dropped}; {seconds:.0f} s"
     )
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from data_tools.annotate import Annotated
-from data_tools.ledger import DROPPED, INCOMPLETE, Ledger
+from data_tools.ledger import CHANGED, DROPPED, INCOMPLETE, Ledger
 from data_tools.sources.base import Problem
+from sfpn.errors import UserError
+
+DECISIONS = "decisions"  # the step of the ledger's lines about them
 
 
 def admit(found: Annotated | Problem, ledger: Ledger, shard: int, *, require_face: bool, keep_duplicates: bool) -> bool:
-    """Whether the picture enters the dataset; notes why not, and what is incomplete about it."""
+    """Whether the picture enters the dataset; notes why not, and what is incomplete about it or was decided.
+
+    Raises UserError where a decision was made about another picture.
+    """
     if isinstance(found, Problem):
         note_problem(found, ledger, shard)
         return False
     row_id = found.row["row_id"]
+    if left_out := left_out_reason(found):
+        ledger.note(shard, found.path, row_id, DECISIONS, DROPPED, left_out)
+        return False
     duplicate = duplicate_reason(found, ledger)
     reason = (
         used_id_reason(found, ledger)
@@ -24,8 +33,23 @@ def admit(found: Annotated | Problem, ledger: Ledger, shard: int, *, require_fac
         return False
     for step, note in [*found.notes, *([("filter", duplicate)] if duplicate else [])]:
         ledger.note(shard, found.path, row_id, step, INCOMPLETE, note)
+    if found.decided and found.decided.changed:
+        ledger.note(shard, found.path, row_id, DECISIONS, CHANGED, found.decided.changed)
     ledger.keep(shard, row_id, found.digest)
     return True
+
+
+def left_out_reason(found: Annotated) -> str | None:
+    """It was decided to leave it out. Raises UserError where that, or a mended label, was about another picture."""
+    decided = found.decided
+    if decided is None:
+        return None
+    if decided.picture_sha256 and decided.picture_sha256 != found.digest.hex():
+        raise UserError(
+            f"the decision about the row {found.row['row_id']} was made about another picture than the source has "
+            "under this name now: check the set again, or empty picture_sha256 there"
+        )
+    return decided.left_out or None
 
 
 def used_id_reason(found: Annotated, ledger: Ledger) -> str | None:

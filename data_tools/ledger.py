@@ -1,4 +1,4 @@
-"""The ledger of a build: every row dropped or incomplete with its reason, and which rows are in.
+"""The ledger of a build: every row dropped, incomplete or changed by decision with its reason, and which rows are in.
 
 It lives in an SQLite file while the build runs, so that memory stays bounded and an interrupted build can go on: what
 belongs to an unfinished shard is forgotten and done again.
@@ -16,7 +16,7 @@ from sfpn.errors import UserError
 from sfpn.files import whole_file
 
 LEDGER_COLUMNS = ("path", "row_id", "step", "status", "reason")
-DROPPED, INCOMPLETE = "dropped", "incomplete"
+DROPPED, INCOMPLETE, CHANGED = "dropped", "incomplete", "changed"
 LAST, FINAL = 2**31, 2**31 + 1  # "shards" after the last one: of what the source names at its end, and of the whole set
 
 LOCK_SECONDS = 1
@@ -106,7 +106,7 @@ class Ledger:
         counts: dict[str, dict[str, int]] = {DROPPED: {}, INCOMPLETE: {}}
         query = "SELECT status, step, COUNT(*) FROM entries GROUP BY status, step ORDER BY status, step"
         for status, step, count in self._db.execute(query):
-            counts[status][step] = count
+            counts.setdefault(status, {})[step] = count
         return counts
 
     def entries(self) -> Iterator[tuple[str, ...]]:

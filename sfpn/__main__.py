@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("sfpn.commands.evaluate", "pose-wise error rates of models on a dataset folder"),
     "embed": ("sfpn.commands.embed", "embeddings of a dataset folder"),
     "compare": ("sfpn.commands.compare", "two reports, pair by pair, with the interval of the difference"),
+    "report": ("sfpn.commands.report", "one self-contained file about a report: HTML, PDF or Markdown"),
     "train": ("sfpn.commands.train", "train or distil a network"),
     "import-published": ("sfpn.commands.import_published", "turn a published MATLAB file into weights with a card"),
     "make-card": ("sfpn.commands.make_card", "write the card of a model that has none"),

@@ -15,6 +15,15 @@ from sfpn.photos.photo import looks_like_photo
 
 
 @dataclass(frozen=True)
+class Decided:
+    """What a person decided about an item (data_tools.decided), for the ledger; '' where nothing was."""
+
+    left_out: str = ""  # why it does not enter
+    changed: str = ""  # what is not as the source says
+    picture_sha256: str = ""  # hexadecimal, of the bytes to store: the picture that was decided about
+
+
+@dataclass(frozen=True)
 class Item:
     """One picture that the source names, before it is read."""
 
@@ -29,6 +38,7 @@ class Item:
     note: str | None = None  # why the row is incomplete, for the ledger
     pitch_degrees: float | None = None
     roll_degrees: float | None = None
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,18 @@ INFO = SourceInfo(
     citation="",
 )
 DEFAULT_SEED = 1301
-PER_PERSON = 30
+PER_PERSON = 30  # in all directions
+ASIDE = 12  # beside them: looking far aside and up or down at once, where detectors and estimators are worst
 SIZE = 192  # px
 YAW_REACH, PITCH_REACH = 92.0, 42.0  # degrees to either side
+ASIDE_YAW, ASIDE_PITCH = (62.0, 92.0), (12.0, 45.0)
 MEASURED = 4  # every so many-th person is for measuring
 STREAM = 99  # beside the seeds of data_tools.synthetic, so that no circumstance is repeated
 
 
 @dataclass(frozen=True)
 class Heads:
-    """`people` drawn persons, 30 pictures each. Raises UserError for a number that is none."""
+    """`people` drawn persons, 42 pictures each. Raises UserError for a number that is none."""
 
     people: int
     seed: int = DEFAULT_SEED
@@ -53,7 +55,7 @@ class Heads:
 
     def total(self) -> int:
         """Number of pictures."""
-        return self.people * PER_PERSON
+        return self.people * (PER_PERSON + ASIDE)
 
     def items(self) -> Iterator[Item | Problem]:
         """Every picture, person by person; drawn when it is read."""
@@ -78,12 +80,11 @@ class Heads:
 
 @lru_cache(maxsize=2)
 def views_of(seed: int, number: int) -> list[View]:
-    """The circumstances of a person's pictures: yaws spread evenly, three quarters of the pitches as well."""
+    """The circumstances of a person's pictures: yaws spread evenly, most pitches as well; then those far aside."""
     person, rng = sample_identity(seed, number), np.random.default_rng([seed, number, STREAM])
     views = []
-    for index in range(PER_PERSON):
-        yaw = -YAW_REACH + 2 * YAW_REACH * (index + rng.random()) / PER_PERSON
-        pitch = float(rng.uniform(-PITCH_REACH, PITCH_REACH)) if rng.random() < 0.75 else float(rng.normal(0, 6))
+    for index in range(PER_PERSON + ASIDE):
+        yaw, pitch = _direction(rng, index)
         view = sample_view(person, pose_from_yaw(yaw), rng, SIZE)
         centre = (float(rng.normal(0.045 * yaw, 0.8)), float(rng.normal(-0.8 + 0.05 * pitch, 0.8)))
         camera = replace(view.camera, centre=centre, field=float(rng.uniform(30, 38)))
@@ -91,6 +92,15 @@ def views_of(seed: int, number: int) -> list[View]:
         body = float(yaw * rng.uniform(0.35, 1.0))
         views.append(replace(view, yaw=float(yaw), pitch=pitch, roll=roll, camera=camera, body_yaw=body))
     return views
+
+
+def _direction(rng: np.random.Generator, index: int) -> tuple[float, float]:
+    """Yaw and pitch of a person's picture."""
+    if index >= PER_PERSON:
+        sides = rng.choice((-1.0, 1.0), 2)
+        return float(sides[0] * rng.uniform(*ASIDE_YAW)), float(sides[1] * rng.uniform(*ASIDE_PITCH))
+    yaw = -YAW_REACH + 2 * YAW_REACH * (index + rng.random()) / PER_PERSON
+    return yaw, float(rng.uniform(-PITCH_REACH, PITCH_REACH)) if rng.random() < 0.75 else float(rng.normal(0, 6))
 
 
 def draw(seed: int, number: int, index: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A dataset's own photos with the heads turned to other yaws ("face profiling", see data_tools/turning).
+"""A dataset's own photos with the heads turned to other yaws ("face profiling", see sfpn/photos/turning).
 
 One generic head stands for every face, so a turned picture is a guess at the person's profile, and so says the card.
 """
@@ -125,7 +125,7 @@ def _item(row: Any, picture: Picture, new_yaw: int) -> Item:
 
 def turned_bytes(picture: Picture, yaw: float, new_yaw: float) -> bytes:
     """The turned picture as a JPEG file."""
-    from data_tools.turning.turn import turn_head
+    from sfpn.photos.turning.turn import turn_head
 
     stream = io.BytesIO()
     face = picture.face

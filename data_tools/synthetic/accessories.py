@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import ramp
+
 from .mesh import Patch, Strands, patch, tube
-from .noise import noise3, ramp
+from .noise import noise3
 
 # half width, half height in cm and squareness (2 = oval, larger = squarer) of a rim; radius of its wire
 FRAMES = ((2.35, 1.75, 2.2, 0.10), (2.55, 1.55, 4.0, 0.17), (2.15, 2.0, 2.0, 0.06))

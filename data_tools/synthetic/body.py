@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import ramp
+
 from .identity import Identity
 from .mesh import Patch, patch
-from .noise import bump, fractal, noise3, ramp
+from .noise import bump, fractal, noise3
 from .skin import BLOOD, base_tone
 
 

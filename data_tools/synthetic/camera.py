@@ -1,4 +1,4 @@
-"""A perspective camera and the turning of the head in front of it."""
+"""A perspective camera."""
 
 from __future__ import annotations
 
@@ -23,15 +23,3 @@ class Camera:
         x = self.size / 2 + (points[..., 0] - np.float32(self.centre[0])) * scale
         y = self.size / 2 - (points[..., 1] - np.float32(self.centre[1])) * scale
         return np.stack([x, y, depth], -1)
-
-
-def head_rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Rotation matrix (3, 3) from head to room, angles in degrees.
-
-    Positive yaw turns the face to the image's right, positive pitch lifts it, positive roll tilts it clockwise there.
-    """
-    y, p, r = np.deg2rad([yaw, -pitch, -roll])
-    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return (about_z @ about_x @ about_y).astype(np.float32)

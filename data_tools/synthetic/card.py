@@ -30,9 +30,12 @@ class Drawn:
 
 
 def save_synthetic_card(
-    folder: Path, drawn: list[Drawn], command: str, detector: str | None, ledger: Ledger
+    folder: Path, drawn: list[Drawn], command: str, made_by: dict[str, str | None], ledger: Ledger
 ) -> dict[str, Any]:
-    """Write dataset.json and README.md for the shards in `folder` and return the card."""
+    """Write dataset.json and README.md for the shards in `folder` and return the card.
+
+    made_by: the names of the "detector" and of the "pose_estimator".
+    """
     card = {
         "name": "synthetic",
         "title": "Synthetic people",
@@ -43,7 +46,7 @@ def save_synthetic_card(
     }
     card |= card_counts(count_folder(folder))
     card |= {
-        "detector": detector,
+        **made_by,
         "command": command,
         "ledger": ledger.counts(),
         "fingerprint": ledger.fingerprint(),

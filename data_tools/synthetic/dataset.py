@@ -45,7 +45,7 @@ def synthesize(config: SyntheticConfig, out: Path, examples: Path | None = None)
         save_shard(rows, shard_file(building, 0))
         ledger.write_csv(building / LEDGER_FILE)
         save_sheets(building, rows, model_of(config.seed, min(SHOWN_PERSON, config.identities - 1)))
-        card = save_synthetic_card(building, drawn, config.command, config.detector, ledger)
+        card = save_synthetic_card(building, drawn, config.command, config.made_by, ledger)
     for part in building.glob("person-*"):
         part.unlink()
     finish(building, out)

@@ -21,6 +21,7 @@ from data_tools.synthetic.identity import Identity, sample_identity
 from data_tools.synthetic.scene import Model, Picture, View, build_model, render
 from data_tools.synthetic.variation import IMAGE_SIZE, YAW_RANGES, sample_view
 from sfpn.photos.detector import Face, detector_name
+from sfpn.photos.pose import estimator_version
 from sfpn.schema import pose_from_yaw
 
 IMAGES_PER_TEMPLATE = 5
@@ -50,13 +51,17 @@ class SyntheticConfig:
             "seed": self.seed,
             "images_per_pose": self.images_per_pose,
             "size": self.size,
-            "detector": self.detector,
-        }
+        } | self.made_by
 
     @property
     def detector(self) -> str | None:
         """Name and version of the detector, None where none is used."""
         return detector_name() if self.detect else None
+
+    @property
+    def made_by(self) -> dict[str, str | None]:
+        """What finds the faces and estimates their poses, as the card has it."""
+        return {"detector": self.detector, "pose_estimator": estimator_version() if self.detect else None}
 
     @property
     def command(self) -> str:

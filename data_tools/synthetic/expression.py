@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import ramp
+
 from .face_lines import mouth_line
-from .noise import bump, ramp
+from .noise import bump
 
 
 @dataclass(frozen=True)

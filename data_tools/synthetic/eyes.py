@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .camera import head_rotation
+from sfpn.photos.turning.geometry import head_rotation, ramp
+
 from .identity import IRIS_COLOURS, Identity
 from .mesh import Patch, patch
-from .noise import bump, noise3, ramp
+from .noise import bump, noise3
 from .shape import EYE_RADIUS
 
 RINGS, SPOKES = 44, 72

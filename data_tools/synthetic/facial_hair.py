@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
+from sfpn.photos.turning.geometry import ramp
+
 from .face_lines import lid_edges
 from .identity import Identity
 from .mesh import Strands, grid_normals
-from .noise import ramp
 from .skin import beard_mask
 
 

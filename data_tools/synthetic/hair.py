@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import ramp
+
 from .identity import Identity
 from .mesh import Strands, grid_normals
-from .noise import fractal, noise3, ramp
+from .noise import fractal, noise3
 from .scalp import HeadRadius
 from .shape import CENTRE
 

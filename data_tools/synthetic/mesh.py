@@ -65,13 +65,6 @@ def grid_normals(points: np.ndarray) -> np.ndarray:
     return normal / (np.linalg.norm(normal, axis=2, keepdims=True) + 1e-9)
 
 
-def grid_triangles(height: int, width: int) -> np.ndarray:
-    """Vertex numbers (T, 3) of the two triangles of every cell of a height x width grid."""
-    corner = np.arange(height * width, dtype=np.int32).reshape(height, width)
-    a, b, c, d = corner[:-1, :-1], corner[:-1, 1:], corner[1:, :-1], corner[1:, 1:]
-    return np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)])
-
-
 def tube(path: np.ndarray, radius: float, sides: int = 8, flatten: float = 1.0) -> np.ndarray:
     """Points (K, sides + 1, 3) of a tube of `radius` cm around a polyline `path` (K, 3), flattened along y if asked."""
     tangent = np.gradient(path, axis=0)

@@ -23,9 +23,3 @@ def fractal(points: np.ndarray, seed: int, wavelength: float, octaves: int = 3) 
 def bump(x: np.ndarray, width: float) -> np.ndarray:
     """Gaussian exp(-(x / width)^2 / 2)."""
     return np.exp(-0.5 * np.square(x / width))
-
-
-def ramp(x: np.ndarray, start: float | np.ndarray, end: float | np.ndarray) -> np.ndarray:
-    """Smooth step from 0 at `start` to 1 at `end` (which may lie below `start`)."""
-    t = np.clip((x - start) / (end - start), 0, 1)
-    return t * t * (3 - 2 * t)

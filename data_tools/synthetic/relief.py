@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import ramp
+
 from .face_lines import eye_coordinates, lid_edges, lip_borders, mouth_line
 from .identity import Identity
-from .noise import bump, fractal, ramp
+from .noise import bump, fractal
 
 
 def add_relief(points: np.ndarray, person: Identity) -> np.ndarray:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from sfpn.photos.turning.geometry import ramp
+
 from .identity import Identity
-from .noise import bump, noise3, ramp
+from .noise import bump, noise3
 from .shape import CENTRE
 
 # z (front to back) and the lowest y that has hair there, cm

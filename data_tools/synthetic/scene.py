@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from sfpn.photos.turning.geometry import head_rotation
+
 from . import accessories, body, facial_hair
-from .camera import Camera, head_rotation
+from .camera import Camera
 from .expression import Expression, mouth_cut, move
 from .eyes import eyeball, mouth_inside
 from .face_lines import lid_gap, mouth_line

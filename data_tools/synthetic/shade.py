@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 
+from sfpn.photos.turning.raster import splat
+
 from .light import Light, unit
 from .mesh import MATERIALS
-from .raster import splat
 from .surface import Scene, Surface
 
 SHADOW_SIZE, SHADOW_FIELD = 210, 42.0  # pixels, cm

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import fractal, ramp
+from sfpn.photos.turning.geometry import ramp
+
+from .noise import fractal
 from .solids import capsule, carve, ellipsoid, union
 
 CENTRE = np.array([0.0, -1.5, 0.0], np.float32)

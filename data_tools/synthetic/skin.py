@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import ramp
+
 from .face_lines import eye_coordinates, lid_edges, lip_borders, mouth_line
 from .identity import Identity
-from .noise import bump, fractal, noise3, ramp
+from .noise import bump, fractal, noise3
 
 LIGHT_SKIN = np.array([0.78, 0.51, 0.385])  # linear RGB
 DARK_SKIN = np.array([0.125, 0.062, 0.038])

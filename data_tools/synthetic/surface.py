@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfpn.photos.turning.geometry import grid_triangles
+from sfpn.photos.turning.raster import rasterise, splat
+
 from .camera import Camera
-from .mesh import MATERIALS, Patch, Strands, grid_normals, grid_triangles
-from .raster import rasterise, splat
+from .mesh import MATERIALS, Patch, Strands, grid_normals
 
 HAIR_SPACING = 0.105  # cm between the points that draw a strand
 

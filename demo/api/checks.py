@@ -65,6 +65,13 @@ def whole(name: str, value: object, low: int, high: int) -> int:
     raise UserError(f"{name}: {_shown(value)} is not a whole number from {low} to {high}")
 
 
+def yes_no(name: str, value: object) -> bool:
+    """True or False. Raises UserError."""
+    if isinstance(value, bool):
+        return value
+    raise UserError(f"{name}: {_shown(value)} is neither true nor false")
+
+
 def pair(name: str, value: object) -> PosePair:
     """A list of two poses, in any order. Raises UserError."""
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, str) and v in POSES for v in value):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from demo.api.checks import among, choice, pair, plain, refusals, whole
+from demo.api.checks import among, choice, pair, plain, refusals, whole, yes_no
 from demo.common.dataset_view import DatasetView
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell
+from sfpn.evaluation.pose_map import RATES, PoseMap
 from sfpn.evaluation.report import Report
 from sfpn.evaluation.tally import TREATMENTS
 from sfpn.schema import OperatingPoint, PosePair, pair_key
@@ -19,6 +20,8 @@ POINT = (
     *("target_fmr", "supported", "threshold", "fmr", "fnmr", "fnmr_low", "fnmr_high"),
     *("false_matches", "false_non_matches"),
 )
+MAP_COUNTS = ("images", "failures", "subjects", "genuine", "impostor")
+MAP_RATES = tuple(name for name in RATES if name not in (*MAP_COUNTS, "treatment", "column", "row"))
 
 
 def pose_errors(
@@ -26,6 +29,7 @@ def pose_errors(
     report: str | None = None,
     template_size: int = 1,
     treatment: str = WHOLE_IMAGE,
+    with_pose_map: bool = False,
 ) -> dict:
     """Read the error rates of a model per pose pair from an evaluation report.
 
@@ -40,6 +44,7 @@ def pose_errors(
         template_size: Pictures averaged on each side: 1, or another number that the answer's template_sizes lists.
         treatment: Faces that were not found: whole_image (embedded from the whole image), skip (left out) or reject
             (counted as rejections).
+        with_pose_map: Whether to add pose_map, the error map over yaw and pitch of single images.
 
     Returns:
         An object: report, reports (titles of all), model, weights_sha256, dataset, dataset_fingerprint, protocol,
@@ -47,12 +52,20 @@ def pose_errors(
         frontal, three_quarter, profile), genuine and impostor (numbers of comparisons), subjects, failures (pictures
         without a face that was found), eer, eer_low, eer_high, and fnmr_at_fmr: a list of objects with target_fmr,
         supported, threshold (score), fmr, fnmr, fnmr_low, fnmr_high, false_matches and false_non_matches.
+        With with_pose_map also pose_map, null where the report has none: reference_yaw_degrees and
+        reference_pitch_degrees (each picture is compared with those whose yaw and pitch are smaller), references (their
+        number), images, left_out (pictures in no cell, by reason), points (thresholds, one for all cells at each
+        target_fmr, null for the equal error rate), and cells, each with yaw_degrees and pitch_degrees (low, high),
+        images, failures, subjects, genuine, impostor, and rates: a list of objects with target_fmr, false_matches,
+        false_non_matches, fmr, fmr_low, fmr_high, fnmr, fnmr_low and fnmr_high, null where comparisons are too few.
     """
     with refusals():
         title, found = among("report", report, reports, "report: start it with --report DIR")
         choice("treatment", treatment, TREATMENTS)
         size = _size(found, template_size)
         cells = [(each, _cell(found, each, size)) for each in found.pose_pairs()]
+        wanted = yes_no("with_pose_map", with_pose_map)
+        error_map = {"pose_map": pose_map_record(found.pose_map, treatment)} if wanted else {}
         return {
             "report": title,
             "reports": list(reports),
@@ -63,6 +76,7 @@ def pose_errors(
             "treatment": treatment,
             "confidence": CONFIDENCE,
             "cells": [cell_record(each, cell, treatment) for each, cell in cells if cell is not None],
+            **error_map,
         }
 
 
@@ -124,6 +138,31 @@ def cell_record(pose_pair: PosePair, cell: Cell, treatment: str) -> dict[str, An
         "failures": sum(cell.failures.values()),
         **{name: plain(getattr(rates, name)) for name in ("eer", "eer_low", "eer_high")},
         "fnmr_at_fmr": [_point_record(point) for point in rates.operating_points],
+    }
+
+
+def pose_map_record(pose_map: PoseMap | None, treatment: str) -> dict[str, Any] | None:
+    """The error map under one treatment, as plain JSON values."""
+    if pose_map is None:
+        return None
+    about = ("reference_yaw_degrees", "reference_pitch_degrees", "references", "images", "left_out")
+    points = pose_map.targets(treatment)
+    tables = [pose_map.at(point.target_fmr, treatment).to_dict("records") for point in points]
+    return {
+        **{name: getattr(pose_map, name) for name in about},
+        "points": [_point_record(point) for point in points],
+        "cells": [_map_cell(pose_map, lines) for lines in zip(*tables, strict=True)],
+    }
+
+
+def _map_cell(pose_map: PoseMap, lines: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
+    """A cell of the error map; `lines` are its rates at each threshold."""
+    column, row = lines[0]["column"], lines[0]["row"]
+    return {
+        "yaw_degrees": list(pose_map.yaw_edges[column : column + 2]),
+        "pitch_degrees": list(pose_map.pitch_edges[row : row + 2]),
+        **{name: plain(lines[0][name]) for name in MAP_COUNTS},
+        "rates": [{name: plain(line[name]) for name in MAP_RATES} for line in lines],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from demo.api.checks import choices, number, plain, refusals, whole
 from demo.common.dataset_view import CATEGORIES, UNKNOWN, DatasetView
-from demo.common.facets import YAW_LIMITS, Facets, masks, select
+from demo.common.facets import PITCH_LIMITS, YAW_LIMITS, Facets, masks, select
 from sfpn.errors import UserError
 from sfpn.schema import ROW_COLUMNS
 
@@ -23,12 +23,15 @@ def search_samples(
     yaw_to: float = YAW_LIMITS[1],
     limit: int = 20,
     offset: int = 0,
+    pitch_from: float = PITCH_LIMITS[0],
+    pitch_to: float = PITCH_LIMITS[1],
 ) -> dict:
-    """Search the rows of the loaded dataset by pose, identity, split and yaw.
+    """Search the rows of the loaded dataset by pose, identity, split, yaw and pitch.
 
-    All facets must hold; within one, any of the values. Left out, a facet chooses everything. Rows whose yaw is unknown
-    are found only while the range is full. The pictures themselves are not given, only what is known about them.
-    An error is one sentence that names the argument and lists what may be given; without a dataset it says so.
+    All facets must hold; within one, any of the values. Left out, a facet chooses everything. Rows whose yaw or
+    pitch is unknown are found only while its range is full. The pictures themselves are not given, only what is
+    known about them. An error is one sentence that names the argument and lists what may be given; without a dataset it
+    says so.
 
     Args:
         pose: Any of frontal, three_quarter, profile, unknown.
@@ -38,6 +41,8 @@ def search_samples(
         yaw_to: Greatest yaw in degrees, -90 to 90.
         limit: How many rows to give, 1 to 100.
         offset: How many of the rows found to leave out before these, for further pages; from 0.
+        pitch_from: Least pitch in degrees, -90 to 90; positive means that the face is lifted.
+        pitch_to: Greatest pitch in degrees, -90 to 90.
 
     Returns:
         An object: dataset (its name), fingerprint, total (rows found), offset, row_ids, and samples, in the order of
@@ -54,6 +59,8 @@ def search_samples(
             split=_names(view, "split", split),
             yaw_low=number("yaw_from", yaw_from, *YAW_LIMITS),
             yaw_high=number("yaw_to", yaw_to, *YAW_LIMITS),
+            pitch_low=number("pitch_from", pitch_from, *PITCH_LIMITS),
+            pitch_high=number("pitch_to", pitch_to, *PITCH_LIMITS),
         )
         start, count = whole("offset", offset, 0, 10**9), whole("limit", limit, 1, MOST_SAMPLES)
         found = select(view.rows, masks(view.rows, facets))

@@ -46,7 +46,11 @@ def verify(
         (measured error rates at the threshold, 0 to 1) with their counts impostor, genuine, false_matches and
         false_non_matches, measured_on, pose_estimated, model, seconds, and faces: per side its pose and per photo
         size, turned_degrees, faces_found, chosen (from 1), box_xyxy and landmarks_xy (px of the upright photo),
-        confidence (0 to 1), yaw_degrees (positive: turned to the image's right) and pose.
+        confidence (0 to 1), yaw_degrees (positive: turned to the image's right), pitch_degrees (positive: lifted),
+        roll_degrees (positive: clockwise), yaw_uncertainty_degrees and pitch_uncertainty_degrees (two thirds of such
+        estimates are off by less) and pose. Where thresholds follow the yaws of both faces, scores_of is surface,
+        yaws_degrees holds the two |yaw|, and the rates are counted on pairs within square_degrees (from and to of the
+        less and of the more turned face); else both are null.
     """
     given_a, given_b = list(photos_a or []), list(photos_b or [])
     try:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
@@ -56,6 +57,11 @@ class DatasetView:
 
     def __contains__(self, row_id: object) -> bool:
         return row_id in self.groups
+
+    @property
+    def has_pitch(self) -> bool:
+        """Whether the pitch of any image is known."""
+        return bool(np.isfinite(self.rows["pitch_degrees"].to_numpy(float)).any())
 
     def picture(self, row_id: str) -> Picture:
         """The encoded picture and its face. Raises UserError for a row that the dataset does not have."""

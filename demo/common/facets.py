@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 NAMES = ("pose", "identity", "template", "source", "split")  # facets that are lists of names
-YAW_LIMITS = (-90.0, 90.0)
+YAW_LIMITS = PITCH_LIMITS = (-90.0, 90.0)
 FOUND = {"found": True, "not found": False}
 
 
@@ -18,7 +18,7 @@ FOUND = {"found": True, "not found": False}
 class Facets:
     """Empty tuples and full ranges choose everything. `detected` holds keys of FOUND.
 
-    Rows of unknown yaw or quality are chosen only while that range is full.
+    Rows of unknown yaw, pitch or quality are chosen only while that range is full.
     """
 
     pose: tuple[str, ...] = ()
@@ -29,6 +29,8 @@ class Facets:
     detected: tuple[str, ...] = ()
     yaw_low: float = YAW_LIMITS[0]
     yaw_high: float = YAW_LIMITS[1]
+    pitch_low: float = PITCH_LIMITS[0]
+    pitch_high: float = PITCH_LIMITS[1]
     quality: float = 0.0  # at least
 
     @classmethod
@@ -48,6 +50,9 @@ def masks(rows: pd.DataFrame, facets: Facets) -> dict[str, np.ndarray]:
     if (facets.yaw_low, facets.yaw_high) != YAW_LIMITS:
         yaw = rows["yaw_degrees"].to_numpy()
         found["yaw"] = (yaw >= facets.yaw_low) & (yaw <= facets.yaw_high)
+    if (facets.pitch_low, facets.pitch_high) != PITCH_LIMITS:
+        pitch = rows["pitch_degrees"].to_numpy(float)
+        found["pitch"] = (pitch >= facets.pitch_low) & (pitch <= facets.pitch_high)
     if facets.quality > 0:
         found["quality"] = rows["quality"].to_numpy() >= facets.quality
     return found

@@ -15,6 +15,7 @@ POSE_COLOURS = {"frontal": "#0072B2", "three_quarter": "#E69F00", "profile": "#C
 QUALITATIVE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 SEQUENTIAL = ((0.0, "#eef4f9"), (0.5, "#7fb2d6"), (1.0, "#08447e"))  # light = low; one hue: only lightness matters
 NEUTRAL_LINE = "#808890"  # seen on white and on black
+NEUTRAL_FILL = "rgba(128, 136, 144, 0.25)"
 
 
 def finish(

@@ -5,23 +5,18 @@ It may hold anything; on the page it is text, never markup.
 
 from __future__ import annotations
 
-import re
 from html import escape
 
 import gradio as gr
 
-MARKUP = re.compile(r"[\\`*_\[\]<>&~$|#!\"']")
+from sfpn.reporting.words import in_markdown
+
+__all__ = ["in_markdown", "notices_html", "warn"]
 
 
 def notices_html(sentences: list[str]) -> str:
     """Sentences that say what was refused and why."""
     return "".join(f'<div class="notice" role="alert">{escape(sentence)}</div>' for sentence in sentences)
-
-
-def in_markdown(text: object) -> str:
-    """Text for the inside of a line of Markdown, as it reads: no character of it is taken for markup or HTML."""
-    line = " ".join(str(text).split())
-    return MARKUP.sub(lambda found: f"&#{ord(found[0])};", line)
 
 
 def warn(sentence: str) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from demo.common.dataset_view import DatasetView, Row
 from demo.common.pictures import data_uri
-from demo.common.words import degrees
+from demo.common.words import angles
 
 TILE_POSES = {"three_quarter": "3/4"}
 NOT_SHOWN = ("box_xyxy", "landmarks_xy", "detected")
@@ -79,8 +79,10 @@ def sample_html(row: Row, photo: Image.Image, crop: Image.Image | None) -> str:
 
 
 def pose_words(row: Row) -> str:
-    """'3/4 +42°' as HTML, short enough for a tile; the yaw where it is known."""
-    return escape(f"{TILE_POSES.get(row['pose'], row['pose'])}{degrees(row['yaw_degrees'])}")
+    """'3/4', and under it '+42° ↑7°', yaw and pitch where they are known, as HTML for a tile."""
+    found = angles(row["yaw_degrees"], row["pitch_degrees"]).strip()
+    pose = str(row["pose"])
+    return escape(TILE_POSES.get(pose, pose)) + (f"<br>{escape(found)}" if found else "")
 
 
 def _overlay(photo: Image.Image, row: Row) -> str:

@@ -9,11 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from demo.common.figures import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITATIVE, SEQUENTIAL, finish, in_figure
-from demo.common.words import degrees, pose_label
+from demo.common.words import angles, pose_label
 
 MANY = 3000  # points from which on WebGL draws them
 WIDEST = 10  # a group narrower than a tenth of the heat map has no room for its name
-COLOURS = ("pose", "identity", "yaw", "error")
+COLOURS = ("pose", "identity", "yaw", "pitch", "error")
 ERROR_WORDS = {False: "nearest image: same identity", True: "nearest image: another identity"}
 
 
@@ -37,9 +37,10 @@ def map_figure(
                 "meta": {"thumbnail": thumbnails["address"]},
             }
         )
+        known = (chosen[name] for name in ("identity", "pose", "yaw_degrees", "pitch_degrees"))
         text = [
-            in_figure(f"{identity}, {pose_label(pose)}{degrees(yaw)}")
-            for identity, pose, yaw in zip(chosen["identity"], chosen["pose"], chosen["yaw_degrees"], strict=True)
+            in_figure(f"{identity}, {pose_label(pose)}{angles(yaw, pitch)}")
+            for identity, pose, yaw, pitch in zip(*known, strict=True)
         ]
         figure.add_trace(
             kind(
@@ -109,14 +110,9 @@ def _groups(rows: pd.DataFrame, colour: str, wrong: np.ndarray) -> list[tuple[st
                 },
             )
         ]
-    bar = {"title": {"text": "yaw (°)"}, "thickness": 12}
-    return [
-        (
-            "yaw",
-            everything,
-            {"color": rows["yaw_degrees"].to_numpy(), "colorscale": "Cividis", "cmid": 0, "colorbar": bar},
-        )
-    ]
+    bar = {"title": {"text": f"{colour} (°)"}, "thickness": 12}  # yaw or pitch
+    values = rows[f"{colour}_degrees"].to_numpy(float)
+    return [(colour, everything, {"color": values, "colorscale": "Cividis", "cmid": 0, "colorbar": bar})]
 
 
 def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:

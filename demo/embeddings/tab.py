@@ -11,6 +11,7 @@ import numpy as np
 
 from demo.common import events
 from demo.common.clickable import Clickable
+from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
@@ -99,7 +100,7 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
             min_width=300,
         )
         method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
-        colour = gr.Radio(list(COLOURS), value="pose", label="Colour", elem_id="map-colour")
+        colour = gr.Radio(colours(store.view), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)
     own, drawn = gr.State(None), gr.State(None)
     with gr.Row(visible=False) as missing:
@@ -144,6 +145,11 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
     chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
     alike.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     chosen_samples.build(store, model, chart, links, tab)
+
+
+def colours(view: DatasetView) -> list[str]:
+    """What the points can be coloured by; not by a pitch that no image has."""
+    return [name for name in COLOURS if name != "pitch" or view.has_pitch]
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""Figures of a dataset's rows: yaw histogram and identity x pose table; a click on either filters."""
+"""Figures of a dataset's rows: histograms of yaw and pitch, and identity x pose table; a click on one filters."""
 
 from __future__ import annotations
 
@@ -13,18 +13,27 @@ from demo.common.words import pose_label
 from sfpn.schema import POSE_LABELS, POSES
 
 BIN_DEGREES = 10
+AXES = {  # end of the axis in degrees, distance of its ticks, title
+    "yaw": (90, 30, "yaw (°; + = to the image's right)"),
+    "pitch": (60, 20, "pitch (°; + = lifted)"),
+}
 SHOWN_IDENTITIES = 400  # columns of the identity x pose table
 
 
-def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
-    """Images by yaw, stacked by pose; customdata is the bin's [low, high] in degrees."""
-    known = rows.loc[rows["yaw_degrees"].notna()]
+def angle_histogram(rows: pd.DataFrame, angle: str) -> go.Figure:
+    """Images by 'yaw' or 'pitch', stacked by pose; customdata is the bin's [low, high] in degrees.
+
+    The first and the last bin also hold what lies beyond the axis, up to 90 degrees.
+    """
+    known = rows.loc[rows[f"{angle}_degrees"].notna()]
     if not len(known):
-        return message("No yaw is known for these images.")
-    edges = np.arange(-90, 91, BIN_DEGREES)
-    bins = np.clip(np.digitize(known["yaw_degrees"], edges) - 1, 0, len(edges) - 2)
+        return message(f"No {angle} is known for these images.")
+    end, ticks, title = AXES[angle]
+    edges = np.arange(-end, end + 1, BIN_DEGREES)
+    bins = np.clip(np.digitize(known[f"{angle}_degrees"], edges) - 1, 0, len(edges) - 2)
     centres, ranges = edges[:-1] + BIN_DEGREES / 2, np.stack([edges[:-1], edges[1:]], axis=1)
-    figure, table = go.Figure(), pd.DataFrame({"yaw_low": edges[:-1], "yaw_high": edges[1:]})
+    ranges[0, 0], ranges[-1, 1] = -90, 90
+    figure, table = go.Figure(), pd.DataFrame({f"{angle}_low": ranges[:, 0], f"{angle}_high": ranges[:, 1]})
     for pose in POSES:
         images = np.bincount(bins[(known["pose"] == pose).to_numpy()], minlength=len(centres))
         table[pose] = images
@@ -35,15 +44,16 @@ def yaw_histogram(rows: pd.DataFrame) -> go.Figure:
                 name=POSE_LABELS[pose],
                 customdata=ranges.tolist(),  # an array would come back from a click as an object, not as a list
                 marker={"color": POSE_COLOURS[pose], "line": {"width": 0}},
-                hovertemplate="yaw %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>"
+                hovertemplate=angle
+                + " %{customdata[0]}° to %{customdata[1]}°<br>%{y:,} images<extra>"
                 + POSE_LABELS[pose]
                 + "</extra>",
             )
-    figure.update_xaxes(title="yaw (°; + = turned to the image's right)", range=[-90, 90], dtick=30, fixedrange=True)
+    figure.update_xaxes(title=title, range=[-end, end], dtick=ticks, fixedrange=True)
     figure.update_yaxes(title="images", fixedrange=True)
     return finish(
         figure,
-        "yaw-histogram",
+        f"{angle}-histogram",
         table,
         barmode="stack",
         bargap=0.06,

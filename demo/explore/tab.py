@@ -14,7 +14,7 @@ from demo.common.clickable import Clickable
 from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.facets import NAMES, YAW_LIMITS, Facets, counts, masks, select
+from demo.common.facets import NAMES, PITCH_LIMITS, YAW_LIMITS, Facets, counts, masks, select
 from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, follow, opening
 from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from demo.common.notices import in_markdown, notices_html, warn
@@ -22,7 +22,7 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html, neighbours_html, sample_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.common.words import pose_label
-from demo.explore.figures import identity_table, yaw_histogram
+from demo.explore.figures import angle_histogram, identity_table
 from demo.explore.name_facet import is_searched, name_facet, search, with_counts
 from sfpn.schema import POSES
 
@@ -59,6 +59,8 @@ class Controls(NamedTuple):
     detected: Any
     yaw_low: Any
     yaw_high: Any
+    pitch_low: Any
+    pitch_high: Any
     quality: Any
 
 
@@ -69,6 +71,7 @@ class Filtered(NamedTuple):
     detected: Any
     identity: Any
     yaw: Any
+    pitch: Any
     people: Any
     row_ids: Any
     summary: Any
@@ -121,9 +124,11 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
                 on_map = gr.Button("Show on the map", size="sm", elem_id="to-map", min_width=110)
         with gr.Column(scale=5, min_width=310):
             with gr.Row(equal_height=False):
-                with gr.Column(min_width=280):
+                with gr.Column(min_width=230):
                     yaw = PlotlyView(height=210, elem_id="yaw-histogram")
-                with gr.Column(min_width=280):
+                with gr.Column(min_width=230, visible=view.has_pitch):
+                    pitch = PlotlyView(height=210, elem_id="pitch-histogram")
+                with gr.Column(min_width=230):
                     people = PlotlyView(height=210, elem_id="identity-table")
             number, shown = gr.Number(1, visible=False), gr.State(())
             summary = gr.HTML(elem_id="summary")
@@ -133,7 +138,7 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
                 page = gr.HTML(elem_id="page", padding=False, min_width=100)
                 ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
     filtered = Filtered(
-        controls.pose, controls.detected, controls.identity, yaw, people, shown, summary, grid, page, number
+        controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
     follow(opening(tab), bound(refresh, view), list(controls), list(filtered), trigger_mode="always_last")
     for name in NAMES:
@@ -141,7 +146,8 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
             facet = getattr(controls, name)
             facet.key_up(bound(search, view, name), list(controls), facet, **AT_ONCE)
     clear.click(clear_facets, None, list(controls), **QUIET)
-    yaw.select(pick_yaw, None, [controls.yaw_low, controls.yaw_high], **QUIET)
+    yaw.select(pick_angle, None, [controls.yaw_low, controls.yaw_high], **QUIET)
+    pitch.select(pick_angle, None, [controls.pitch_low, controls.pitch_high], **QUIET)
     people.select(bound(pick_identity, view), None, [controls.identity, controls.pose], **QUIET)
     for button, step in ((back, -1), (ahead, 1)):
         button.click(bound(turn_page, view, step), [shown, number], [grid, page, number], **QUIET)
@@ -162,12 +168,10 @@ def _build_controls(view: DatasetView) -> Controls:
         source=name_facet(view, "source", "Source"),
         split=name_facet(view, "split", "Split"),
         detected=gr.CheckboxGroup([], label="Face", elem_id="facet-detected"),
-        yaw_low=gr.Slider(
-            *YAW_LIMITS, value=YAW_LIMITS[0], step=1, label="Yaw from (degrees)", elem_id="facet-yaw-low"
-        ),
-        yaw_high=gr.Slider(
-            *YAW_LIMITS, value=YAW_LIMITS[1], step=1, label="Yaw to (degrees)", elem_id="facet-yaw-high"
-        ),
+        yaw_low=_angle_slider("yaw", "from", YAW_LIMITS),
+        yaw_high=_angle_slider("yaw", "to", YAW_LIMITS),
+        pitch_low=_angle_slider("pitch", "from", PITCH_LIMITS, view.has_pitch),
+        pitch_high=_angle_slider("pitch", "to", PITCH_LIMITS, view.has_pitch),
         quality=gr.Slider(
             0,
             1,
@@ -177,6 +181,19 @@ def _build_controls(view: DatasetView) -> Controls:
             elem_id="facet-quality",
             visible=bool(view.rows["quality"].notna().any()),
         ),
+    )
+
+
+def _angle_slider(angle: str, end: str, limits: tuple[float, float], visible: bool = True) -> gr.Slider:
+    """One end, 'from' or 'to', of a range of angles; all angles at first."""
+    low = end == "from"
+    return gr.Slider(
+        *limits,
+        value=limits[0 if low else 1],
+        step=1,
+        label=f"{angle.capitalize()} {end} (degrees)",
+        elem_id=f"facet-{angle}-{'low' if low else 'high'}",
+        visible=visible,
     )
 
 
@@ -241,7 +258,8 @@ def refresh(view: DatasetView, *values) -> Filtered:
         pose=gr.update(choices=poses),
         detected=gr.update(choices=with_counts(detected)),
         identity=SKIP if is_searched(view, "identity") else gr.update(choices=with_counts(identity)),
-        yaw=yaw_histogram(chosen),
+        yaw=angle_histogram(chosen, "yaw"),
+        pitch=angle_histogram(chosen, "pitch"),
         people=identity_table(chosen),
         row_ids=row_ids,
         summary=f'<p class="summary"><b>{len(row_ids):,}</b> of {len(view.rows):,} images, '
@@ -262,11 +280,11 @@ def turn_page(view: DatasetView, step: int, row_ids: RowIds, number: int) -> tup
 
 def clear_facets() -> Controls:
     """The values of the components that choose everything."""
-    return Controls([], [], [], [], [], [], *YAW_LIMITS, 0.0)
+    return Controls([], [], [], [], [], [], *YAW_LIMITS, *PITCH_LIMITS, 0.0)
 
 
-def pick_yaw(event: gr.SelectData) -> tuple[float, float]:
-    """The yaw range of the clicked bar."""
+def pick_angle(event: gr.SelectData) -> tuple[float, float]:
+    """The range of yaw or pitch of the clicked bar."""
     low, high = map(events.number, events.pair(events.detail(event, "value")))
     return max(low, YAW_LIMITS[0]), min(high, YAW_LIMITS[1])
 

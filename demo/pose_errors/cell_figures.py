@@ -23,6 +23,7 @@ from demo.common.figures import (
 )
 from demo.common.words import percent
 from sfpn.evaluation.cells import Cell
+from sfpn.reporting.views import yaw_table
 
 AXES = ("probit", "log")  # normal deviates, as DET curves are drawn since Martin et al. 1997; or decades
 TICKS = np.array([0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95])
@@ -158,28 +159,6 @@ def yaw_figure(cells: Mapping[str, Sequence[Cell]], treatment: str) -> go.Figure
     )
     figure.update_yaxes(title="EER (%)", rangemode="tozero", fixedrange=True)
     return finish(figure, "eer-by-yaw-difference", pd.concat(tables), showlegend=len(cells) > 1, dragmode=False)
-
-
-def yaw_table(cells: Sequence[Cell], treatment: str) -> pd.DataFrame:
-    """band, eer, low, high (0-1), genuine, impostor, ascending."""
-    lines = []
-    for cell in cells:
-        rates = cell.rates(treatment)
-        low, high = cell.yaw_band or (0.0, 180.0)
-        band = f"{low:.0f}°+" if high >= 180 else f"{low:.0f}–{high:.0f}°"
-        lines.append(
-            {
-                "band": band,
-                "eer": rates.eer,
-                "low": rates.eer_low,
-                "high": rates.eer_high,
-                "genuine": rates.genuine,
-                "impostor": rates.impostor,
-            }
-        )
-    return pd.DataFrame(lines, columns=["band", "eer", "low", "high", "genuine", "impostor"]).astype(
-        {"eer": float, "low": float, "high": float}
-    )
 
 
 def rate_summary(cell: Cell, threshold: float, treatment: str) -> str:

@@ -15,10 +15,10 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, bound, follow
 from demo.common.links import VERIFY, Links, goto, opened
 from demo.common.notices import in_markdown
-from demo.pose_errors.cells import View, cell_of
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.provenance import is_own
 from sfpn.evaluation.report import Report
+from sfpn.reporting.views import View, cell_of
 
 PAIRS_SHOWN = (12, 50)
 NO_CELL = "This report has no such cell."

@@ -7,8 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from demo.common.figures import FIRST_MODEL, NEUTRAL_LINE, SECOND_MODEL, SEQUENTIAL, finish, in_figure, message
-from demo.common.words import interval, label_of, pair_names, percent
-from sfpn.evaluation.report import Difference
+from demo.common.words import interval, pair_names, percent
 from sfpn.schema import POSE_LABELS, POSES, pair_from_key, pair_key, pose_pair
 
 FULL_SCALE = 0.15  # rates from here on get the darkest colour
@@ -79,17 +78,6 @@ def _hover(key: str, line: dict | None, metric_title: str) -> str:
         f"{line['genuine']:,} genuine and {line['impostor']:,} impostor comparisons of {line['subjects']} subjects<br>"
         f"{line['failures']} images without a found face<br><i>click for its curves and hardest pairs</i>"
     )
-
-
-def difference_table(differences: list[Difference]) -> pd.DataFrame:
-    """pose_pair, label, a, b, difference, low, high (rates 0-1), differs; a caller drops undefined differences."""
-    columns = ["pose_pair", "label", "a", "b", "difference", "low", "high", "differs"]
-    lines = [
-        {"pose_pair": d.pose_pair, "label": label_of(str(d.pose_pair))}
-        | {name: getattr(d, name) for name in columns[2:]}
-        for d in differences
-    ]
-    return pd.DataFrame(lines, columns=columns)
 
 
 def difference_figure(table: pd.DataFrame, first: str, second: str, metric_title: str) -> go.Figure:

@@ -8,7 +8,7 @@ from html import escape
 import pandas as pd
 
 from demo.common.dataset_view import DatasetView
-from demo.common.words import degrees, pose_label
+from demo.common.words import angles, pose_label
 
 
 def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
@@ -49,4 +49,4 @@ def _button(view: DatasetView, pair) -> str:
 
 def _pose(view: DatasetView, row_id: str) -> str:
     row = view.rows.loc[row_id]
-    return escape(f"{pose_label(row['pose'])}{degrees(row['yaw_degrees'])}")
+    return escape(f"{pose_label(row['pose'])}{angles(row['yaw_degrees'], row['pitch_degrees'])}")

@@ -1,4 +1,4 @@
-"""Reports on disk: one computed in the app is kept in the folder `reports` of its dataset, and saved as a ZIP."""
+"""Reports on disk: one computed in the app is kept in the folder `reports` of its dataset, and saved as ZIP or HTML."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import io
 import re
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from sfpn.evaluation.report import REPORT_FILE, Report
+from sfpn.reporting.page import html
 
 FOLDER = "reports"  # inside the dataset folder
 
@@ -45,3 +47,10 @@ def zipped(report: Report) -> tuple[str, bytes]:
         for file in sorted((Path(place) / name).iterdir()):
             archive.write(file, f"{name}/{file.name}")
     return f"{name}.zip", buffer.getvalue()
+
+
+def as_page(reports: Sequence[Report]) -> tuple[str, bytes]:
+    """(file name, content) of one self-contained HTML file about one report, or two."""
+    names = [folder_name(report) for report in reports]
+    name = f"{'--'.join(names)}.html"
+    return name, html(reports, f"python -m sfpn report {' '.join(names)} --out {name}").encode()

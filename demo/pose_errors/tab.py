@@ -22,16 +22,18 @@ from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import people
+from demo.pose_errors import pose_map as error_map
 from demo.pose_errors.cell_figures import AXES, det_figure, histogram_figure, rate_summary, yaw_figure
-from demo.pose_errors.cells import EER, METRICS, TREATMENTS, View, cell_of, size_words, table_of
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import NO_CELL, PAIRS_SHOWN
-from demo.pose_errors.matrix_figure import difference_figure, difference_table, matrix_figure
+from demo.pose_errors.matrix_figure import difference_figure, matrix_figure
 from demo.pose_errors.provenance import doubts, is_own, provenance_html
-from demo.pose_errors.reading import read_differences, read_matrix
-from demo.pose_errors.saved_reports import zipped
+from demo.pose_errors.saved_reports import as_page, zipped
 from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
+from sfpn.reporting.reading import read_differences, read_matrix
+from sfpn.reporting.views import EER, METRICS, TREATMENTS, View, cell_of, difference_table, size_words, table_of
 from sfpn.schema import pair_key
 
 FIRST_CELL = ("frontal", "profile")  # opens first, where the report has it
@@ -82,9 +84,11 @@ def build(
     choice = _build_choice(named, opening(tab))
     _build_about(named, store, choice)
     _build_matrix(named, choice, links)
+    error_map.build(named, store, [choice.report, choice.metric, choice.treatment], links, choice.opened)
     _build_cell(named, choice)
     cell = [choice.report, choice.pair, choice.size]
     hardest_pairs.build(named, store, cell, choice.count, links, choice.opened)
+    people.build(named, store, cell, links, choice.opened)
     if store and heavy:
         compute_report.build(named, store, choice.report, choice.other)
     choice.report.change(
@@ -102,13 +106,15 @@ def build(
 def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choice: Choice) -> None:
     with gr.Row(equal_height=True, elem_id="report-row"):
         about = gr.HTML(elem_id="report-about", padding=False)
-        save = gr.Button("Save this report (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=190)
+        page = gr.Button("Save this report (HTML)", size="sm", elem_id="report-page", scale=0, min_width=190)
+        save = gr.Button("Its numbers (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=150)
     follow(
         choice.opened,
         lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)),
         [choice.report],
         about,
     )
+    download(page, bound(save_page, named), [choice.report, choice.other])
     download(save, lambda name: zipped(named[name]), choice.report)
 
 
@@ -206,6 +212,11 @@ def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
         bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
     )
     histogram.drag(bound(drag_threshold, named), cell, [threshold, rates, histogram], trigger_mode="multiple", **QUIET)
+
+
+def save_page(named: Mapping[str, Report], name: str, other: str) -> tuple[str, bytes]:
+    """(file name, HTML) of the report, and of the one that it is compared with."""
+    return as_page([named[name], *([named[other]] if other in named and other != name else [])])
 
 
 def own_first(reports: tuple[Report, ...], store: EmbeddingStore | None) -> tuple[Report, ...]:

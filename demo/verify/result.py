@@ -9,16 +9,34 @@ from html import escape
 import plotly.graph_objects as go
 
 from demo.common.notices import in_markdown
+from demo.verify.head_svg import heads_svg
 from demo.verify.photo_html import crops_html
 from demo.verify.photos import Seen
 from demo.verify.score_axis import score_axis
+from demo.verify.surface_map import surface_map
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.schema import PosePair
-from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, histogram_for, rule_at_threshold, rule_for_fmr
+from sfpn.schema import POOLED, PosePair
+from sfpn.verification.decision import (
+    DEFAULT_FMR,
+    SURFACE,
+    DecisionRule,
+    histogram_of,
+    rule_at_threshold,
+    rule_for_fmr,
+)
 from sfpn.verification.verifier import Comparison, Verifier
-from sfpn.verification.wording import error_rates, explanation, headline, judgement, pair_words, provenance, record
+from sfpn.verification.wording import (
+    error_rates,
+    explanation,
+    headline,
+    judgement,
+    pair_words,
+    provenance,
+    record,
+    square_words,
+)
 
 ICONS = {"match": "✓", "uncertain": "?", "no match": "✗"}
 WAITING = '<div class="verdict waiting"><p>The result appears here as soon as both sides have a photo.</p></div>'
@@ -35,6 +53,7 @@ class Result:
     seconds: float
     record: dict  # as it was judged first
     yaws_degrees: tuple[float, float] | None = None  # |yaw| of both sides
+    heads: str = ""  # HTML
 
     def as_json(self, rule: DecisionRule) -> dict:
         """The comparison as plain JSON values, judged by this rule."""
@@ -60,13 +79,14 @@ def summarize(model: str, comparison: Comparison) -> Result:
         seconds=comparison.seconds,
         record=record(comparison),
         yaws_degrees=(comparison.sides[0].yaw_degrees, comparison.sides[1].yaw_degrees),
+        heads=heads_svg(comparison.sides),
     )
 
 
 def rule_of(card: Card, result: Result, fmr: float | None, threshold: float) -> DecisionRule:
     """The frozen operating point for a target FMR, or any threshold where that is None. Raises UserError."""
     if fmr is None:
-        return rule_at_threshold(card, result.pose_pair, threshold)
+        return rule_at_threshold(card, result.pose_pair, threshold, result.yaws_degrees)
     return rule_for_fmr(card, result.pose_pair, fmr, result.yaws_degrees)
 
 
@@ -84,17 +104,36 @@ def verdict_html(result: Result, rule: DecisionRule) -> str:
 
 
 def axis_figure(card: Card, result: Result, rule: DecisionRule) -> go.Figure:
-    """The score over the histograms of its pose pair. Raises UserError if the card has none."""
-    _, histogram = histogram_for(card, result.pose_pair)
+    """The score over the histograms that its rates are counted in. Raises UserError if the card has none."""
+    _, histogram = histogram_of(card, rule)
     return score_axis(histogram, result.score, rule.point.threshold, rule.uncertain_from)
 
 
-def threshold_range(card: Card, pair: PosePair) -> tuple[float, float, float]:
+def axis_title(card: Card, rule: DecisionRule) -> str:
+    """Which scores the figure shows, and of how many pairs, as HTML. Raises UserError if the card has none."""
+    scores_of, histogram = histogram_of(card, rule)
+    title, words = "The score among scores of pairs posed like these", square_words(rule)
+    if scores_of != SURFACE:
+        title = "The score among scores of the same pose pair"
+        words = "pairs of all poses" if scores_of == POOLED else f"pairs of {pair_words(rule.pose_pair)} faces"
+        if rule.scores_of == SURFACE:
+            words += "; this model's card has no scores by angle, so the rates above are not counted in this figure"
+    counts = f"{sum(histogram.impostor):,} pairs of strangers, {sum(histogram.genuine):,} of one person"
+    return f'<p class="section-title">{title}</p><p class="quiet">{counts}: {escape(words)}.</p>'
+
+
+def poses_html(card: Card, result: Result, rule: DecisionRule) -> str:
+    """How both heads are turned, and where that lies on the card's surface."""
+    return result.heads + surface_map(card.surface, rule)
+
+
+def threshold_range(card: Card, rule: DecisionRule) -> tuple[float, float, float]:
     """(lowest, highest, step) of a threshold slider: the filled part of the histogram, in whole bins."""
-    _, histogram = histogram_for(card, pair)
+    _, histogram = histogram_of(card, rule)
     edges = histogram.edges
     filled = [i for i, counts in enumerate(zip(histogram.genuine, histogram.impostor, strict=True)) if any(counts)]
-    low, high, step = edges[filled[0]], edges[filled[-1] + 1], edges[1] - edges[0]
+    first, last = (filled[0], filled[-1]) if filled else (0, len(edges) - 2)
+    low, high, step = edges[first], edges[last + 1], edges[1] - edges[0]
     return round(float(low), 6), round(float(high), 6), round(float(step), 6)
 
 

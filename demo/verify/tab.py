@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
@@ -19,13 +20,16 @@ from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.loaded import Loaded
+from demo.verify import lost
 from demo.verify.photos import Seen, add_photos
 from demo.verify.result import (
     WAITING,
     Result,
     axis_figure,
+    axis_title,
     compare_photos,
     model_markdown,
+    poses_html,
     rule_of,
     summarize,
     threshold_range,
@@ -66,6 +70,8 @@ class JudgedValues(NamedTuple):
 
     notice: Any = ""
     verdict: Any = ""
+    poses: Any = ""
+    title: Any = ""
     chart: Any = None
     threshold: Any = SKIP
     as_json: Any = None
@@ -76,6 +82,8 @@ class MovedValues(NamedTuple):
 
     notice: Any
     verdict: Any
+    poses: Any
+    title: Any
     chart: Any
     as_json: Any
     fmr: Any = None
@@ -89,6 +97,8 @@ class ResultValues(NamedTuple):
     verdict: Any = ""
     details: Any = gr.update(visible=False)
     crops: Any = ""
+    poses: Any = ""
+    title: Any = ""
     chart: Any = None
     threshold: Any = SKIP
     about: Any = SKIP
@@ -104,6 +114,8 @@ class ResultView:
     verdict: gr.HTML
     details: gr.Row
     crops: gr.HTML
+    poses: gr.HTML
+    title: gr.HTML
     chart: PlotlyView
     threshold: gr.Slider
     about: gr.Markdown
@@ -117,7 +129,7 @@ class ResultView:
     @property
     def judged(self) -> list:
         """What `judge` gives values for."""
-        return list(JudgedValues(self.notice, self.verdict, self.chart, self.threshold, self.as_json))
+        return [getattr(self, name) for name in JudgedValues._fields]
 
 
 def build(loaded: Loaded, links: Links) -> None:
@@ -129,6 +141,7 @@ def build(loaded: Loaded, links: Links) -> None:
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
     view, model, fmr = _build_result(loaded)
+    turned = lost.build()
     _explain_endpoint(loaded.default_model)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
@@ -140,18 +153,24 @@ def build(loaded: Loaded, links: Links) -> None:
         "api_visibility": "private",
         **ONE_AT_A_TIME,
     }
-    for side in sides:
-        wire_side(side, loaded.detector, lambda event: event.then(**run))
+
+    def compare_and_empty(event: Dependency) -> None:
+        event.then(**run)
+        lost.empty_after(turned, event.then)
+
+    wire_side(sides[0], loaded.detector, compare_and_empty)
+    wire_side(sides[1], loaded.detector, lambda event: event.then(**run))
     model.input(**run)
     _wire_threshold(loaded.models, view, fmr)
+    lost.wire(turned, loaded, sides[0].photos, model, fmr)
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
 
     def open_example(event: gr.EventData) -> BothSides:
         example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
         return _show_both(loaded.detector, example.first, example.second)
 
-    examples.select(open_example, None, **both).then(**run)
-    links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both).then(**run)
+    compare_and_empty(examples.select(open_example, None, **both))
+    compare_and_empty(links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both))
 
 
 def _explain_endpoint(model: str) -> None:
@@ -186,8 +205,10 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
         with gr.Column(scale=2, min_width=260):
             gr.HTML('<p class="section-title">What the network sees</p>')
             crops = gr.HTML(elem_id="crops")
+            gr.HTML('<p class="section-title">How both heads are turned</p>')
+            poses = gr.HTML(elem_id="poses")
         with gr.Column(scale=5, min_width=300):
-            gr.HTML('<p class="section-title">The score among scores of the same pose pair</p>')
+            title = gr.HTML(elem_id="axis-title")
             chart = PlotlyView(height=300, save=False, elem_id="score-axis")
             threshold = gr.Slider(
                 -1,
@@ -201,7 +222,11 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
     with gr.Accordion("Model, speed and the result as JSON", open=False):
         about = gr.Markdown(model_markdown(loaded.models[loaded.default_model].card))
         as_json = gr.JSON(show_label=False, elem_id="result-json")
-    return ResultView(result, notice, verdict, details, crops, chart, threshold, about, as_json), model, fmr
+    return (
+        ResultView(result, notice, verdict, details, crops, poses, title, chart, threshold, about, as_json),
+        model,
+        fmr,
+    )
 
 
 def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
@@ -209,7 +234,7 @@ def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Ra
     view.threshold.input(
         partial(move_threshold, models),
         [view.result, view.threshold],
-        list(MovedValues(view.notice, view.verdict, view.chart, view.as_json, fmr)),
+        list(MovedValues(view.notice, view.verdict, view.poses, view.title, view.chart, view.as_json, fmr)),
         trigger_mode="always_last",
         **QUIET,
     )
@@ -259,9 +284,11 @@ def judge(
 
 def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
     """What the page shows of a rule. Raises UserError if the card has no histogram."""
-    low, high, step = threshold_range(card, result.pose_pair)
+    low, high, step = threshold_range(card, rule)
     return JudgedValues(
         verdict=verdict_html(result, rule),
+        poses=poses_html(card, result, rule),
+        title=axis_title(card, rule),
         chart=axis_figure(card, result, rule),
         threshold=gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4)),
         as_json=result.as_json(rule),
@@ -271,7 +298,7 @@ def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
 def move_threshold(models: Mapping[str, Embedder], result: Result | None, threshold: float) -> MovedValues:
     """A comparison at a threshold set by hand."""
     judged = judge(models, result, None, threshold)
-    return MovedValues(judged.notice, judged.verdict, judged.chart, judged.as_json)
+    return MovedValues(judged.notice, judged.verdict, judged.poses, judged.title, judged.chart, judged.as_json)
 
 
 def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> BothSides:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sfpn.commands.options import note_old_poses
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.evaluation.calibrate import calibrate_mean, calibrate_points, calibrate_surface, quote_reports
@@ -63,6 +64,8 @@ def execute(args: argparse.Namespace) -> int:
         calibrate_mean(args.model, Selection.parse(args.mean_from), args.remove_pose_direction)
     if args.set_on:
         set_on, measure_on = ([Selection.parse(text) for text in some] for some in (args.set_on, args.measure_on))
+        if args.surface:
+            note_old_poses([*set_on, *measure_on])
         (calibrate_surface if args.surface else calibrate_points)(args.model, set_on, measure_on)
     if args.report:
         quote_reports(args.model, args.report)

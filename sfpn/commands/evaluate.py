@@ -23,16 +23,17 @@ import re
 import shlex
 from pathlib import Path
 
-from sfpn.commands.options import add_model_arguments, folds, positive
+from sfpn.commands.options import add_model_arguments, folds, note_old_poses, positive
 from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, progress_bar
+from sfpn.data.selection import Selection
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
 from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
-from sfpn.network.embedders import Embedder, load_embedder
+from sfpn.network.embedders import Embedder, keeping_direction, load_embedder
 from sfpn.schema import POOLED, pair_from_key, pair_label
 from sfpn.verification.realised import NAME as DECISIONS
 from sfpn.verification.realised import DecisionsConfig, Realised, decide_all, save_decisions
@@ -84,6 +85,8 @@ def execute(args: argparse.Namespace) -> int:
         raise UserError(f"two models are called {', '.join(repeated)}: their reports would overwrite each other")
     if args.redetect and args.protocol != DECISIONS:
         raise UserError(f"--redetect is for --protocol {DECISIONS}; other protocols use the stored faces")
+    if args.protocol == DECISIONS and not args.redetect:
+        note_old_poses([Selection(dataset, None)])
     for embedder in embedders:
         cache = cache_file(dataset, embedder, args.cache)
         out = args.out / _file_name(embedder.name) if args.out and len(names) > 1 else args.out
@@ -98,7 +101,8 @@ def execute(args: argparse.Namespace) -> int:
             show_decisions(header, found, as_json=args.json)
             continue
         config = config_of(args, embedder)
-        report = evaluate(dataset, embedder, config, cache, shard, _shown_progress(embedder, shard))
+        bar = _shown_progress(embedder, shard)
+        report = evaluate(dataset, embedder, config, cache, shard, bar, keeping_direction(embedder))
         if report is not None:
             if out:
                 report.save(out)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from sfpn.data.embed import CACHE_FOLDER
+from sfpn.data.selection import Selection
 
 DRAWN_PEOPLE = Path(__file__).parents[2] / "demo" / "assets" / "synthetic"  # where the app lies beside the package
 
@@ -57,6 +59,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help=f"where embeddings are kept (default: DIR/{CACHE_FOLDER})"
     )
+
+
+def note_old_poses(selections: Iterable[Selection]) -> None:
+    """Say so on stderr, one line a dataset, where poses are those of another estimator than the bundled one."""
+    for note in dict.fromkeys(selection.note_on_poses() for selection in selections):
+        if note:
+            print(f"note: {note}", file=sys.stderr)
 
 
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup  # both have add_argument

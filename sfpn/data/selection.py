@@ -41,6 +41,19 @@ class Selection:
         rows = self.dataset.rows()
         return rows if self.split is None else rows.loc[rows["split"] == self.split]
 
+    def note_on_poses(self) -> str:
+        """A sentence if yaws of these rows were estimated by another estimator than the bundled one, else ''."""
+        from sfpn.photos.pose import estimator_version
+
+        made_by, now = self.dataset.card.get("pose_estimator"), estimator_version()
+        if made_by == now or not bool((self.rows()["yaw_source"] == "estimated").any()):
+            return ""
+        known = f"by the estimator {made_by}" if made_by else "by an estimator that its card does not name"
+        return (
+            f"the poses of {self.dataset.folder} were estimated {known}, not by today's ({now}): "
+            f"bring them up to date with `python -m data_tools poses {self.dataset.folder}`"
+        )
+
     def poses_are_estimates(self) -> bool:
         """Whether the set has no pose labels of its own: every pose is the estimator's."""
         rows = self.rows()

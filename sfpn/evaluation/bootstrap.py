@@ -80,6 +80,11 @@ class RoundHistograms:
         bins = np.argmax(fmr <= target_fmr, axis=1)
         return np.where(np.isnan(fmr[:, 0]), np.nan, fnmr[np.arange(len(bins)), bins])
 
+    def at(self, edge: int) -> tuple[np.ndarray, np.ndarray]:
+        """FMR and FNMR (rounds,) with the threshold at an edge, counted from the end: -1 is the last one."""
+        fmr, fnmr = self._rates()
+        return fmr[:, edge - 1], fnmr[:, edge - 1]
+
     def _rates(self) -> tuple[np.ndarray, np.ndarray]:
         """FMR and FNMR (rounds, bins + 1) at every lower edge and above all."""
         below_g, below_i = (np.pad(np.cumsum(held, axis=1), ((0, 0), (1, 0))) for held in (self.genuine, self.impostor))
@@ -91,11 +96,15 @@ def resample(samples: Samples, comparisons: Comparisons, counted: Tally, draws: 
     """The weighted histograms of all rounds, over about `edges` edges placed where the rates of the cell change."""
     wanted = metrics.curve_thresholds(*counted.treated("whole_image"), edges)
     on_grid = np.floor(wanted.astype(np.float64) / EDGE_STEP) * EDGE_STEP
-    edge_values = np.unique(np.concatenate([[-1.0], on_grid]))
-    place = _Placing(edge_values)
+    return resample_at(samples, comparisons, counted, draws, np.unique(np.concatenate([[-1.0], on_grid])))
+
+
+def resample_at(samples: Samples, comparisons: Comparisons, counted: Tally, draws: Draws, edges: np.ndarray) -> Rounds:
+    """As `resample`, over given edges: ascending multiples of EDGE_STEP from -1 on."""
+    place = _Placing(edges)
     genuine = _genuine(samples, counted, draws, place)
     impostor = _impostor(samples, comparisons, draws, place)
-    return Rounds(edge_values, genuine[0], impostor[0], genuine[1], impostor[1])
+    return Rounds(edges, genuine[0], impostor[0], genuine[1], impostor[1])
 
 
 class _Placing:

@@ -22,6 +22,7 @@ from sfpn.errors import UserError
 from sfpn.evaluation import metrics
 from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
+from sfpn.evaluation.neighbourhood import EDGES
 from sfpn.evaluation.report import Report, summary
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.surface import PosedScores, measured, set_surface
@@ -32,7 +33,6 @@ from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.schema import POOLED, OperatingPoint, pair_key
 
 SURFACE_IMAGES = 2000  # of each dataset: 2 million comparisons
-HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show
 MEAN_IMAGES = 2000
 
 
@@ -119,7 +119,7 @@ def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[Operating
         points.append(
             replace(
                 measured,
-                set_on=f"{setting.source}: {setting.impostor.total} impostor comparisons",
+                set_on=f"{setting.source}: {setting.impostor.total:,} impostor comparisons",
                 measured_on=measuring.source,
                 pose_estimated=setting.pose_estimated or measuring.pose_estimated,
             )
@@ -128,11 +128,10 @@ def frozen_points(setting: CellScores, measuring: CellScores) -> tuple[Operating
 
 
 def histogram(cell: CellScores) -> ScoreHistogram:
-    """The scores in HISTOGRAM_BINS equal bins over [-1, 1]."""
-    edges = np.linspace(-1, 1, HISTOGRAM_BINS + 1)
+    """The scores in equal bins over [-1, 1]."""
 
     def counts(scores: Scores) -> tuple[int, ...]:
-        below = scores.below(edges[1:-1])
+        below = scores.below(EDGES[1:-1])
         return tuple(int(n) for n in np.diff([0, *below, scores.total]))
 
     return ScoreHistogram(-1.0, 1.0, counts(cell.genuine), counts(cell.impostor), cell.source)
@@ -235,7 +234,7 @@ def calibrate_surface(model: Path, set_on: list[Selection], measure_on: list[Sel
 
 def _sources(selections: list[Selection], compared: PosedScores) -> str:
     titles = "; ".join(selection.title for selection in selections)
-    return f"{titles}: {int((~compared.same).sum())} impostor comparisons"
+    return f"{titles}: {int((~compared.same).sum()):,} impostor comparisons"
 
 
 def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Selection]) -> dict[str, CellScores]:

@@ -13,6 +13,7 @@ import pandas as pd
 from sfpn.evaluation import metrics
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, treat
+from sfpn.evaluation.who_fails import PAIR_COLUMNS, WhoFails
 from sfpn.schema import POOLED, POSE_LABELS, POSE_PAIRS, POSES, OperatingPoint, pair_key
 
 WHOLE_IMAGE = TREATMENTS[0]
@@ -53,7 +54,10 @@ class Cell:
     * det: treatment, threshold, fmr, fnmr, exact at about 250 thresholds;
     * histogram: lower_edge, genuine, impostor, failed_genuine, failed_impostor (failed: a face was not found);
     * hardest: kind (genuine | impostor), rank from 1, row_id_a, row_id_b, template_a, template_b, score, acquired;
-    * rounds: treatment, metric (eer | fnmr_at_0.01 ...), round, value.
+    * rounds: treatment, metric (eer | fnmr_at_0.01 ...), round, value;
+    * people_pairs: as `hardest` with identity: the worst pairs of the people in `who_fails`.
+    `who_fails` is None, and people_pairs not there, in cells of one fold, of no pose pair or of drawn templates,
+    and in older reports.
     """
 
     protocol: str
@@ -69,6 +73,7 @@ class Cell:
     accuracy_deviation: float | None
     treatments: dict[str, Rates]
     sides: Sides | None = None
+    who_fails: WhoFails | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     __pydantic_config__ = {"arbitrary_types_allowed": True, "extra": "forbid"}  # for reading it back (Report.load)
@@ -101,6 +106,11 @@ class Cell:
         """The up to 50 hardest `genuine` or `impostor` pairs, hardest first."""
         table = self.tables["hardest"]
         return table.loc[table["kind"] == kind].reset_index(drop=True)
+
+    def pairs_of(self, identity: str, kind: str) -> pd.DataFrame:
+        """The worst `genuine` or `impostor` pairs of a person in `who_fails`, worst first; empty for anybody else."""
+        table = self.tables.get("people_pairs", pd.DataFrame(columns=list(PAIR_COLUMNS)))
+        return table.loc[(table["kind"] == kind) & (table["identity"] == identity)].reset_index(drop=True)
 
     def rounds(self, metric: str = "eer", treatment: str = WHOLE_IMAGE) -> np.ndarray:
         """The value of a metric in every bootstrap round (NaN where it is not defined)."""

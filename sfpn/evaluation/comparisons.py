@@ -24,7 +24,8 @@ class Samples:
 
     `row_ids` names the image (of a template: its first image), `subjects` is a code from 0 to `subject_count` - 1,
     `embeddings` (N, D) float32 have unit length, `yaw_degrees` is NaN where unknown, `acquired` is False where no face
-    was found, `templates` names the template ('' for a single image without one).
+    was found, `templates` names the template ('' for a single image without one). `identities` (subject_count,) are the
+    names behind the codes.
     """
 
     row_ids: np.ndarray
@@ -34,7 +35,12 @@ class Samples:
     yaw_degrees: np.ndarray
     acquired: np.ndarray
     templates: np.ndarray
-    subject_count: int
+    identities: np.ndarray
+
+    @property
+    def subject_count(self) -> int:
+        """How many subjects there are."""
+        return len(self.identities)
 
     @classmethod
     def build(cls, row_ids, identities, poses, embeddings, yaw_degrees=None, acquired=None, templates=None) -> Samples:
@@ -58,7 +64,7 @@ class Samples:
             column(yaw_degrees, np.nan, np.float32),
             column(acquired, True, bool),
             column(templates, "", str),
-            len(names),
+            names,
         )
 
     def __len__(self) -> int:
@@ -110,7 +116,7 @@ class AllPairs:
         for start in range(0, len(self.first), rows):
             stop = min(start + rows, len(self.first))
             skip = start if self.second is None else 0  # below the diagonal lie the same pairs again
-            scores = _cosines(left[start:stop] @ right[skip:].T)
+            scores = cosines(left[start:stop] @ right[skip:].T)
             counted = np.ones(scores.shape, bool)
             if self.second is None:
                 counted = np.arange(len(second) - skip)[None, :] > np.arange(stop - start)[:, None]
@@ -144,7 +150,7 @@ class PairList:
             part = order[start : start + (1 << 14)]
             first, second = self.first[part], self.second[part]
             scores = np.einsum("nd,nd->n", samples.embeddings[first], samples.embeddings[second])
-            yield Block(first[:, None], second[:, None], _cosines(scores)[:, None], np.ones((len(part), 1), bool))
+            yield Block(first[:, None], second[:, None], cosines(scores)[:, None], np.ones((len(part), 1), bool))
 
 
 class Comparisons(Protocol):
@@ -181,8 +187,8 @@ def by_pose_pair(samples: Samples) -> Iterator[tuple[PosePair, AllPairs]]:
             yield pair, AllPairs(first) if pair[0] == pair[1] else AllPairs(first, second)
 
 
-def _cosines(products: np.ndarray) -> np.ndarray:
-    """Rounding can carry a product of unit vectors just outside [-1, 1]."""
+def cosines(products: np.ndarray) -> np.ndarray:
+    """Products of unit vectors as cosines, in place; rounding can carry one just outside [-1, 1]."""
     return np.clip(products, -1, 1, out=products)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sfpn.data.dataset import FaceDataset
-from sfpn.data.embed import embed_dataset
+from sfpn.data.embed import cache_file, embed_dataset
 from sfpn.data.embeddings import Embeddings
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
@@ -21,7 +21,10 @@ from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.cells import Cell
 from sfpn.evaluation.comparisons import Samples
 from sfpn.evaluation.measure import measure
-from sfpn.evaluation.protocol import PROTOCOLS, official_pairs
+from sfpn.evaluation.measure_map import measure_map
+from sfpn.evaluation.pose_leak import PoseLeak, measured_images, pose_leak
+from sfpn.evaluation.pose_map import PoseMap
+from sfpn.evaluation.protocol import PROTOCOLS, Planned, official_pairs
 from sfpn.evaluation.report import FORMAT, Report
 from sfpn.network.embedders import Embedder
 
@@ -46,8 +49,11 @@ def evaluate(
     cache: Path | None = None,
     shard: Shard | None = None,
     progress: StageProgress | None = None,
+    keeping: Embedder | None = None,
 ) -> Report | None:
     """Embed what the protocol needs, compare, and count. None in every process but the first of a sharded run.
+
+    `keeping`: the model with its pose direction kept, which is then embedded too, for the pose leak of both.
 
     >>> from sfpn import FaceDataset, load_embedder
     >>> people = FaceDataset.open("demo/assets/synthetic")
@@ -63,11 +69,21 @@ def evaluate(
     whole_pairs, incomplete = pairs.loc[complete], len(pairs) - int(np.sum(complete))
     chosen = protocol.choose(rows, whole_pairs).tolist()
     embeddings = embed_dataset(dataset, embedder, chosen, cache, shard, _of_stage(progress, "embedding"))
+    samples = make_samples(rows, embeddings)
+    positions = measured_images(samples, config.seed)
+    kept = None
+    if keeping is not None:
+        place = cache and cache_file(dataset, keeping, cache.parent)
+        row_ids = samples.row_ids[positions].tolist()
+        kept = embed_dataset(dataset, keeping, row_ids, place, shard, _of_stage(progress, "embedding"))
     if shard.index:
         return None
-    samples = make_samples(rows, embeddings)
-    cells = tuple(_measured(protocol.plan(samples, whole_pairs, config.seed), samples, config, progress))
-    return Report(_header(dataset, embeddings, samples, config, incomplete), cells)
+    planned = protocol.plan(samples, whole_pairs, config.seed)
+    draws = Draws.of(samples.subject_count, config.rounds, config.seed)
+    cells = tuple(_measured(planned, draws, progress))
+    pose_map = _pose_map(rows, planned, samples, draws)
+    leaks = _leaks(rows, samples, positions, embedder, kept, config)
+    return Report(_header(dataset, embeddings, samples, config, incomplete), cells, pose_map, leaks)
 
 
 def make_samples(rows: pd.DataFrame, embeddings: Embeddings) -> Samples:
@@ -90,14 +106,38 @@ def make_samples(rows: pd.DataFrame, embeddings: Embeddings) -> Samples:
         raise UserError(f"{embeddings.made_by['model']} cannot be evaluated: {error}") from error
 
 
-def _measured(
-    planned: list, samples: Samples, config: EvaluateConfig, progress: StageProgress | None
-) -> Iterator[Cell]:
-    draws = Draws.of(samples.subject_count, config.rounds, config.seed)
+def _pose_map(rows: pd.DataFrame, planned: list[Planned], samples: Samples, draws: Draws) -> PoseMap | None:
+    """The error map, of protocols that compare every two images also by |yaw difference|."""
+    if not any(plan.yaw_band for _, plan in planned):
+        return None
+    pitch = rows.set_index("row_id")["pitch_degrees"].loc[samples.row_ids]
+    return measure_map(samples, pitch.to_numpy(float), draws)
+
+
+def _measured(planned: list[Planned], draws: Draws, progress: StageProgress | None) -> Iterator[Cell]:
     for number, (compared, plan) in enumerate(planned):
         if progress:
             progress("comparing", number, len(planned))
         yield measure(compared, plan, draws)
+
+
+def _leaks(
+    rows: pd.DataFrame,
+    samples: Samples,
+    positions: np.ndarray,
+    embedder: Embedder,
+    kept: Embeddings | None,
+    config: EvaluateConfig,
+) -> tuple[PoseLeak, ...]:
+    """The pose leak of the model as it is used; and with its pose direction kept, where that was embedded."""
+    draws = Draws.of(samples.subject_count, config.rounds, config.seed)
+    direction = "none" if embedder.card.pose_direction is None else "removed"
+    found = [pose_leak(samples, positions, direction, draws)]
+    if kept is not None:
+        other = make_samples(rows, kept)
+        draws = Draws.of(other.subject_count, config.rounds, config.seed)
+        found.append(pose_leak(other, np.arange(len(other)), "kept", draws))
+    return tuple(leak for leak in found if leak)
 
 
 def _header(

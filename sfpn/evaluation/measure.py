@@ -13,6 +13,7 @@ from sfpn.evaluation.cells import CONFIDENCE, Cell, Rates, Sides, metric_name
 from sfpn.evaluation.comparisons import Comparisons, Samples
 from sfpn.evaluation.scores import Scores
 from sfpn.evaluation.tally import TREATMENTS, Pairs, Tally, grid_edges, tally
+from sfpn.evaluation.who_fails import who_fails
 from sfpn.schema import OperatingPoint
 
 HISTOGRAM_STEP = 2.0**-10  # width of the bins that a report keeps for drawing and for live thresholds
@@ -46,6 +47,10 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
         "hardest": _hardest(samples, counted),
         "rounds": pd.concat([values.assign(treatment=name) for name, (_, values) in measured.items()]),
     }
+    failing = None
+    if plan.pose_pair is not None and plan.fold is None and plan.sides is None:
+        threshold = measured[TREATMENTS[0]][0].eer_threshold
+        failing, tables["people_pairs"] = who_fails(samples, plan.comparisons, counted, threshold, draws)
     accuracy, deviation = plan.accuracy or (None, None)
     return Cell(
         protocol=plan.protocol,
@@ -61,6 +66,7 @@ def measure(samples: Samples, plan: Plan, draws: Draws) -> Cell:
         accuracy_deviation=deviation,
         treatments={name: rates for name, (rates, _) in measured.items()},
         sides=plan.sides,
+        who_fails=failing,
         tables=tables,
     )
 
@@ -70,7 +76,7 @@ def _rates(scores: tuple[Scores, Scores], rounds: RoundHistograms, subjects: int
     equal = metrics.eer(genuine, impostor)
     points = [metrics.operating_point(genuine, impostor, target) for target in metrics.FMR_TARGETS]
     values = _values_of_rounds(rounds, [point.target_fmr for point in points if point.supported])
-    low, high = _interval(equal.rate, values["eer"], subjects)
+    low, high = interval(equal.rate, values["eer"], subjects)
     rates = Rates(
         genuine=genuine.total,
         impostor=impostor.total,
@@ -93,8 +99,11 @@ def _values_of_rounds(rounds: RoundHistograms, targets: list[float]) -> dict[str
     return {name: column.astype(np.float32) for name, column in values.items()}
 
 
-def _interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | None, float | None]:
-    """Percentile interval; a rate of zero gets an upper bound instead of zero."""
+def interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | None, float | None]:
+    """95 % percentile interval of a rate (0-1) from its value in each bootstrap round (NaN where it has none).
+
+    The upper end of a rate of zero is the exact binomial bound for as many trials as there are subjects.
+    """
     defined = values[np.isfinite(values)]
     if not np.isfinite(rate) or not len(defined):
         return None, None
@@ -106,7 +115,7 @@ def _interval(rate: float, values: np.ndarray, subjects: int) -> tuple[float | N
 def _with_interval(point: OperatingPoint, values: dict[str, np.ndarray], subjects: int) -> OperatingPoint:
     if not point.supported:
         return point
-    low, high = _interval(point.fnmr, values[metric_name(point.target_fmr)], subjects)
+    low, high = interval(point.fnmr, values[metric_name(point.target_fmr)], subjects)
     return replace(point, fnmr_low=low, fnmr_high=high)
 
 

@@ -8,8 +8,8 @@
 * lfw: the official pairs, pooled and by the estimated pose of their images.
 * all-pairs: every pair of images, pooled and by pose pair.
 * templates: templates drawn at random, all mixes of one to three poses a side (sfpn.evaluation.templates).
-Each but the last also gives every pair of its images by |yaw difference|, where the yaw is known (protocol name
-"yaw-difference").
+all-pairs, vggface2-pose and cfp also give every pair of their images by |yaw difference|, where the yaw is known
+(protocol name "yaw-difference"), and with it the error map over yaw and pitch (sfpn.evaluation.measure_map).
 """
 
 from __future__ import annotations

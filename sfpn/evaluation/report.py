@@ -1,7 +1,8 @@
 """Report: the pose-wise error rates of one model on one dataset, as a small folder that opens anywhere.
 
     report.json                                        header, and per cell its counts, rates and intervals
-    {det,histogram,hardest,rounds}.parquet             the tables of all cells (see sfpn.evaluation.cells.Cell)
+    {det,histogram,hardest,rounds,people_pairs}.parquet  the tables of all cells (see sfpn.evaluation.cells.Cell)
+    {pose_map,pose_map_pairs}.parquet                  the error map, where there is one (see sfpn.evaluation.pose_map)
 
 Reading it needs neither the model nor the pictures:
 
@@ -12,7 +13,10 @@ Reading it needs neither the model nor the pictures:
     cell.rates().eer, cell.rates("skip").eer_low, cell.rates("reject").operating_points
     cell.det(), cell.tables["histogram"], cell.rates_at(0.25)     # curves, and live rates under a dragged threshold
     cell.hardest("impostor")                                      # 50 pairs by row_id
+    cell.who_fails, cell.pairs_of(identity, "genuine")            # the people who carry the errors; None in older ones
+    report.pose_leak                                              # how much of the nearest strangers is pose
     report.yaw_cells()                                            # by |yaw difference|, ascending
+    report.pose_map                                               # by yaw and pitch; None where there is none
     report.compare(other)                                         # paired difference per cell, with its interval
     report.mismatches(weights_sha256, dataset_fingerprint)        # sentences; empty when it is about what is loaded
 """
@@ -31,6 +35,9 @@ import pyarrow as pa
 
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell, Rates, metric_name
+from sfpn.evaluation.pose_leak import PoseLeak
+from sfpn.evaluation.pose_map import PAIRS, RATES, PoseMap
+from sfpn.evaluation.who_fails import PAIR_COLUMNS
 from sfpn.files import whole_folder
 from sfpn.schema import POSE_PAIRS, PosePair, pair_key, pair_record
 
@@ -44,6 +51,7 @@ TABLES = {  # name -> columns, see sfpn.evaluation.cells.Cell; `cell` is the num
     ),
     "rounds": ("cell", "treatment", "metric", "round", "value"),
 }
+MAP_TABLES = {"pose_map": RATES, "pose_map_pairs": PAIRS}  # see sfpn.evaluation.pose_map; old reports have none
 HEADER: dict[str, Any] = {  # what every header names, and of which type
     **dict.fromkeys(("format", "rounds", "seed", "images", "subjects"), int),
     **dict.fromkeys(("model", "weights_sha256", "dataset", "dataset_fingerprint", "rows_sha256", "protocol"), str),
@@ -54,6 +62,7 @@ HEADER: dict[str, Any] = {  # what every header names, and of which type
     "left_out": dict[str, int],
 }
 FORMAT = 1
+OPTIONAL_TABLES = {"people_pairs": ("cell", *PAIR_COLUMNS)}  # older reports lack them
 SAME_PAIRS = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
 
 
@@ -95,6 +104,8 @@ class Report:
 
     header: dict[str, Any]
     cells: tuple[Cell, ...]
+    pose_map: PoseMap | None = None
+    pose_leak: tuple[PoseLeak, ...] = ()  # not in older reports, nor where the images have one pose
 
     def cell(
         self,
@@ -174,13 +185,18 @@ class Report:
     def _write(self, folder: Path) -> None:
         from pydantic import TypeAdapter
 
-        content = TypeAdapter(Report).dump_python(self, exclude={"cells": {"__all__": {"tables"}}})
+        content = TypeAdapter(Report).dump_python(
+            self, exclude={"cells": {"__all__": {"tables"}}, "pose_map": {"rates", "pairs"}}
+        )
         (folder / REPORT_FILE).write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
-        for name in TABLES:
-            table = pd.concat(
-                [cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells)], ignore_index=True
-            )
-            table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
+        for name in (*TABLES, *OPTIONAL_TABLES):
+            parts = [cell.tables[name].assign(cell=i) for i, cell in enumerate(self.cells) if name in cell.tables]
+            if parts or name in TABLES:
+                table = pd.concat(parts, ignore_index=True)
+                table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
+        if self.pose_map is not None:
+            for name, table in zip(MAP_TABLES, (self.pose_map.rates, self.pose_map.pairs), strict=True):
+                table.to_parquet(folder / f"{name}.parquet", compression="zstd", index=False)
 
     @classmethod
     def load(cls, folder: Path | str) -> Report:
@@ -199,6 +215,16 @@ class Report:
             written_as = content["header"].get("format") if isinstance(content.get("header"), dict) else None
             stored = cls._checked(content) if written_as in (None, FORMAT) else None
             tables = {name: _read_table(folder / f"{name}.parquet", columns) for name, columns in TABLES.items()}
+            tables |= {
+                name: _read_table(folder / f"{name}.parquet", columns)
+                for name, columns in OPTIONAL_TABLES.items()
+                if (folder / f"{name}.parquet").is_file()
+            }
+            pose_map = stored.pose_map if stored else None
+            if pose_map is not None:
+                pose_map = pose_map.with_tables(
+                    *(_read_table(folder / f"{name}.parquet", columns) for name, columns in MAP_TABLES.items())
+                )
         except (OSError, ValueError, AttributeError, RecursionError, pa.ArrowException) as error:
             why = str(error).replace("\n", " ")
             raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
@@ -208,7 +234,7 @@ class Report:
             replace(cell, tables={name: _part(table, number) for name, table in tables.items()})
             for number, cell in enumerate(stored.cells)
         )
-        return cls(stored.header, tuple(cells))
+        return replace(stored, cells=tuple(cells), pose_map=pose_map)
 
     @classmethod
     def _checked(cls, content: Any) -> Report:

@@ -12,8 +12,9 @@ width starts anew; only then come comparisons from further away, at last all. Da
 are named, because strangers in one are more alike than in another, and that moves a threshold more than some degrees
 of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
 
-The error rates shown at a node are counts over other people: of all comparisons whose two |yaw| lie within as many
-degrees of the node, each judged by the threshold at its own two poses.
+The error rates at a node are counts over other people: of all comparisons in a square around the node, each judged by
+the threshold at its own two poses. The scores of these comparisons are kept too, by cells of |yaw|, so that the rates
+of any threshold can be counted for a pair (sfpn.evaluation.neighbourhood).
 """
 
 from __future__ import annotations
@@ -23,20 +24,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfpn.evaluation import metrics
+from sfpn.evaluation import metrics, neighbourhood
 from sfpn.evaluation.comparisons import AllPairs, Samples
 from sfpn.network.card import OperatingSurface, SurfaceLevel
 from sfpn.schema import OperatingPoint
 
 NODES_DEGREES = tuple(np.arange(0.0, 91.0, 10.0).tolist())
 NARROWEST_DEGREES = 8.0
-WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist(), 1000.0)  # the last one takes all
+WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist(), neighbourhood.EVERYWHERE_DEGREES)
 NEAR_DEGREES = 20.0  # up to this width, comparisons of one dataset come before those of the next
-EVERYWHERE_DEGREES = WIDTHS_DEGREES[-1]
+EVERYWHERE_DEGREES = neighbourhood.EVERYWHERE_DEGREES
 TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
 AIM = 0.85  # share of the target that is aimed at: a threshold set on few people promises too much to others
 ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
-NEIGHBOURHOOD_DEGREES = 10.0  # half the side of the narrowest square whose comparisons are counted at a node
 
 
 @dataclass(frozen=True)
@@ -163,16 +163,17 @@ def _threshold(falling: np.ndarray, weights: np.ndarray, target: float) -> float
 
 def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str) -> OperatingSurface:
     """The surface with the errors of other people's comparisons counted in the neighbourhood of each node."""
-    yaws = compared.yaws
+    yaws, axis = compared.yaws, surface.yaw_degrees
+    numbers = neighbourhood.intervals(axis, yaws)
     matched = [compared.scores >= interpolate(surface, level, yaws[:, 0], yaws[:, 1]) for level in surface.levels]
     counts: list[list[tuple[float, int, int, int, int]]] = [[] for _ in surface.levels]
-    for node in nodes(surface.yaw_degrees):
-        apart = np.abs(yaws - node.astype(np.float32)).max(axis=1)
+    for node in nodes(axis):
         near = {}
         for level, matches, lines in zip(surface.levels, matched, counts, strict=True):
-            for degrees in (NEIGHBOURHOOD_DEGREES, *(w for w in WIDTHS_DEGREES if w > NEIGHBOURHOOD_DEGREES)):
+            for degrees in neighbourhood.half_sides(axis):
                 if degrees not in near:
-                    inside = np.flatnonzero(apart <= degrees)
+                    square = neighbourhood.square_at(axis, node.tolist(), degrees)
+                    inside = np.flatnonzero(neighbourhood.inside(axis, numbers, square))
                     near[degrees] = inside[~compared.same[inside]], inside[compared.same[inside]]
                 impostor, genuine = near[degrees]
                 enough = metrics.is_supported(level.target_fmr, len(impostor)) and len(genuine)
@@ -185,7 +186,8 @@ def measured(surface: OperatingSurface, compared: PosedScores, measured_on: str)
         replace(level, **dict(zip(columns, zip(*lines, strict=True), strict=True)))
         for level, lines in zip(surface.levels, counts, strict=True)
     )
-    return replace(surface, measured_on=measured_on, levels=tuple(levels))
+    scores = neighbourhood.scores_in_cells(axis, compared.scores, yaws, compared.same)
+    return replace(surface, measured_on=measured_on, levels=tuple(levels), scores=scores)
 
 
 def interpolate(surface: OperatingSurface, level: SurfaceLevel, yaw_a: np.ndarray, yaw_b: np.ndarray) -> np.ndarray:

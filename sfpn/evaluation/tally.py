@@ -95,7 +95,7 @@ def tally(samples: Samples, comparisons: Comparisons, exact_limit: int = EXACT_L
     genuine, hardest = [], Pairs.joined([])
     for block in comparisons.blocks(samples):
         same = samples.subjects[block.first] == samples.subjects[block.second]
-        genuine.append(_pairs(block, same & block.counted))
+        genuine.append(named_pairs(block, same & block.counted))
         impostor = block.counted & ~same
         for store, mask in zip((found, lost), _by_acquisition(samples, block, impostor), strict=False):
             store.add(block.scores, mask)
@@ -159,7 +159,8 @@ def _by_acquisition(samples: Samples, block: Block, mask: np.ndarray) -> list[np
     return [mask & found, mask & ~found]
 
 
-def _pairs(block: Block, mask: np.ndarray) -> Pairs:
+def named_pairs(block: Block, mask: np.ndarray) -> Pairs:
+    """The comparisons of a block where a mask (n, m) is True."""
     down, across = np.nonzero(mask)
     second = block.second[0, across] if block.second.shape[0] == 1 else block.second[down, 0]
     return Pairs(block.first[down, 0], second, block.scores[down, across])
@@ -172,4 +173,4 @@ def _harder(hardest: Pairs, block: Block, impostor: np.ndarray) -> Pairs:
     if np.isinf(bar):  # nothing to compare with yet: do not name millions of pairs for fifty
         kept = block.scores[above]
         above &= block.scores >= (np.partition(kept, -HARDEST)[-HARDEST] if kept.size > HARDEST else -np.inf)
-    return Pairs.joined([hardest, _pairs(block, above)]).hardest(HARDEST, lowest=False)
+    return Pairs.joined([hardest, named_pairs(block, above)]).hardest(HARDEST, lowest=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,11 +22,11 @@ from sfpn.files import write_text
 from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import POOLED, OperatingPoint, pair_from_key
 
-MAX_BYTES = 10_000_000  # of a card; ours have 80 kB
+MAX_BYTES = 10_000_000  # of a card; ours have 170 kB
 MAX_SIZE = 1024  # px, side of a crop
 MAX_DESCRIPTOR = 65_536  # numbers of an embedding
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**12)]  # sums of them fit into 64 bits
 Degrees = Annotated[float, Field(ge=0, le=1000)]
 
 
@@ -69,6 +70,33 @@ class SurfaceLevel:
 
 
 @dataclass(frozen=True)
+class SurfaceCell:
+    """Counts of scores by bin, from the bin with the number `..._from` on; the bins that are not named are empty."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    genuine_from: Count
+    genuine: tuple[Count, ...]
+    impostor_from: Count
+    impostor: tuple[Count, ...]
+
+
+@dataclass(frozen=True)
+class SurfaceScores:
+    """Scores of other people in equal bins between low and high, by the |yaw| of both faces.
+
+    `cells`: n (n - 1) / 2 for an axis of n nodes, of the intervals (i, j) between neighbours with i <= j, i by i.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    low: float
+    high: float
+    bins: Annotated[int, Field(ge=1, le=10_000)]
+    cells: tuple[SurfaceCell, ...]
+
+
+@dataclass(frozen=True)
 class OperatingSurface:
     """Thresholds by the |yaw| of both faces; see sfpn.evaluation.surface, which makes and reads it.
 
@@ -81,6 +109,7 @@ class OperatingSurface:
     levels: tuple[SurfaceLevel, ...]
     set_on: str
     measured_on: str = ""
+    scores: SurfaceScores | None = None  # those that the levels were measured on
 
 
 def _checked_surface(surface: OperatingSurface) -> OperatingSurface:
@@ -92,7 +121,19 @@ def _checked_surface(surface: OperatingSurface) -> OperatingSurface:
         wrong = [name for name, values in vars(level).items() if isinstance(values, tuple) and len(values) != nodes]
         if wrong:
             raise ValueError(f"levels must hold {nodes} values each, and {wrong[0]} holds {len(vars(level)[wrong[0]])}")
+    if surface.scores is not None:
+        _check_scores(surface.scores, nodes - len(axis))
     return surface
+
+
+def _check_scores(scores: SurfaceScores, cells: int) -> None:
+    if len(scores.cells) != cells:
+        raise ValueError(f"scores must hold {cells} cells, not {len(scores.cells)}")
+    if scores.low >= scores.high:
+        raise ValueError(f"scores.low must be below scores.high, not {scores.low:g} and {scores.high:g}")
+    for cell in scores.cells:
+        if max(cell.genuine_from + len(cell.genuine), cell.impostor_from + len(cell.impostor)) > scores.bins:
+            raise ValueError(f"scores.cells must have no bin beyond the {scores.bins} that there are")
 
 
 def _checked_point(point: OperatingPoint) -> OperatingPoint:
@@ -252,6 +293,7 @@ _PLAIN = (
     "results",
     "limits",
 )
+_NUMBERS = re.compile(r"\[\n[-+.,eE\d\s]*\]")  # a list of numbers only, which then stands on one line
 _VECTORS = ("descriptor_mean", "pose_direction")  # of the descriptor's size, or null
 
 
@@ -279,4 +321,5 @@ def load_card(weights: Path) -> Card:
 
 def save_card(card: Card, weights: Path) -> None:
     """Write the card beside its weights, whole or not at all. Raises ValueError for a number that is not finite."""
-    write_text(json.dumps(card.to_json(), indent=1, allow_nan=False) + "\n", card_path(weights))
+    text = json.dumps(card.to_json(), indent=1, allow_nan=False)
+    write_text(_NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n", card_path(weights))

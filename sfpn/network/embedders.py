@@ -6,7 +6,9 @@ All have a `name`, a `card` (preprocessing, licence, operating points) and `embe
 from __future__ import annotations
 
 import contextlib
+import copy
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +38,15 @@ class Embedder(Protocol):
     def embed(self, crops: list[Image.Image]) -> np.ndarray:
         """(B, D) float32, centred as the card says, not normalised."""
         ...
+
+
+def keeping_direction(embedder: Embedder) -> Embedder | None:
+    """The same model with its pose direction kept; None for a model that removes none."""
+    if embedder.card.pose_direction is None:
+        return None
+    other = copy.copy(embedder)
+    other.card = replace(embedder.card, pose_direction=None)
+    return other
 
 
 class _CardEmbedder(ABC):

@@ -164,6 +164,24 @@ class FaceDetector:
         found = [(face.box_xyxy, face.landmarks_xy, face.confidence) for face in faces]
         return largest_first([make_face(*face, head) for face, head in zip(found, heads, strict=True)])
 
+    def look_closer(self, photo: Image.Image, faces: list[Face]) -> list[Face]:
+        """Faces of an RGB photo, the main one as the surest of several looks sees it: for faces that are not sure.
+
+        What its angles can be wrong by stays that of an unsure face.
+        """
+        from sfpn.photos.second_look import surest
+
+        main = choose_face(faces, photo.size)
+        if main is None or len(tiles_of(photo.size)) > 1:
+            return faces
+        found = surest(self._search_portraits, photo, main)
+        if found is main:
+            return faces
+        where = np.array([found.box_xyxy]), found.landmarks_xy[None], np.array([main.confidence])
+        [head] = self._poses.estimate(photo, *where)
+        surer = make_face(found.box_xyxy, found.landmarks_xy, found.confidence, head)
+        return largest_first([surer, *(face for face in faces if face is not main)])
+
     def _search_portraits(self, photo: Image.Image, thresholds: Thresholds) -> list[Face]:
         return self._search(photo, WORKING_SIZE, 0, thresholds) or self._search(photo, WORKING_SIZE, 1, thresholds)
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from sfpn.photos.detector import Face, FaceDetector, smallest_face_searched
 from sfpn.photos.orientation import turn_clockwise
+from sfpn.photos.second_look import UNSURE
 
 SURE_CONFIDENCE = 0.998  # of the surest face: the photo is taken to be upright
 MIN_TURNED_CONFIDENCE = 0.95  # a turned photo must show a face at least so surely
@@ -47,7 +48,7 @@ class Found:
 def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
     """The faces of an RGB photo, which is tried in its four turns where the detector is not sure of any face.
 
-    Where there is none in any turn, it is looked at once more, more closely (see second_look.py).
+    Where there is none in any turn, or none that is sure, it is looked at once more, more closely (see second_look.py).
     """
     faces = detector.detect(image)
     best = Found(image, tuple(faces))
@@ -61,9 +62,17 @@ def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
         if _doubt(faces) <= least:
             least = _doubt(faces)
             best = Found(turned, tuple(replace(face, turned_degrees=degrees) for face in faces), degrees)
-    if not best.faces and isinstance(detector, FaceDetector):
-        return Found(image, tuple(detector.look_again(image)))
-    return best
+    faces = looked_at_again(detector, best.image, list(best.faces))
+    return replace(best, faces=tuple(replace(face, turned_degrees=best.turned_degrees) for face in faces))
+
+
+def looked_at_again(detector: DetectsFaces, image: Image.Image, faces: list[Face]) -> list[Face]:
+    """The faces that `detect` found in an upright RGB photo, after another look where it found none or no sure one."""
+    if not isinstance(detector, FaceDetector):
+        return faces
+    if not faces:
+        return detector.look_again(image)
+    return detector.look_closer(image, faces) if _doubt(faces) > 1 - UNSURE else faces
 
 
 def _doubt(faces: Sequence[Face]) -> float:

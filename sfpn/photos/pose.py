@@ -6,7 +6,7 @@ network at half the resolution (SqueezeNet's: Iandola et al., arXiv 1602.07360);
 made and weights/pose.json for what it was measured to do.
 
 Angles are in degrees: positive yaw turns the face to the image's right, positive pitch lifts it, positive roll tilts it
-clockwise in the image; yaw about the neck first, then pitch, then roll (data_tools.synthetic.camera.head_rotation).
+clockwise in the image; yaw about the neck first, then pitch, then roll (sfpn.photos.turning.geometry.head_rotation).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from sfpn.errors import UserError
+from sfpn.errors import UserError, one_line
 from sfpn.photos.detector import MIRRORED_LANDMARKS, HeadPose
 from sfpn.photos.mtcnn import OneThread
 from sfpn.photos.preprocess import crop_square
@@ -34,6 +35,7 @@ HIDDEN = 48
 ROOT_OFFSET, DESCRIBED_SCALE = 1e-3, 69.45  # the latter brings the roots to the size of the landmarks
 OUTPUTS = 4  # sin(yaw), cos(yaw), sin(pitch), sin(roll)
 BATCH = 64  # faces at once
+VERSION_DIGITS = 12
 
 
 class Fire(nn.Module):
@@ -85,8 +87,7 @@ class PoseEstimator:
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self.card = read_card(weights)
-        self.network = PoseNet()
-        self.network.load_state_dict({name: t.float() for name, t in load(weights.read_bytes()).items()})
+        self.network = loaded_network(weights)
         self.network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._thread = OneThread("pose")
 
@@ -118,6 +119,17 @@ class PoseEstimator:
             times = unsure[f"times_{angle}"] if confidence < unsure["below_confidence"] else 1.0
             off[angle] = times * float(np.interp(abs(yaw), table["abs_yaw_degrees"], table[angle]))
         return HeadPose(yaw, pitch, roll, off["yaw_degrees"], off["pitch_degrees"])
+
+
+def loaded_network(weights: Path) -> PoseNet:
+    """The network of a file. Raises UserError where the file, or its card, cannot be read or is another's."""
+    read_card(weights)
+    network = PoseNet()
+    try:
+        network.load_state_dict({name: t.float() for name, t in load(weights.read_bytes()).items()})
+    except (RuntimeError, SafetensorError) as error:
+        raise UserError(f"{weights} does not hold a pose estimator ({one_line(error)})") from error
+    return network
 
 
 @torch.inference_mode()
@@ -155,6 +167,11 @@ def in_box(box_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> np.ndarray:
     """Landmarks (5, 2) in units of the shorter side of the face box (4,), from its centre."""
     low, high = np.asarray(box_xyxy, np.float64).reshape(2, 2)
     return ((np.asarray(landmarks_xy, np.float64) - (low + high) / 2) / max(min(high - low), 1.0)).astype(np.float32)
+
+
+def estimator_version(weights: Path = WEIGHTS) -> str:
+    """The first digits of the SHA-256 of the weights, by which datasets say who estimated their poses."""
+    return read_card(weights)["weights_sha256"][:VERSION_DIGITS]
 
 
 def read_card(weights: Path) -> dict:

@@ -1,9 +1,12 @@
-"""A second look at photos in which no face was found: at faces seen from the side, from above or from below.
+"""A second look at photos in which no face was found, or no sure one: at faces seen from the side, above or below.
 
 MTCNN loses one in five profiles that are seen from 30 degrees above or below, and one in fifty of the profiles in
 press photos. With lower thresholds it finds half of them; the others appear in the mirror image, or when the photo is
 turned a little. Each such look also sees faces where there are none, so that it is believed only where another look
-sees the same face, or it is sure. Numbers: docs/pose.md.
+sees the same face, or it is sure.
+
+Where a face was found but is not sure, its box often lies beside it, on an ear or the hair: then the same looks are
+taken, and the surest one is believed. Numbers: docs/pose.md.
 """
 
 from __future__ import annotations
@@ -14,7 +17,14 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageOps
 
-from sfpn.photos.detector import MIRRORED_LANDMARKS, USUAL_THRESHOLDS, Face, Thresholds, without_repetitions
+from sfpn.photos.detector import (
+    MIRRORED_LANDMARKS,
+    USUAL_THRESHOLDS,
+    Face,
+    Thresholds,
+    choose_face,
+    without_repetitions,
+)
 
 Look = Callable[[Image.Image, Thresholds], list[Face]]
 
@@ -23,20 +33,33 @@ LOWEST: Thresholds = (0.5, 0.5, 0.5)
 TURNS = (15, -15, 30, -30)  # degrees counter-clockwise
 SAME_FACE = 0.5  # intersection over union of the boxes of two looks
 SURE = 0.9  # confidence of a face that one look is enough for
+UNSURE = 0.97  # confidence of a face whose box may lie beside it
 
 
 def look_again(look: Look, photo: Image.Image) -> list[Face]:
     """Faces of an RGB photo in which an ordinary look found none; their angles are not those in the photo as it is."""
     if faces := look(photo, LOWER):
         return faces
-    looks = [
-        look(photo, LOWEST),
-        [mirrored(face, photo.width) for face in look(ImageOps.mirror(photo), USUAL_THRESHOLDS)],
-    ]
+    looks = [look(photo, LOWEST), *other_looks(look, photo, LOWER)]
+    return without_repetitions([face for seen in looks for face in seen if is_believed(face, seen, looks)])
+
+
+def surest(look: Look, photo: Image.Image, face: Face) -> Face:
+    """A face of an RGB photo as the surest look sees it: the one that found it, the mirror image, or a turned photo."""
+    seen = [choose_face(faces, photo.size) for faces in other_looks(look, photo, USUAL_THRESHOLDS)]
+    return max([face, *(other for other in seen if other and overlap(face, other) > 0)], key=lambda f: f.confidence)
+
+
+def other_looks(look: Look, photo: Image.Image, thresholds: Thresholds) -> list[list[Face]]:
+    """The faces, in the photo, that are seen in its mirror image and in the photo turned to either side.
+
+    thresholds: of the turned photos; the mirror image is searched with the usual ones.
+    """
+    looks = [[mirrored(face, photo.width) for face in look(ImageOps.mirror(photo), USUAL_THRESHOLDS)]]
     for degrees in TURNS:
         turned = photo.rotate(degrees, Image.Resampling.BILINEAR)
-        looks.append([turned_back(face, degrees, photo.size) for face in look(turned, LOWER)])
-    return without_repetitions([face for seen in looks for face in seen if is_believed(face, seen, looks)])
+        looks.append([turned_back(face, degrees, photo.size) for face in look(turned, thresholds)])
+    return looks
 
 
 def is_believed(face: Face, seen: list[Face], looks: list[list[Face]]) -> bool:

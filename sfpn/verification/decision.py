@@ -1,7 +1,8 @@
 """Score -> decision, by what the card of the weights knows about scores of faces posed like these.
 
 Where the card has an operating surface (sfpn.evaluation.surface) and the yaws of both faces are known, the threshold
-follows the yaws without jumps; else it is that of the pose pair, else that of all pose pairs together.
+follows the yaws without jumps; else it is that of the pose pair, else that of all pose pairs together. The error rates
+are counted in the histogram of the same scores (`histogram_of`), so that a figure of them shows the same rates.
 
 A score that reaches the threshold is a match. The *uncertain* zone lies just below: scores that do not reach the
 threshold but would if ten times as many strangers were accepted (for FMR 0.1 %, those between the thresholds of FMR
@@ -17,6 +18,7 @@ import numpy as np
 
 from sfpn.errors import UserError
 from sfpn.evaluation import metrics, surface
+from sfpn.evaluation.neighbourhood import Square, counted, scores_around, square_at
 from sfpn.evaluation.scores import Scores
 from sfpn.network.card import Card, OperatingSurface, ScoreHistogram
 from sfpn.schema import POOLED, OperatingPoint, PosePair, pair_key, pose_pair
@@ -35,8 +37,9 @@ class DecisionRule:
 
     `scores_of` names the scores behind it: 'surface', the key of the pair, or 'pooled' where the card has none of this
     pair. `uncertain_from` <= point.threshold is the lower end of the uncertain zone. Of a surface, `yaws_degrees` are
-    the two |yaw| it was read at, `set_within_degrees` is the width of the kernel behind the threshold and
-    `measured_within_degrees` how far from these yaws those of the counted pairs may lie.
+    the two |yaw| it was read at, `set_within_degrees` is the width of the kernel behind the threshold,
+    `measured_within_degrees` half the side of the square of counted pairs, and `square_degrees` from where to where the
+    less and the more turned face of these look.
     """
 
     pose_pair: PosePair
@@ -46,6 +49,7 @@ class DecisionRule:
     yaws_degrees: tuple[float, float] | None = None
     set_within_degrees: float | None = None
     measured_within_degrees: float | None = None
+    square_degrees: Square | None = None
 
     @property
     def is_wide(self) -> bool:
@@ -124,26 +128,85 @@ def _surface_rule(
         return None
     laxer = surface.point_at(known, UNCERTAIN_FACTOR * target_fmr, *yaws_degrees)
     node = surface.nearest_node(known, *yaws_degrees)
+    square = _square_at(known, node, level.within_degrees[node])
+    around = scores_around(known, square)
     return DecisionRule(
         pair,
         SURFACE,
-        point,
+        point if around is None else counted(point, around),
         point.threshold if laxer is None else min(point.threshold, laxer.threshold),
         yaws_degrees=(abs(yaws_degrees[0]), abs(yaws_degrees[1])),
         set_within_degrees=level.width_degrees[node],
         measured_within_degrees=level.within_degrees[node],
+        square_degrees=square,
     )
 
 
-def rule_at_threshold(card: Card, pair: PosePair, threshold: float) -> DecisionRule:
+def _square_at(known: OperatingSurface, node: int, half_side: float) -> Square:
+    return square_at(known.yaw_degrees, surface.nodes(known.yaw_degrees)[node].tolist(), half_side)
+
+
+def rule_at_threshold(
+    card: Card, pair: PosePair, threshold: float, yaws_degrees: tuple[float, float] | None = None
+) -> DecisionRule:
     """Any threshold, with the rates counted on the card's histogram: exact at its bin edges.
 
-    Raises UserError if the card has no histogram.
+    It is that of pairs posed like these where the card has one and `yaws_degrees` of both sides are given, else that of
+    the pose pair. Raises UserError if the card has no histogram.
     """
+    if yaws_degrees is not None and card.surface is not None and card.surface.scores is not None:
+        on_surface = _surface_rule_at(card.surface, pair, threshold, yaws_degrees)
+        if on_surface is not None:
+            return on_surface
     key, histogram = histogram_for(card, pair)
-    found = metrics.rates_at(*_scores(histogram), threshold)
-    point = replace(found, target_fmr=found.fmr, set_on=BY_HAND, measured_on=histogram.measured_on)
+    point = _point_by_hand(histogram, threshold)
     return DecisionRule(pair, key, point, _uncertain_from(card, key, point))
+
+
+def _point_by_hand(histogram: ScoreHistogram, threshold: float) -> OperatingPoint:
+    genuine, impostor = _scores(histogram)
+    empty = OperatingPoint(genuine=genuine.total, impostor=impostor.total, threshold=threshold, set_on=BY_HAND)
+    point = counted(empty, histogram)
+    return replace(point, target_fmr=point.fmr)
+
+
+def _surface_rule_at(
+    known: OperatingSurface, pair: PosePair, threshold: float, yaws_degrees: tuple[float, float]
+) -> DecisionRule | None:
+    """The rule of a threshold at two yaws, in the square of the target whose threshold is nearest to it."""
+    levels = [level for level in known.levels if level.within_degrees and level.target_fmr in metrics.FMR_TARGETS]
+    if not levels:
+        return None
+    first, second = (np.array([yaw]) for yaw in yaws_degrees)
+    nearest = min(levels, key=lambda level: abs(surface.interpolate(known, level, first, second)[0] - threshold))
+    within = nearest.within_degrees[surface.nearest_node(known, *yaws_degrees)]
+    square = _square_at(known, surface.nearest_node(known, *yaws_degrees), within)
+    around = scores_around(known, square)
+    if around is None:
+        return None
+    point = replace(_point_by_hand(around, threshold), pose_estimated=True)
+    return DecisionRule(
+        pair,
+        SURFACE,
+        point,
+        _laxer_threshold(around, point),
+        yaws_degrees=(abs(yaws_degrees[0]), abs(yaws_degrees[1])),
+        measured_within_degrees=within,
+        square_degrees=square,
+    )
+
+
+def histogram_of(card: Card, rule: DecisionRule) -> tuple[str, ScoreHistogram]:
+    """What a figure of a rule shows: 'surface' and the scores of pairs posed like these, as the rates were counted in.
+
+    Of a card without scores by angle: the key and histogram of the pose pair, else the pooled one. Raises UserError if
+    there is neither.
+    """
+    if card.surface is not None and rule.square_degrees is not None:
+        around = scores_around(card.surface, rule.square_degrees)
+        if around is not None:
+            return SURFACE, around
+    return histogram_for(card, rule.pose_pair)
 
 
 def histogram_for(card: Card, pair: PosePair) -> tuple[str, ScoreHistogram]:
@@ -176,9 +239,14 @@ def _uncertain_from(card: Card, key: str, point: OperatingPoint) -> float:
     for record in card.operating_points.get(key, ()):
         if abs(record.target_fmr - laxer) < 1e-9:
             return min(record.threshold, point.threshold)
-    if key not in card.histograms:
+    return _laxer_threshold(card.histograms[key], point) if key in card.histograms else point.threshold
+
+
+def _laxer_threshold(histogram: ScoreHistogram, point: OperatingPoint) -> float:
+    """The lowest edge at which at most UNCERTAIN_FACTOR times as many strangers match."""
+    if not point.impostor:
         return point.threshold
-    histogram = card.histograms[key]
+    laxer = UNCERTAIN_FACTOR * max(point.target_fmr, 1 / point.impostor)
     _, impostor = _scores(histogram)
-    reached = (edge for edge in histogram.edges if metrics.fmr(impostor, edge) <= laxer)
-    return min(point.threshold, *reached)
+    reached = histogram.edges[metrics.fmr(impostor, histogram.edges) <= laxer]
+    return float(min(point.threshold, *reached[:1]))

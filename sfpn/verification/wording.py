@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from sfpn.evaluation import surface
+from sfpn.evaluation.neighbourhood import EVERYWHERE_DEGREES
 from sfpn.photos.detector import Face
 from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
 from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, UNCERTAIN_FACTOR, DecisionRule
 from sfpn.verification.verifier import Comparison, Shot, Side
 
+FEW_GENUINE = 100  # pairs of one person that tell an FNMR of 10 % from one of 5 %
 _TIMES = {10.0: "ten"}.get(UNCERTAIN_FACTOR, f"{UNCERTAIN_FACTOR:g}")
 HEADLINES = {MATCH: "Match", UNCERTAIN: "Uncertain, so no match"}
 
@@ -86,6 +87,8 @@ def provenance(rule: DecisionRule) -> str:
         words.insert(
             0, f"There are no scores of {pair_words(rule.pose_pair)} faces: those of all pose pairs together stand in."
         )
+    if rule.point.genuine < FEW_GENUINE:
+        words.append(f"They are only {rule.point.genuine} pairs of one person: take the FNMR as rough.")
     if rule.point.pose_estimated:
         words.append("The poses of these photos are estimates, not labels.")
     return " ".join(words)
@@ -93,16 +96,25 @@ def provenance(rule: DecisionRule) -> str:
 
 def _neighbourhood(rule: DecisionRule) -> str:
     """Which pairs were counted, and that they are few or far from these poses where that is so."""
-    if (
-        rule.measured_within_degrees == surface.EVERYWHERE_DEGREES
-        or rule.set_within_degrees == surface.EVERYWHERE_DEGREES
-    ):
+    if EVERYWHERE_DEGREES in (rule.measured_within_degrees, rule.set_within_degrees):
         return "There are too few pairs of faces posed like these: those of all poses together stand in."
     first, second = rule.yaws_degrees or (0.0, 0.0)
-    words = f"The threshold is that of faces turned by {first:.0f} and {second:.0f} degrees; " + (
-        f"counted were pairs within {rule.measured_within_degrees:.0f} degrees of these."
-    )
+    words = f"Counted were {square_words(rule)}."
+    if rule.point.set_on != BY_HAND:
+        words = f"The threshold is that of faces turned by {first:.0f} and {second:.0f} degrees. {words}"
     return words + (" Nearer ones are too few, so take the rates as rough." if rule.is_wide else "")
+
+
+def square_words(rule: DecisionRule) -> str:
+    """'pairs of a face turned by 0 to 10 degrees and one by 40 to 60': those that the rates are counted on."""
+    if rule.square_degrees is None:
+        return f"pairs of {pair_words(rule.pose_pair)} faces"
+    if rule.measured_within_degrees == EVERYWHERE_DEGREES:
+        return "pairs of faces of all poses"
+    (a0, a1), (b0, b1) = rule.square_degrees
+    if (a0, a1) == (b0, b1):
+        return f"pairs of faces both turned by {a0:.0f} to {a1:.0f} degrees"
+    return f"pairs of a face turned by {a0:.0f} to {a1:.0f} degrees and one by {b0:.0f} to {b1:.0f}"
 
 
 def _where(set_on: str) -> str:
@@ -142,7 +154,9 @@ def judgement(rule: DecisionRule, score: float) -> dict:
         "false_non_matches": point.false_non_matches,
         "measured_on": point.measured_on,
         "pose_estimated": point.pose_estimated,
+        "yaws_degrees": None if rule.yaws_degrees is None else [round(yaw, 1) for yaw in rule.yaws_degrees],
         "measured_within_degrees": rule.measured_within_degrees,
+        "square_degrees": None if rule.square_degrees is None else [list(side) for side in rule.square_degrees],
     }
 
 

@@ -4,7 +4,7 @@
         [--people 25-33] [--subjects 1-150] [--svg docs/images/pose-error.svg]
 
 People 25 to 33 of FRMDB, CFP's subjects 1 to 150 (folds 1-3) and every fourth drawn person are not trained on. A photo
-is looked at as a visitor's: once more where no face was found. Lost faces are counted, and have no error.
+is looked at as a visitor's: once more where no face was found, or no sure one. Lost faces are counted, not measured.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from data_tools.sources.base import Item
 from data_tools.sources.frmdb import FRMDB
 from data_tools.sources.heads import MEASURED, draw, views_of
 from sfpn.photos.detector import Face, FaceDetector, choose_face
+from sfpn.photos.finding import looked_at_again
 from sfpn.schema import pose_from_yaw
 
 HEIGHTS = {0.0: "level", -30.0: "30 above", 30.0: "30 below"}
@@ -47,7 +48,7 @@ def see(detector: FaceDetector, image: Image.Image, yaw: float, pitch: float, ro
     """The photo of given angles as a visitor's is seen."""
     faces = detector.detect(image)
     second = not faces
-    faces = faces or detector.look_again(image)
+    faces = looked_at_again(detector, image, faces)
     return Seen(yaw, pitch, roll, choose_face(faces, image.size), second)
 
 

@@ -87,11 +87,36 @@ def test_figures_do_not_depend_on_the_address(pose_errors):
     assert len(found) > 2 and all(address.startswith("url(#") for address in found)
 
 
-FIGURES = {"matrix": "pose-matrix", "det": "det", "scores": "scores", "yaw-difference": "eer-by-yaw-difference"}
+def test_a_cell_of_the_error_map_shows_its_pairs_and_one_opens(pose_errors):
+    page = pose_errors
+    drawn(page, "#error-map")
+    page.locator("#error-map").scroll_into_view_if_needed()
+    spot = place(page, "#error-map", 0, 0)
+    page.mouse.move(spot[0] - 2, spot[1])
+    page.mouse.move(*spot)
+    page.mouse.click(*spot)
+    page.wait_for_selector("#map-genuine button")
+    assert "yaw 0°, pitch 0°" in page.inner_text("#map-cell-title")
+    page.locator("#map-rate label", has_text="strangers").click()
+    page.wait_for_selector("#map-genuine button", state="hidden")  # they were those of another map
+    page.mouse.move(spot[0] - 2, spot[1])
+    page.mouse.click(*place(page, "#error-map", 0, 0))
+    page.wait_for_selector("#map-impostor button")
+    page.locator("#map-impostor button").first.click()
+    page.wait_for_function("location.search.includes('pair=')")
+
+
+FIGURES = {
+    "error-map": "error-map",
+    "matrix": "pose-matrix",
+    "det": "det",
+    "scores": "scores",
+    "yaw-difference": "eer-by-yaw-difference",
+}
 
 
 @pytest.mark.parametrize(
-    "figures", [("matrix", "det"), ("scores", "yaw-difference")]
+    "figures", [("matrix", "det"), ("scores", "yaw-difference"), ("error-map",)]
 )  # Chromium ends a row of ten quick downloads
 def test_figures_and_their_numbers_are_saved(pose_errors, figures):
     page = pose_errors

@@ -6,7 +6,7 @@ import json
 from urllib.parse import unquote
 
 from helpers.browsing import IDENTITIES
-from helpers.clicks import click_heat_map, open_tab, place
+from helpers.clicks import click_heat_map, drawn, open_tab, place
 
 
 def test_from_a_bad_cell_to_its_pair_and_its_neighbours(visit):
@@ -131,3 +131,17 @@ def test_many_templates_are_searched_while_typing(page):
     page.locator("[role=option]").first.click()
     page.wait_for_function("document.querySelector('#summary b')?.innerText === '5'")
     assert page.failures == []
+
+
+def test_the_pitch_facet_filters(visit):
+    page = visit()
+    open_tab(page, "Explore")
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '90'")
+    drawn(page, "#pitch-histogram")
+    box = page.locator("#facet-pitch-low input[type=number]")
+    box.fill("3")
+    box.press("Enter")
+    page.wait_for_function("+document.querySelector('#summary b')?.innerText < 90")
+    page.wait_for_function("[...document.querySelectorAll('#grid span')].every(tile => tile.innerText.includes('↑'))")
+    page.click("#clear")
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '90'")

@@ -118,7 +118,7 @@ def test_threshold_slider_changes_the_rates(page, photos):
     page.wait_for_function(JSON_SAYS, arg=["threshold", "0.5"])  # pooled, at FMR 0.1 %
     page.fill("#threshold input[type=number]", "0.75")
     page.keyboard.press("Tab")
-    page.wait_for_selector("#verdict >> text=1 of 190 pairs")
+    page.wait_for_selector("#verdict >> text=2 of 190 pairs")  # half of the bin 0.7 to 0.8
     assert page.locator("#fmr input:checked").count() == 0
     page.wait_for_function(JSON_SAYS, arg=["threshold", "0.75"])
     page.wait_for_function(JSON_SAYS, arg=["target_fmr", "null"])
@@ -161,3 +161,21 @@ def test_pasted_photo_is_taken(page, photos):
     )
     page.click("#input-a .source-selection button >> nth=2")
     page.wait_for_selector("#photos-a svg[aria-label='clipboard.png'] .face")
+
+
+def test_the_face_of_person_a_is_turned_until_it_is_lost(page, photos):
+    give(page, "a", photos / "front.jpg")
+    page.get_by_role("button", name="At what angle do you lose me?").click()
+    page.click("#lost-start")
+    page.wait_for_selector("#lost-faces img")
+    assert page.locator("#lost-faces img").count() == 11 and "not photograph" in page.inner_text("#lost")
+    page.wait_for_selector("#lost-chart .js-plotly-plot .scatterlayer path", state="attached")
+    assert "lose" in page.inner_text("#lost-status")
+    page.click("#clear-a")
+    page.wait_for_selector("#lost-faces img", state="detached")
+    page.click("#lost-start")
+    page.wait_for_selector("#lost-status >> text=Give a photo of person A first")
+    give(page, "a", photos / "side.png")
+    page.click("#lost-start")
+    page.wait_for_selector("#lost-status >> text=looks aside by")
+    assert page.failures == []

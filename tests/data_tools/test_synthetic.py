@@ -21,11 +21,11 @@ from data_tools.synthetic.draw import SyntheticConfig, draw_person, tasks, view_
 from data_tools.synthetic.expression import Expression
 from data_tools.synthetic.identity import SHAPE, sample_identity
 from data_tools.synthetic.mesh import MATERIALS
-from data_tools.synthetic.raster import rasterise, splat
 from data_tools.synthetic.scene import build_model, posed_geometry, project_landmarks, render
 from data_tools.synthetic.surface import join, see
 from data_tools.synthetic.variation import YAW_RANGES
 from sfpn.errors import UserError
+from sfpn.photos.turning.raster import rasterise, splat
 from sfpn.schema import POSES, ROW_COLUMNS, pose_from_yaw
 
 SMALL = SyntheticConfig(identities=1, images_per_pose=1, size=64, detect=False, workers=0, progress=False)

@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from helpers.drawn_people import drawn, save_drawn
 from helpers.evaluation_data import ColourEmbedder
+from helpers.explorer_data import make_report
 from helpers.paths import ASSETS, ROOT, SYNTHETIC
 from helpers.waiting import wait_for
 from PIL import Image
 
 import app
-from demo.api import faces, tools
+from demo.api import faces, reports, tools
 from demo.api.endpoints import NAMES
 from demo.api.photo_argument import Attached
 from sfpn.errors import UserError
@@ -170,6 +171,35 @@ def test_pose_errors_are_those_of_the_report_file(running, treatment):
                 assert value == (pytest.approx(kept[name], abs=1e-6) if kept[name] is not None else None), name
 
 
+@pytest.mark.parametrize("treatment", ["whole_image", "skip", "reject"])
+def test_the_error_map_is_that_of_the_report(tmp_path, treatment):
+    report = make_report(tmp_path)
+    assert "pose_map" not in reports.pose_errors({"one": report})
+    found = reports.pose_errors({"one": report}, treatment=treatment, with_pose_map=True)["pose_map"]
+    check_plain(found)
+    table = pd.read_parquet(tmp_path / "colour-0-0" / "pose_map.parquet")
+    table = table[table["treatment"] == "whole_image"]  # faces that were not found have no pose here: all are one
+    assert set(report.pose_map.points) == {"whole_image"}
+    edges = report.pose_map.yaw_edges, report.pose_map.pitch_edges
+    assert len(found["cells"]) * len(found["points"]) == len(table) > 4
+    for cell in found["cells"]:
+        column, row = edges[0].index(cell["yaw_degrees"][0]), edges[1].index(cell["pitch_degrees"][0])
+        lines = table[(table["column"] == column) & (table["row"] == row)]
+        for rates, (_, line) in zip(cell["rates"], lines.iterrows(), strict=True):
+            assert cell["genuine"] == line["genuine"] and cell["images"] == line["images"]
+            for name, value in rates.items():
+                assert value == (None if pd.isna(line[name]) else pytest.approx(line[name], abs=1e-6)), name
+    old = replace(report, pose_map=None)
+    assert reports.pose_errors({"one": old}, with_pose_map=True)["pose_map"] is None
+
+
+def test_samples_are_chosen_by_pitch(running):
+    known = pd.concat(pd.read_parquet(file) for file in sorted(SYNTHETIC.glob("data*.parquet")))
+    found = running.ask("search_samples", pitch_from=5, pitch_to=9, limit=100)
+    chosen = known[known["pitch_degrees"].between(5, 9)]
+    assert found["total"] == len(chosen) > 10 and found["row_ids"] == chosen["row_id"].tolist()[:100]
+
+
 def test_worst_pairs_are_those_of_the_table(running):
     stored = json.loads((REPORT / "report.json").read_text())["cells"]
     number = [(c["pose_pair"], c["fold"], c["template_size"]) for c in stored].index(("frontal-profile", None, 1))
@@ -210,6 +240,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("search_samples", {"limit": HUGE}, "limit: this is not a whole number"),
     ("search_samples", {"limit": True}, "limit: True"),
     ("search_samples", {"yaw_from": "left"}, "yaw_from: 'left' is not a number from -90 to 90"),
+    ("search_samples", {"pitch_from": None}, "pitch_from: None is not a number from -90 to 90"),
+    ("pose_errors", {"with_pose_map": "yes"}, "with_pose_map: 'yes' is neither true nor false"),
     ("search_samples", {"yaw_to": 91}, "yaw_to: 91"),
     ("search_samples", {"offset": -1}, "offset: -1"),
     ("pose_errors", {"report": "../../etc"}, "report: '../../etc' is not here; there are base"),

@@ -29,12 +29,12 @@ from demo.model.card_html import facts_html, results_html
 from demo.pose_errors import hardest
 from demo.pose_errors import tab as pose_errors
 from demo.pose_errors.cell_figures import det_figure, yaw_figure
-from demo.pose_errors.cells import View
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.provenance import doubts, provenance_html
-from demo.pose_errors.reading import read_matrix
 from demo.verify.result import model_markdown
 from sfpn.data.dataset import FaceDataset
+from sfpn.reporting.reading import read_matrix
+from sfpn.reporting.views import View
 
 EVIL = """,%2C"' onx="1"><evil onx=1>**b** [l](javascript:x) `c`</evil>"""
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -16,11 +16,13 @@ from helpers.explorer_data import make_store
 from PIL import Image
 
 from demo.common import facets as facets_module
+from demo.common import words
 from demo.common.dataset_view import DatasetView, thumbnail_name
 from demo.common.facets import Facets, counts, joined, masks, select
 from demo.common.links import opened, pair_address, sample_address
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
+from demo.embeddings import tab as embeddings
 from demo.explore import name_facet
 from demo.explore import tab as explore
 from sfpn.data.embed import embed_dataset
@@ -34,6 +36,8 @@ CHOICES = (
     Facets(template=("t1",), yaw_low=-10, yaw_high=45),
     Facets(quality=0.5, pose=("frontal", "three_quarter"), identity=("person 0",)),
     Facets(pose=("profile",), yaw_high=10),
+    Facets(pitch_low=-5, pitch_high=12, pose=("frontal", "profile")),
+    Facets(pitch_low=2),
 )
 
 
@@ -54,11 +58,13 @@ def fits(row: pd.Series, facets: Facets, but: str = "") -> bool:
         for name in ("pose", "identity", "template")
     )
     found = but == "detected" or not facets.detected or ("found" if row["detected"] else "not found") in facets.detected
+    any_pitch = (facets.pitch_low, facets.pitch_high) == (-90, 90)
     full = (facets.yaw_low, facets.yaw_high) == (-90, 90)
     return (
         named
         and found
         and (full or facets.yaw_low <= row["yaw_degrees"] <= facets.yaw_high)
+        and (any_pitch or facets.pitch_low <= row["pitch_degrees"] <= facets.pitch_high)
         and (facets.quality == 0 or row["quality"] >= facets.quality)
     )
 
@@ -82,8 +88,8 @@ def test_facets_choose_and_count_like_a_loop(view, facets):
 
 def test_facets_come_from_the_components_in_their_order(view):
     assert Facets.of(*explore.clear_facets()) == Facets()
-    assert Facets.of(["profile"], None, [], [], [], ["found"], -5, 5, 0.2) == Facets(
-        pose=("profile",), detected=("found",), yaw_low=-5, yaw_high=5, quality=0.2
+    assert Facets.of(["profile"], None, [], [], [], ["found"], -5, 5, -9, 8, 0.2) == Facets(
+        pose=("profile",), detected=("found",), yaw_low=-5, yaw_high=5, pitch_low=-9, pitch_high=8, quality=0.2
     )
 
 
@@ -134,7 +140,7 @@ def test_pages_cover_the_selection_once(view):
 
 
 def test_refresh_counts_each_facet_under_the_others(view):
-    out = explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, 0)
+    out = explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, -90, 90, 0)
     assert len(out.row_ids) == 24 and "<b>24</b> of 72" in out.summary
     assert dict(out.pose["choices"])["frontal (24)"] == "frontal"  # not limited by its own choice
     assert sum(int(label.split("(")[1][:-1]) for label, _ in out.detected["choices"]) == 24
@@ -144,7 +150,7 @@ def test_masks_are_made_once_for_a_choice(view, monkeypatch):
     calls = []
     for module in (explore, facets_module):
         monkeypatch.setattr(module, "masks", lambda rows, facets: calls.append(facets) or masks(rows, facets))
-    explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, 0)
+    explore.refresh(view, ["profile"], [], [], [], [], [], -90, 90, -90, 90, 0)
     assert calls == [Facets(pose=("profile",))]
 
 
@@ -155,7 +161,7 @@ def test_many_names_are_searched_with_their_counts(view, monkeypatch):
         name_facet.is_searched(view, "identity")
         and explore.refresh(view, *explore.clear_facets()).identity == gr.skip()
     )
-    choices = [["profile"], [], [], [], [], [], -90, 90, 0]
+    choices = [["profile"], [], [], [], [], [], -90, 90, -90, 90, 0]
     found = name_facet.search(view, "identity", SimpleNamespace(input_value="PERSON 1"), *choices)["choices"]
     rows = view.rows[view.rows["pose"] == "profile"]
     assert found == [(f"person 1 ({(rows['identity'] == 'person 1').sum()})", "person 1")]
@@ -167,7 +173,7 @@ def test_many_names_are_searched_with_their_counts(view, monkeypatch):
 
 
 def test_clicks_on_the_figures_filter(view):
-    assert explore.pick_yaw(SimpleNamespace(value=[-10, 0])) == (-10, 0)
+    assert explore.pick_angle(SimpleNamespace(value=[-10, 0])) == (-10, 0)
     assert explore.pick_identity(view, SimpleNamespace(value=["person 2", "profile"])) == (["person 2"], ["profile"])
     assert explore.pick_identity(view, SimpleNamespace(value=["nobody", "profile"])) == (gr.skip(), gr.skip())
 
@@ -234,3 +240,25 @@ def test_two_presses_compare_two_samples(view):
     first = explore.pick_for_comparison("a", None)
     assert first[0] == "a"
     assert explore.pick_for_comparison("b", "a").pair.value == ("a", "b")
+
+
+def test_tiles_name_yaw_and_pitch(view):
+    row = view.rows[view.rows["pitch_degrees"] < -1].iloc[0]
+    assert f"↓{abs(round(row['pitch_degrees']))}°" in grid_html(view, [row["row_id"]])
+    assert words.angles(12.4, float("nan")) == " +12°" and words.angles(float("nan"), 6.6) == " ↑7°"
+    assert words.angles(-0.2, 0.3) == " +0° ↕0°"
+
+
+def test_a_dataset_without_pitch_has_no_facet_of_it(store):
+    from dataclasses import replace
+
+    rows = store.view.rows.assign(pitch_degrees=None)
+    without = replace(store.view, rows=rows)
+    assert store.view.has_pitch and not without.has_pitch
+    with gr.Blocks():
+        controls = explore._build_controls(without)
+    assert controls.pitch_low.visible is False and controls.yaw_low.visible is True
+    found = explore.refresh(without, *explore.clear_facets())
+    assert len(found.row_ids) == len(rows) and not found.pitch.data
+    assert "pitch" not in embeddings.colours(without) and "pitch" in embeddings.colours(store.view)
+    assert "↕" not in grid_html(without, rows.index[:5])

@@ -17,7 +17,7 @@ from demo.embeddings import figures as figures_embeddings
 from demo.explore import figures as figures_explore
 from demo.pose_errors import cell_figures as figures_cell
 from demo.pose_errors import matrix_figure as figures_matrix
-from demo.pose_errors.cells import View, table_of, value_of
+from sfpn.reporting.views import View, table_of, value_of
 from sfpn.schema import POSES, pair_key, pose_pair
 
 
@@ -128,14 +128,17 @@ def test_heat_map_names_the_pair_of_each_cell(store):
     assert drawn.z[2][5] == scores[2, 5] and np.isnan(drawn.z[3][3])
 
 
-def test_yaw_histogram_counts_like_numpy(store):
-    rows = store.view.rows
-    figure = figures_explore.yaw_histogram(rows)
+@pytest.mark.parametrize(("angle", "end", "first"), [("yaw", 90, [-90, -80]), ("pitch", 60, [-90, -50])])
+def test_histograms_of_angles_count_like_numpy(store, angle, end, first):
+    rows, column = store.view.rows, f"{angle}_degrees"
+    figure = figures_explore.angle_histogram(rows, angle)
     for trace, pose in zip(figure.data, POSES, strict=True):
-        yaw = rows.loc[(rows["pose"] == pose) & rows["yaw_degrees"].notna(), "yaw_degrees"]
-        assert list(trace.y) == list(np.histogram(yaw, np.arange(-90, 91, 10))[0])
-        assert json.loads(figure.to_json())["data"][0]["customdata"][0] == [-90, -80]
-    assert not figures_explore.yaw_histogram(rows[rows["yaw_degrees"].isna()]).data
+        values = rows.loc[(rows["pose"] == pose) & rows[column].notna(), column]
+        assert list(trace.y) == list(np.histogram(values, np.arange(-end, end + 1, 10))[0])
+        assert json.loads(figure.to_json())["data"][0]["customdata"][0] == first
+    beyond = figures_explore.angle_histogram(rows.assign(**{column: 88.0}), angle)
+    assert all(trace.y[-1] == sum(trace.y) and trace.customdata[-1][1] == 90 for trace in beyond.data)
+    assert not figures_explore.angle_histogram(rows[rows[column].isna()], angle).data
 
 
 def test_identity_table_counts_like_a_loop(store):

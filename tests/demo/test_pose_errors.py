@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import zipfile
 from dataclasses import replace
@@ -20,14 +21,16 @@ from demo.common.links import opened
 from demo.common.words import titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import pose_map as error_map
 from demo.pose_errors import provenance as report_words
 from demo.pose_errors import saved_reports
 from demo.pose_errors import tab as pose_errors
-from demo.pose_errors.cells import View, table_of
 from demo.pose_errors.pairs_html import pairs_html
-from demo.pose_errors.reading import read_matrix
+from demo.pose_errors.pose_map_figure import Shown, pose_map_figure, read_map
 from sfpn.errors import UserError
 from sfpn.evaluation.report import Report
+from sfpn.reporting.reading import read_matrix
+from sfpn.reporting.views import View, table_of
 from sfpn.schema import pair_key
 
 
@@ -211,3 +214,61 @@ def test_pairs_with_a_picture_that_is_not_loaded_are_named(reports, view):
     pairs.loc[1, "row_id_b"] = "elsewhere"
     html = pairs_html(view, pairs)
     assert html.count("<img") == 4 and html.count('class="absent"') == 1 and "<code>elsewhere</code>" in html
+
+
+@pytest.mark.parametrize("rate", ["fnmr", "fmr"])
+@pytest.mark.parametrize("treatment", ["whole_image", "skip", "reject"])
+def test_each_place_of_the_error_map_is_its_own_cell(reports, rate, treatment):
+    pose_map = reports[0].pose_map
+    figure = pose_map_figure(pose_map, Shown(rate, None, treatment))
+    grey, drawn = figure.data
+    table = pose_map.at(None, treatment).set_index(["column", "row"])
+    places = set()
+    for i, y in enumerate(drawn.y):
+        for j, x in enumerate(drawn.x):
+            column, row = json.loads(figure.to_json())["data"][1]["customdata"][i][j]
+            assert pose_map.yaw_edges[column] < x < pose_map.yaw_edges[column + 1]
+            assert pose_map.pitch_edges[row] < y < pose_map.pitch_edges[row + 1]
+            if (column, row) not in table.index:
+                assert math.isnan(drawn.z[i][j]) and grey.z[i][j] is None and not drawn.hovertext[i][j]
+                continue
+            places.add((column, row))
+            line = table.loc[(column, row)]
+            assert drawn.z[i][j] == pytest.approx(line[rate], nan_ok=True)
+            assert (grey.z[i][j] == 0) == math.isnan(line[rate])
+            assert f"{line['images']:,.0f} images" in drawn.hovertext[i][j]
+    assert places == set(table.index)
+    saved = pd.read_csv(io.StringIO(figure.layout.meta["csv"]))
+    assert len(saved) == len(table) and saved[rate].to_numpy() == pytest.approx(table[rate], rel=1e-4, nan_ok=True)
+
+
+def test_the_error_map_is_read_aloud(reports):
+    pose_map = reports[0].pose_map
+    words = read_map(pose_map, Shown())
+    known = pose_map.at().dropna(subset=["fnmr"])
+    assert f"{100 * known['fnmr'].max():.2f} %" in words and f"against the {pose_map.references:,} that look" in words
+    assert "without a yaw or a pitch are in no cell" in words  # faces that were not found
+    assert "too few impostor comparisons for this FMR" in read_map(pose_map, Shown("fnmr", 0.0001))
+
+
+def test_a_report_without_an_error_map_says_so(reports):
+    old = titled((replace(reports[0], pose_map=None),))
+    values = error_map.show_map(old, next(iter(old)), "eer", "whole_image", "fnmr")
+    assert values.tools["visible"] is False and "no error map" in values.reading
+    with pytest.raises(gr.Error):
+        error_map.show_cell(old, None, next(iter(old)), SimpleNamespace(value=[6, 3]))
+
+
+def test_a_cell_of_the_error_map_shows_its_own_pairs(named, reports, store):
+    pose_map, name = reports[0].pose_map, next(iter(named))
+    line = pose_map.at().sort_values("genuine").iloc[-1]
+    column, row = int(line["column"]), int(line["row"])
+    shown = error_map.show_cell(named, store, name, SimpleNamespace(value=[column, row]))
+    for kind, html in (("genuine", shown.genuine), ("impostor", shown.impostor)):
+        targets = [json.loads(unescape(found)) for found in re.findall(r'data-select="([^"]+)"', html)]
+        expected = pose_map.hardest(column, row, kind)
+        assert targets == expected[["row_id_a", "row_id_b"]].to_numpy().tolist() and targets
+    assert "<img" not in error_map.show_cell(named, None, name, SimpleNamespace(value=[column, row])).genuine
+    for wrong in ([99, 0], [-1, 0], ["0", 0], [0], None, {}, [1.0, 2], [True, 1]):
+        with pytest.raises(gr.Error):
+            error_map.show_cell(named, store, name, SimpleNamespace(value=wrong))

@@ -14,8 +14,8 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import embed_dataset
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.evaluation import calibrate
 from sfpn.evaluation.calibrate import cell_scores, histogram, pose_direction
+from sfpn.evaluation.neighbourhood import HISTOGRAM_BINS
 from sfpn.network import checkpoint
 from sfpn.network.embedders import load_embedder
 from sfpn.schema import POOLED, POSE_PAIRS, pair_key
@@ -94,7 +94,7 @@ def test_points_and_histograms_count_the_same_scores(calibrated, dataset):
 
 def test_histogram_keeps_scores_at_the_ends(calibrated, dataset):
     cell = cell_scores(load_embedder(calibrated), [Selection.parse(str(dataset))])["frontal-frontal"]
-    assert len(histogram(cell).genuine) == calibrate.HISTOGRAM_BINS
+    assert len(histogram(cell).genuine) == HISTOGRAM_BINS
 
 
 def test_the_first_dataset_with_the_pose_pair_serves(calibrated, dataset, tmp_path):
@@ -134,7 +134,7 @@ def test_the_surface_is_written_by_the_command_and_goes_with_the_mean(calibrated
     assert card.surface is not None and card.operating_points == before.operating_points
     rows = dataset_rows(dataset)
     known = int(rows["yaw_degrees"].notna().sum())
-    assert f"{known * (known - 1) // 2 - genuine_pairs(rows)} impostor comparisons" in card.surface.set_on
+    assert f"{known * (known - 1) // 2 - genuine_pairs(rows):,} impostor comparisons" in card.surface.set_on
     level = card.surface.levels[0]
     assert level.target_fmr == 0.1 and len(level.threshold) == 55 and sum(level.impostor) > 0
     assert main(["calibrate", str(calibrated), "--mean-from", str(dataset)]) == 0

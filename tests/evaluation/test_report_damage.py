@@ -109,3 +109,20 @@ def test_another_format_is_said(report):
     content["header"]["format"] = 99
     (report / "report.json").write_text(json.dumps(content))
     assert "another report format" in refused(report)
+
+
+def test_a_damaged_optional_table_is_refused_too(report):
+    (report / "people_pairs.parquet").write_bytes(b"no parquet")
+    refused(report)
+    pd.DataFrame({"cell": [0]}).to_parquet(report / "people_pairs.parquet")
+    assert "kind" in refused(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("pose_leak", [{"direction": "up"}]), ("pose_leak", 3), ("cells", [{"who_fails": 1}])]
+)
+def test_what_newer_reports_add_is_checked(report, name, value):
+    content = json.loads((report / "report.json").read_text())
+    content[name] = value
+    (report / "report.json").write_text(json.dumps(content))
+    refused(report)

@@ -6,26 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.posed_scores import AXIS, drawn_scores, surface_card
 
 from sfpn.evaluation import surface
 from sfpn.evaluation.comparisons import Samples
 from sfpn.network.card import Card, OperatingSurface
-from sfpn.photos.preprocess import Preprocess
 from sfpn.verification.decision import SURFACE, known_targets, rule_for_fmr, thresholds_for_fmr
 
-AXIS = (0.0, 30.0, 60.0, 90.0)
 RNG = np.random.default_rng(11)
-COUNT = 60_000
-
-
-def drawn_scores(count: int = COUNT, seed: int = 11, source: int = 0) -> surface.PosedScores:
-    """Impostor scores that rise with the smaller |yaw| and fall with the difference; one in ten genuine."""
-    rng = np.random.default_rng(seed)
-    yaws = np.sort(rng.uniform(0, 90, (count, 2)).astype(np.float32), axis=1)
-    same = rng.random(count) < 0.1
-    centre = 0.1 + 0.002 * yaws[:, 0] - 0.001 * (yaws[:, 1] - yaws[:, 0]) + 0.4 * same
-    scores = (centre + rng.normal(0, 0.1, count)).astype(np.float32)
-    return surface.PosedScores(scores, yaws, same, np.full(count, source, np.int8))
 
 
 @pytest.fixture(scope="module")
@@ -165,17 +153,13 @@ def test_comparisons_of_samples_leave_out_unknown_yaws_and_failures():
     assert compared.same.sum() == 2
 
 
-def make_card(found: OperatingSurface | None) -> Card:
-    preprocess = Preprocess("box", 16, 1.0, "edge", (0.0, 0.0, 0.0))
-    return Card("drawn", "drawn", {"type": "test"}, preprocess, "MIT", surface=found)
-
-
 def test_a_card_keeps_its_surface_and_decides_by_it(found):
-    card = Card.from_json(make_card(found).to_json())
+    card = Card.from_json(surface_card(found).to_json())
     assert card.surface == found and known_targets(card, ("frontal", "profile")) == [0.01, 0.001, 0.0001]
     yaws = (np.array([-3.0, 44.0, 90.0]), np.array([70.0, -31.0, 12.0]))
     poses = (np.array(["frontal", "three_quarter", "profile"]), np.array(["profile", "three_quarter", "frontal"]))
     at_once = thresholds_for_fmr(card, 0.01, poses, yaws)
+    old = surface_card(replace(found, scores=None))  # has no scores by angle
     for number, pair in enumerate(zip(*yaws, strict=True)):
         rule = rule_for_fmr(card, ("frontal", "profile"), 0.01, pair)
         assert rule.scores_of == SURFACE and not rule.is_fallback
@@ -183,7 +167,9 @@ def test_a_card_keeps_its_surface_and_decides_by_it(found):
         node = surface.nearest_node(found, *pair)
         level = surface.level_of(found, 0.01)
         assert (rule.point.impostor, rule.point.genuine) == (level.impostor[node], level.genuine[node])
-        assert rule.point.fmr == level.false_matches[node] / level.impostor[node]
+        at_own = rule_for_fmr(old, ("frontal", "profile"), 0.01, pair)
+        assert at_own.point.fmr == level.false_matches[node] / level.impostor[node]
+        assert (at_own.point.threshold, at_own.point.impostor) == (rule.point.threshold, rule.point.impostor)
         lax = surface.point_at(found, 0.1, *pair)
         assert rule.uncertain_from == pytest.approx(lax.threshold)
 
@@ -196,9 +182,14 @@ def test_a_card_keeps_its_surface_and_decides_by_it(found):
         (lambda s: s | {"levels": [s["levels"][0] | {"impostor": [-1] * 10}]}, "impostor"),
         (lambda s: s | {"levels": [s["levels"][0] | {"threshold": ["a"] * 10}]}, "threshold"),
         (lambda s: s | {"colour": 1}, "colour"),
+        (lambda s: s | {"scores": s["scores"] | {"cells": s["scores"]["cells"][1:]}}, "must hold 6 cells, not 5"),
+        (lambda s: s | {"scores": s["scores"] | {"low": 1.0}}, "scores.low must be below"),
+        (lambda s: s | {"scores": s["scores"] | {"bins": 30}}, "no bin beyond the 30"),
+        (lambda s: s | {"scores": s["scores"] | {"bins": 10**9}}, "bins"),
+        (lambda s: s | {"scores": s["scores"] | {"cells": [{"genuine": [10**30]}]}}, "scores.cells.0"),
     ],
 )
 def test_a_card_with_a_wrong_surface_is_refused(found, change, says):
-    record = make_card(found).to_json()
+    record = surface_card(found).to_json()
     with pytest.raises(ValueError, match=says):
         Card.from_json(record | {"surface": change(record["surface"])})

@@ -59,7 +59,7 @@ def load_fake():
     return fake_find
 
 
-FAKE = Detector("fake 1.0", load_fake)
+FAKE = Detector("fake 1.0", load_fake, pose_estimator="fake pose")
 
 
 def make_cfp(root: Path, *, subjects: int = 3, listed: int | None = None) -> Path:

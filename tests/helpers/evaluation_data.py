@@ -53,6 +53,7 @@ def write_dataset(folder: Path, undetected: tuple[int, ...] = (3, 14, 15), shard
             "quality": None,
             "pose_estimated": None,
             "yaw_degrees": None,
+            "pitch_degrees": None,
         }
     folder.mkdir(parents=True)
     for shard in range(shards):
@@ -75,6 +76,7 @@ def _row(rng: np.random.Generator, number: int, subject: int, pose: str, index: 
         "identity": f"person {subject}",
         "pose": pose,
         "yaw_degrees": 40.0 * POSES.index(pose) + index,
+        "pitch_degrees": 2.0 * subject - 5 + index,
         "template": f"t{index // 2}",
         "pose_estimated": pose,
         "yaw_source": "estimated",

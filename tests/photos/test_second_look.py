@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sfpn.photos.detector import USUAL_THRESHOLDS, Face, make_face
-from sfpn.photos.second_look import LOWER, LOWEST, look_again, mirrored, turned_back
+from sfpn.photos.second_look import LOWER, LOWEST, TURNS, look_again, mirrored, surest, turned_back
 
 SIZE = (200, 160)
 POINTS = np.array([[60, 60], [90, 62], [75, 80], [64, 95], [88, 96]], np.float32)
@@ -62,3 +62,19 @@ def test_a_face_is_believed_if_it_is_sure_or_seen_twice(confidence, in_mirror, f
         return [mirrored(face(), SIZE[0])] if in_mirror and thresholds == USUAL_THRESHOLDS else []
 
     assert len(look_again(look, Image.new("RGB", SIZE))) == found
+
+
+def test_the_surest_look_at_an_unsure_face_is_taken_if_it_is_of_the_same_place():
+    def look(photo, thresholds):
+        asked.append(photo)
+        looks = {1: [mirrored(face(left=60, confidence=0.95), SIZE[0])], 2: [face(confidence=0.99)], 3: []}
+        elsewhere = face(left=150, top=120, side=9, confidence=1.0)
+        return looks.get(len(asked), [elsewhere])
+
+    asked: list[Image.Image] = []
+    main, photo = face(confidence=0.8), Image.new("RGB", SIZE)
+    found = surest(look, photo, main)
+    assert found.confidence == 0.99 and len(asked) == 1 + len(TURNS)
+    asked.clear()
+    sure = face(confidence=0.999)
+    assert surest(look, photo, sure) is sure

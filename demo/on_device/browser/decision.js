@@ -1,6 +1,7 @@
 // Score -> decision, by what the card knows about faces posed like these. As sfpn/verification/decision.py.
 import { POSES } from './pose.js';
-import { levelOf, nearestNode, pointAt } from './surface.js';
+import { counted, scoresAround, squareAt } from './neighbourhood.js';
+import { levelOf, nearestNode, nodeAt, pointAt } from './surface.js';
 /** @typedef {import('./types.js').Card} Card @typedef {import('./types.js').Rule} Rule */
 
 export const POOLED = 'pooled', DEFAULT_FMR = 0.001, FMR_TARGETS = [0.01, 0.001, 0.0001];
@@ -20,7 +21,7 @@ export function ruleForFmr(card, pair, target, yaws) {
   for (const key of [pair.join('-'), POOLED])
     for (const point of card.operating_points[key] ?? [])
       if (point.target_fmr === target)
-        return { pair, scoresOf: key, point, uncertainFrom: uncertainFrom(card, key, point), yaws: null, setWithin: null, measuredWithin: null };
+        return { pair, scoresOf: key, point, uncertainFrom: uncertainFrom(card, key, point), yaws: null, setWithin: null, measuredWithin: null, square: null };
   throw new Error(`model ${card.name}: its card has no operating point at FMR ${target}; make them with: python -m sfpn calibrate`);
 }
 
@@ -36,14 +37,16 @@ function surfaceRule(surface, pair, target, yaws) {
   const level = levelOf(surface, target), point = pointAt(surface, target, ...yaws);
   if (!level || !point || !level.impostor.length) return null;
   const laxer = pointAt(surface, UNCERTAIN_FACTOR * target, ...yaws), node = nearestNode(surface, ...yaws);
+  const square = squareAt(surface.yaw_degrees, nodeAt(surface, node), level.within_degrees[node]), around = scoresAround(surface, square);
   return {
     pair,
     scoresOf: 'surface',
-    point,
+    point: around ? counted(point, around) : point,
     uncertainFrom: laxer ? Math.min(point.threshold, laxer.threshold) : point.threshold,
     yaws: [Math.abs(yaws[0]), Math.abs(yaws[1])],
     setWithin: level.width_degrees[node],
     measuredWithin: level.within_degrees[node],
+    square,
   };
 }
 
@@ -52,6 +55,9 @@ export function decide({ point, uncertainFrom: from }, score) {
   if (score >= point.threshold) return 'match';
   return score >= from ? 'uncertain' : 'no match';
 }
+
+/** What a figure of a rule shows: the scores of pairs posed like these, else those of the pose pair. @param {Card} card @param {Rule} rule */
+export const histogramOf = (card, rule) => (card.surface && rule.square && scoresAround(card.surface, rule.square)) || histogramFor(card, rule.pair);
 
 /** @param {Card} card @param {[string, string]} pair of which the histogram is, or null */
 export const histogramFor = (card, pair) => card.histograms[pair.join('-')] ?? card.histograms[POOLED] ?? null;

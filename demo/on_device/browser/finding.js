@@ -1,7 +1,7 @@
 // The faces of a photo whichever way it was turned, or why there is none. As sfpn/photos/finding.py.
 import { detect, isPanorama, reduced, smallestFaceSearched } from './detector.js';
 import { turnClockwise } from './resample.js';
-import { lookAgain } from './second_look.js';
+import { UNSURE, lookAgain, lookCloser } from './second_look.js';
 /** @typedef {import('./types.js').Picture} Picture @typedef {import('./types.js').Face} Face */
 
 const SURE = 0.998, MIN_TURNED = 0.95, SURER = 3, DARK = 40, FLAT = 12;
@@ -22,8 +22,15 @@ export async function findFaces(networks, picture) {
     least = doubtOf(faces);
     best = { picture: other, faces: faces.map(face => ({ ...face, turned })), turned };
   }
-  if (best.faces.length || isPanorama(picture)) return best;
-  return { picture, faces: await lookAgain(networks, picture), turned: 0 };
+  const { turned } = best;
+  faces = await lookedAtAgain(networks, best.picture, best.faces);
+  return { ...best, faces: faces.map(face => ({ ...face, turned })) };
+}
+
+/** The faces of an upright photo, after another look where there is none or no sure one. */
+async function lookedAtAgain(networks, picture, faces) {
+  if (!faces.length) return isPanorama(picture) ? [] : lookAgain(networks, picture);
+  return doubtOf(faces) > 1 - UNSURE ? lookCloser(networks, picture, faces) : faces;
 }
 
 const doubtOf = faces => 1 - Math.max(0, ...faces.map(face => face.confidence));

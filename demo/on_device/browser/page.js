@@ -1,13 +1,13 @@
 // The tab: loads the networks, takes photos for two sides, and shows score, decision, and what was sent (nothing).
 import { scoreAxis } from './axis.js';
 import { Client } from './client.js';
-import { DEFAULT_FMR, FMR_TARGETS, decide, histogramFor } from './decision.js';
+import { DEFAULT_FMR, FMR_TARGETS, decide, histogramOf } from './decision.js';
 import { fill, html } from './dom.js';
 import { Live } from './live.js';
 import { whatIsMissing } from './runtime.js';
 import { SentLog } from './sent.js';
 import { Side } from './side.js';
-import { POSE_LABELS, errorRates, explanation, headline, pairWords, provenance } from './wording.js';
+import { POSE_LABELS, errorRates, explanation, headline, pairWords, provenance, squareWords } from './wording.js';
 
 const ICONS = { match: '✓', uncertain: '?', 'no match': '✗' };
 const WAITING = 'The result appears here as soon as both sides have a photo.';
@@ -162,8 +162,8 @@ export class OnDevice {
     }
   }
 
-  show({ score, pair, rule, crops, milliseconds }) {
-    const decision = decide(rule, score), { card } = this.client.modelOf(this.model), histogram = histogramFor(card, pair);
+  show({ score, rule, crops, milliseconds }) {
+    const decision = decide(rule, score), { card } = this.client.modelOf(this.model), histogram = histogramOf(card, rule);
     fill(this.verdict, html('section', { class: `verdict ${decision.replace(' ', '-')}`, 'aria-live': 'polite' },
       html('h2', {}, `${ICONS[decision]} ${headline(rule, score)}`),
       html('p', {}, explanation(rule, score)),
@@ -171,7 +171,7 @@ export class OnDevice {
       html('p', { class: 'quiet' }, `Judged as a pair of ${pairWords(rule.pair)} faces. ${provenance(rule)}`)));
     fill(this.details,
       html('div', {}, html('p', { class: 'section-title' }, 'What the network sees'), html('div', { class: 'crops' }, ...crops.map((side, i) => this.crops(side, i)))),
-      histogram && html('div', {}, html('p', { class: 'section-title' }, 'The score among scores of the same pose pair'),
+      histogram && html('div', {}, html('p', { class: 'section-title' }, `The score among scores of ${squareWords(rule)}`),
         scoreAxis(histogram, score, rule.point.threshold, rule.uncertainFrom, this.root.clientWidth), legend()));
     this.details.hidden = false;
     this.showTimes(milliseconds);

@@ -1,12 +1,13 @@
-// A second look at photos in which no face was found: at faces seen from the side, above or below. As sfpn/photos/second_look.py.
+// A second look at photos in which no face was found, or no sure one. As sfpn/photos/second_look.py.
 import { center, shorterSide } from './crop.js';
-import { area, common, largestFirst, makeFace, searchPortraits, withoutRepetitions } from './detector.js';
+import { area, chooseFace, common, isPanorama, largestFirst, makeFace, searchPortraits, withoutRepetitions } from './detector.js';
 import { USUAL } from './mtcnn.js';
 import { MIRRORED_LANDMARKS, estimatePoses } from './pose.js';
 import { mirror, rotate } from './resample.js';
 /** @typedef {import('./types.js').Picture} Picture @typedef {import('./types.js').Face} Face */
 
 const LOWER = [0.5, 0.6, 0.6], LOWEST = [0.5, 0.5, 0.5], TURNS = [15, -15, 30, -30], SAME_FACE = 0.5, SURE = 0.9;
+export const UNSURE = 0.97; // confidence of a face whose box may lie beside it
 
 /** @param {any} networks @param {Picture} photo @returns {Promise<Face[]>} largest first, posed as in the photo */
 export async function lookAgain(networks, photo) {
@@ -15,15 +16,36 @@ export async function lookAgain(networks, photo) {
   return largestFirst(faces.map((face, i) => makeFace(face.box, face.landmarks, face.confidence, heads[i])));
 }
 
+/**
+ * Faces, the main one as the surest of several looks sees it: for faces that are not sure.
+ * @param {any} networks @param {Picture} photo @param {Face[]} faces @returns {Promise<Face[]>}
+ */
+export async function lookCloser(networks, photo, faces) {
+  const main = faces[chooseFace(faces, photo)];
+  if (!main || isPanorama(photo)) return faces;
+  let best = main;
+  for (const seen of await otherLooks(networks, photo, USUAL)) {
+    const other = seen[chooseFace(seen, photo)];
+    if (other && common(main, other) > 0 && other.confidence > best.confidence) best = other;
+  }
+  if (best === main) return faces;
+  const [head] = await estimatePoses(networks.pose, photo, [{ ...best, confidence: main.confidence }]);
+  return largestFirst([makeFace(best.box, best.landmarks, best.confidence, head), ...faces.filter(face => face !== main)]);
+}
+
 async function looks(networks, photo) {
-  const look = (picture, thresholds) => searchPortraits(networks, picture, thresholds);
-  const lower = await look(photo, LOWER);
+  const lower = await searchPortraits(networks, photo, LOWER);
   if (lower.length) return lower;
-  const seen = [await look(photo, LOWEST)];
-  seen.push((await look(mirror(photo), USUAL)).map(face => mirrored(face, photo.width)));
-  for (const degrees of TURNS)
-    seen.push((await look(rotate(photo, degrees), LOWER)).map(face => turnedBack(face, degrees, photo)));
+  const seen = [await searchPortraits(networks, photo, LOWEST), ...(await otherLooks(networks, photo, LOWER))];
   return withoutRepetitions(seen.flatMap(faces => faces.filter(face => isBelieved(face, faces, seen))));
+}
+
+/** The faces that are seen in the mirror image, and in the photo turned to either side. */
+async function otherLooks(networks, photo, thresholds) {
+  const seen = [(await searchPortraits(networks, mirror(photo), USUAL)).map(face => mirrored(face, photo.width))];
+  for (const degrees of TURNS)
+    seen.push((await searchPortraits(networks, rotate(photo, degrees), thresholds)).map(face => turnedBack(face, degrees, photo)));
+  return seen;
 }
 
 function isBelieved(face, faces, seen) {

@@ -1,8 +1,6 @@
 // The card's operating surface: a threshold that follows the two yaws. As sfpn/evaluation/surface.py.
 /** @typedef {import('./types.js').Surface} Surface */
 
-export const EVERYWHERE_DEGREES = 1000;
-
 /** @param {Surface} surface @param {number} target @returns {any} */
 export const levelOf = (surface, target) => surface.levels.find(level => Math.abs(level.target_fmr - target) < 1e-9) ?? null;
 
@@ -33,6 +31,9 @@ export function nearestNode(surface, yawA, yawB) {
   }));
   return best;
 }
+
+/** The two |yaw| of a node. @param {Surface} surface @param {number} number @returns {number[]} */
+export const nodeAt = (surface, number) => surface.yaw_degrees.flatMap((a, i) => surface.yaw_degrees.slice(i).map(b => [a, b]))[number];
 
 /** The operating point at two poses; null for a target that the surface lacks. */
 export function pointAt(surface, target, yawA, yawB) {

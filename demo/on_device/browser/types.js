@@ -11,11 +11,11 @@
  * @typedef {{propose: Session, refine: Session, output: Session, pose: Session}} Networks that find faces
  * @typedef {{geometry: string, size: number, crop_factor: number, padding: string, mean: number[], scale: number,
  *   channels: string}} Preprocess of a card
- * @typedef {{yaw_degrees: number[], set_on: string, measured_on: string, levels: any[]}} Surface of a card
+ * @typedef {{yaw_degrees: number[], set_on: string, measured_on: string, levels: any[], scores: any}} Surface of a card
  * @typedef {{name: string, title: string, parameters: number|null, licence: string, preprocess: Preprocess,
  *   mirror_sum: boolean, descriptor_mean: number[]|null, pose_direction: number[]|null, architecture: any,
  *   operating_points: Record<string, any[]>, histograms: Record<string, any>, surface: Surface|null}} Card
  * @typedef {{pair: [string, string], scoresOf: string, point: any, uncertainFrom: number, yaws: [number, number]|null,
- *   setWithin: number|null, measuredWithin: number|null}} Rule
+ *   setWithin: number|null, measuredWithin: number|null, square: import('./neighbourhood.js').Square|null}} Rule
  */
 export {};

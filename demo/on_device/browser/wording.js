@@ -1,11 +1,11 @@
 // What a comparison means, in the same words as the command and the other tabs. As sfpn/verification/wording.py.
 import { POOLED, decide } from './decision.js';
 import { roundHalfEven } from './resample.js';
-import { EVERYWHERE_DEGREES } from './surface.js';
+import { EVERYWHERE_DEGREES } from './neighbourhood.js';
 /** @typedef {import('./types.js').Rule} Rule @typedef {import('./types.js').Face} Face */
 
 export const POSE_LABELS = { frontal: 'frontal', three_quarter: 'three-quarter', profile: 'profile' };
-const WIDE_DEGREES = 20, HEADLINES = { match: 'Match', uncertain: 'Uncertain, so no match', 'no match': 'No match' };
+const WIDE_DEGREES = 20, FEW_GENUINE = 100, HEADLINES = { match: 'Match', uncertain: 'Uncertain, so no match', 'no match': 'No match' };
 
 /** @param {Rule} rule @param {number} score */
 export const headline = (rule, score) => HEADLINES[decide(rule, score)];
@@ -50,18 +50,27 @@ export function provenance(rule) {
   if (rule.yaws && rule.measuredWithin !== null) words.unshift(neighbourhood(rule));
   if (rule.scoresOf === POOLED)
     words.unshift(`There are no scores of ${pairWords(rule.pair)} faces: those of all pose pairs together stand in.`);
+  if (point.genuine < FEW_GENUINE) words.push(`They are only ${point.genuine} pairs of one person: take the FNMR as rough.`);
   if (point.pose_estimated) words.push('The poses of these photos are estimates, not labels.');
   return words.join(' ');
 }
 
-function neighbourhood({ yaws, setWithin, measuredWithin }) {
+function neighbourhood(rule) {
+  const { yaws, setWithin, measuredWithin } = rule;
   if (measuredWithin === EVERYWHERE_DEGREES || setWithin === EVERYWHERE_DEGREES)
     return 'There are too few pairs of faces posed like these: those of all poses together stand in.';
-  const [first, second] = yaws.map(roundHalfEven);
-  const wide = Math.max(setWithin ?? 0, measuredWithin ?? 0) > WIDE_DEGREES;
-  return `The threshold is that of faces turned by ${first} and ${second} degrees; ` +
-    `counted were pairs within ${roundHalfEven(measuredWithin)} degrees of these.` +
+  const [first, second] = yaws.map(roundHalfEven), wide = Math.max(setWithin ?? 0, measuredWithin ?? 0) > WIDE_DEGREES;
+  return `The threshold is that of faces turned by ${first} and ${second} degrees. Counted were ${squareWords(rule)}.` +
     (wide ? ' Nearer ones are too few, so take the rates as rough.' : '');
+}
+
+/** Those pairs that the rates are counted on. @param {Rule} rule */
+export function squareWords({ square, pair, measuredWithin }) {
+  if (!square) return `pairs of ${pairWords(pair)} faces`;
+  if (measuredWithin === EVERYWHERE_DEGREES) return 'pairs of faces of all poses';
+  const [[a0, a1], [b0, b1]] = square.map(side => side.map(roundHalfEven));
+  if (a0 === b0 && a1 === b1) return `pairs of faces both turned by ${a0} to ${a1} degrees`;
+  return `pairs of a face turned by ${a0} to ${a1} degrees and one by ${b0} to ${b1}`;
 }
 
 const signed = degrees => `${degrees < 0 || Object.is(degrees, -0) ? '−' : '+'}${roundHalfEven(Math.abs(degrees))}`;

@@ -17,11 +17,19 @@ from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.files import whole_file, write_text
 from sfpn.network import checkpoint
-from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN, PoseNet
+from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN, PoseNet, loaded_network
 from sfpn.schema import FRONTAL_BELOW_DEGREES, PROFILE_FROM_DEGREES, pose_from_yaw
-from sfpn.training.pose.faces import EXACT, RIG, UNLABELLED, PosedFaces, read_faces
+from sfpn.training.pose.faces import EXACT, RIG, UNLABELLED, PosedFaces, joined, read_faces
 from sfpn.training.pose.student import rounded, seen_by, targets_for_student, train_student
-from sfpn.training.pose.teacher import UNSURE_DETECTION, head_offsets, labels_for_teacher, make_views, taught, wrapped
+from sfpn.training.pose.teacher import (
+    UNSURE_DETECTION,
+    Views,
+    head_offsets,
+    labels_for_teacher,
+    make_views,
+    taught,
+    wrapped,
+)
 from sfpn.training.pose.views import estimator_crops
 from sfpn.training.settings import setting
 
@@ -38,8 +46,13 @@ Tell = Callable[[str], None]
 class PoseConfig:
     """What the result depends on."""
 
-    steps: int = setting(2200, "of the small network, 96 faces each", positive=True)
+    steps: int = setting(5500, "of the small network, 96 faces each", positive=True)
+    folds: int = setting(
+        4, "of the people on the rig: networks that did not see them give the uncertainty", positive=True
+    )
+    fold_steps: int = setting(700, "of each of those networks", positive=True)
     seed: int = setting(0, "of everything that is drawn by chance")
+    start_from: str | None = setting(None, "go on from this pose.safetensors, not from the base network's first layers")
 
 
 def train(
@@ -47,15 +60,19 @@ def train(
 ) -> dict:
     """Write OUT/pose.safetensors and OUT/pose.json; returns the card. Raises UserError for data without known poses.
 
-    calibrating: people beside those trained on, with known directions: the uncertainties are the errors on them.
+    calibrating: people and drawn heads beside those trained on, with known directions. The card tells the errors on
+    them; the uncertainties are errors on all people with known directions, each by a network that did not see them.
     """
     if (out / "pose.safetensors").exists():
         raise UserError(f"{out} has weights already; remove it or choose another --out")
     faces = thinned(read_faces(selections), config.seed)
     tell(f"{len(faces)} faces: " + ", ".join(f"{count} {kind}" for kind, count in _counts(faces).items()))
     unseen = read_faces(calibrating)
-    network = train_on(faces, config, tell)
-    card = make_card(network, faces, unseen, config)
+    everyone = joined([faces, unseen.where(unseen.kind == RIG)])
+    views, trained_on = make_views(everyone, config.seed, tell), np.arange(len(everyone)) < len(faces)
+    start = loaded_network(Path(config.start_from)) if config.start_from else None
+    network = train_on(faces, views.of_faces(trained_on), config.steps, config.seed, tell, start)
+    card = make_card(network, faces, unseen, out_of_fold(everyone, views, config, tell), config)
     card |= {"data": [_described(s) for s in selections], "calibrated_on": [_described(s) for s in calibrating]}
     save_estimator(network, card, out)
     return card
@@ -68,17 +85,43 @@ def thinned(faces: PosedFaces, seed: int) -> PosedFaces:
     return faces.where(np.setdiff1d(np.arange(len(faces)), surplus))
 
 
-def train_on(faces: PosedFaces, config: PoseConfig, tell: Tell) -> PoseNet:
+def train_on(
+    faces: PosedFaces, views: Views, steps: int, seed: int, tell: Tell, start: PoseNet | None = None
+) -> PoseNet:
     """The network, its weights rounded as they are stored."""
     torch.set_num_threads(1)
-    views = make_views(faces, config.seed, tell)
     offsets = head_offsets(faces, views)
-    lesson = taught(faces, views, labels_for_teacher(faces, offsets), config.seed)
+    lesson = taught(faces, views, labels_for_teacher(faces, offsets), seed)
     targets = targets_for_student(faces, offsets, lesson)
-    return rounded(train_student(faces, targets, config.steps, config.seed, tell))
+    return rounded(train_student(faces, targets, steps, seed, tell, start))
 
 
-def make_card(network: PoseNet, faces: PosedFaces, unseen: PosedFaces, config: PoseConfig) -> dict:
+@dataclass(frozen=True)
+class OutOfFold:
+    """Faces on the rig, and their yaw, pitch and roll (3, N) as networks see them that did not see these people."""
+
+    faces: PosedFaces
+    seen: np.ndarray
+
+
+def out_of_fold(faces: PosedFaces, views: Views, config: PoseConfig, tell: Tell) -> OutOfFold:
+    """All people on the rig, a fold of them at a time, by networks trained on everything else for fold_steps.
+
+    These trainings are shorter than that of the network that is kept, so that their errors are rather too large.
+    """
+    rig = faces.kind == RIG
+    people = np.unique(faces.person[rig])
+    folds, seen = min(config.folds, len(people)), np.full((3, len(faces)), np.nan)
+    for number in range(folds):
+        tell(f"fold {number + 1} of {folds}")
+        held = rig & np.isin(faces.person, people[number::folds])
+        network = train_on(faces.where(~held), views.of_faces(~held), config.fold_steps, config.seed + number, tell)
+        kept_out = faces.where(held)
+        seen[:, held] = seen_by(network, estimator_crops(kept_out.squares), kept_out.landmarks)
+    return OutOfFold(faces.where(rig), seen[:, rig])
+
+
+def make_card(network: PoseNet, faces: PosedFaces, unseen: PosedFaces, folds: OutOfFold, config: PoseConfig) -> dict:
     """What the estimator is, what it was trained on, and by how much it is wrong for people it never saw."""
     known = unseen.where(np.isin(unseen.kind, (RIG, EXACT)))
     seen = seen_by(network, estimator_crops(known.squares), known.landmarks)
@@ -93,7 +136,9 @@ def make_card(network: PoseNet, faces: PosedFaces, unseen: PosedFaces, config: P
         "made": datetime.date.today().isoformat(),
         "settings": asdict(config),
         "faces": _counts(faces),
-        "uncertainty": uncertainty_of(known, seen),
+        "uncertainty": uncertainty_of(
+            joined([folds.faces, known.where(~rig)]), np.concatenate([folds.seen, seen[:, ~rig]], 1)
+        ),
         "errors": {
             "people": error_table(known.where(rig), seen[:, rig]),
             "drawn": error_table(known.where(~rig), seen[:, ~rig]),

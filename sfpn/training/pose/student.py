@@ -17,8 +17,11 @@ from sfpn.training.pose.teacher import pose_loss, targets_of, wrapped
 from sfpn.training.pose.views import random_views, small_squares
 
 BATCH, RATE, HEAD_RATE, DECAY, WARM_UP = 96, 7.5e-4, 3e-3, 0.02, 0.15
+GOING_ON = 0.5  # times these rates, where training goes on from a trained network
 DRAWN_OFTEN = {RIG: 4.0, POSED: 1.0, EXACT: 2.5, UNLABELLED: 0.5}  # how often a face of a kind is looked at
-RIG_SHARE, PROFILE_SHARE = 0.7, 0.5  # of the given angle or label; the rest is the teacher's
+PROFILE_OFTEN, ASIDE_OFTEN = 1.5, 2.4  # times that, for labelled profiles and for drawn heads that look far aside:
+ASIDE_YAW, ASIDE_PITCH = 60.0, 12.0  # degrees, at least
+RIG_SHARE, PROFILE_SHARE = 0.7, 1.0  # of the given angle or label; the rest is the teacher's
 UPRIGHT_BELOW = 20.0  # degrees of yaw: up to here the line between the eyes gives the roll
 
 
@@ -35,7 +38,7 @@ class Targets:
 def targets_for_student(
     faces: PosedFaces, offsets: tuple[np.ndarray, np.ndarray], taught: tuple[np.ndarray, np.ndarray]
 ) -> Targets:
-    """Exact angles where they are known, the teacher's elsewhere, half of both for photos labelled "profile"."""
+    """Exact angles where they are known, PROFILE_SHARE of the label for labelled profiles, the teacher's elsewhere."""
     rig, exact = faces.kind == RIG, faces.kind == EXACT
     yaw = np.select(
         [rig, exact, faces.profile],
@@ -49,6 +52,8 @@ def targets_for_student(
     pitch = np.select([rig, exact], [faces.pitch + offsets[1], faces.pitch], taught[1])
     roll = np.where((rig | exact) | (np.abs(yaw) >= UPRIGHT_BELOW), faces.roll, eye_roll(faces.landmarks, yaw, pitch))
     often = np.select([faces.kind == kind for kind in DRAWN_OFTEN], list(DRAWN_OFTEN.values()), 0.0)
+    aside = exact & (np.abs(faces.yaw) >= ASIDE_YAW) & (np.abs(faces.pitch) >= ASIDE_PITCH)
+    often *= np.where(faces.profile, PROFILE_OFTEN, 1.0) * np.where(aside, ASIDE_OFTEN, 1.0)
     return Targets(yaw, pitch, roll, often)
 
 
@@ -75,21 +80,31 @@ def started() -> PoseNet:
     return network
 
 
-def train_student(faces: PosedFaces, targets: Targets, steps: int, seed: int, tell=lambda text: None) -> PoseNet:
-    """Train on one thread; the stem stays as it is. Returns the network in evaluation mode."""
+def train_student(
+    faces: PosedFaces,
+    targets: Targets,
+    steps: int,
+    seed: int,
+    tell=lambda text: None,
+    start: PoseNet | None = None,
+) -> PoseNet:
+    """Train on one thread; the stem stays as it is. Returns the network in evaluation mode.
+
+    start: a trained network to go on from, in steps half as large.
+    """
     torch.manual_seed(seed)
     chance, began = torch.Generator().manual_seed(seed), time.monotonic()
-    network = started()
+    network, pace = copy.deepcopy(start) if start else started(), GOING_ON if start else 1.0
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stubs lack it)
     network.stem.requires_grad_(False)
     heads = [network.hidden, network.from_hidden, network.direct]
     groups = [
-        {"params": list(network.body.parameters()), "lr": RATE},
-        {"params": [parameter for head in heads for parameter in head.parameters()], "lr": HEAD_RATE},
+        {"params": list(network.body.parameters()), "lr": pace * RATE},
+        {"params": [parameter for head in heads for parameter in head.parameters()], "lr": pace * HEAD_RATE},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [RATE, HEAD_RATE], total_steps=steps + 1, pct_start=WARM_UP
+        optimizer, [pace * RATE, pace * HEAD_RATE], total_steps=steps + 1, pct_start=WARM_UP
     )
     squares, landmarks = small_squares(faces.squares), torch.from_numpy(faces.landmarks)
     yaw_pitch, roll = (

@@ -44,6 +44,12 @@ class Views:
         """-1 for mirrored views: of yaw and roll."""
         return np.where(self.mirrored, -1.0, 1.0)
 
+    def of_faces(self, kept: np.ndarray) -> Views:
+        """The views of the faces of a mask, which are numbered anew."""
+        here, number = kept[self.face], np.cumsum(kept) - 1
+        columns = {name: column[here] for name, column in vars(self).items()}
+        return Views(**columns | {"face": number[self.face[here]]})
+
 
 def make_views(faces: PosedFaces, seed: int, tell=lambda text: None) -> Views:
     """All views that the teacher learns from and is asked about. About 20 ms each."""

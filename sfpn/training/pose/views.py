@@ -19,7 +19,7 @@ from sfpn.training.pose.faces import SQUARE_FACTOR, SQUARE_SIZE
 SMALL_SIZE = 100  # px of a square for the small network: its crop of 64 px then has one pixel for each of the square's
 TEACHER_SIZE = 113  # px of the base network's crop
 
-WRONG_BOXES, WRONGNESS = 0.25, 4.0  # share of views of boxes that lie far beside the face, as they do for profiles
+WRONG_BOXES, WRONGNESS = 0.3, 4.0  # share of views of boxes that lie far beside the face, as they do for profiles
 
 Rng = np.random.Generator
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from data_tools.synthetic.noise import ramp
-from data_tools.turning.backdrop import sample
-from data_tools.turning.head import Head
+from sfpn.photos.turning.backdrop import sample
+from sfpn.photos.turning.geometry import ramp
+from sfpn.photos.turning.head import Head
 
 SEEN_TO = 66.0  # degrees from the camera's direction up to which the photo shows the head well, and no background
 RIM = 16.0  # degrees inside of that which are shown again, to and fro, on what lies beyond

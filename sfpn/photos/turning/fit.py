@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_tools.synthetic.camera import head_rotation
-from data_tools.turning.head import Head
+from sfpn.photos.turning.geometry import head_rotation
+from sfpn.photos.turning.head import Head
 
 STRETCH = (0.8, 1.3)  # of the face's height against the average head's
 NOSE_SHARE = 0.58  # how far down from the eyes to the mouth the nose tip lies on a level face: median of real portraits

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from sfpn.evaluation.cells import Cell, Rates, metric_name
 from sfpn.evaluation.metrics import FMR_TARGETS
-from sfpn.evaluation.report import Report
+from sfpn.evaluation.report import Difference, Report
+from sfpn.reporting.words import label_of
 from sfpn.schema import POSE_PAIRS, OperatingPoint, pair_key, pair_label
 
 EER = "eer"
@@ -18,6 +20,13 @@ TREATMENTS = {
     "left out (acquired faces only)": "skip",
     "counted as rejections": "reject",
 }
+
+
+def target_of(metric: str) -> float | None:
+    """The target FMR of a metric of METRICS; None for the equal error rate. Raises ValueError for another."""
+    if metric == EER:
+        return None
+    return FMR_TARGETS[[metric_name(target) for target in FMR_TARGETS].index(metric)]
 
 
 @dataclass(frozen=True)
@@ -104,3 +113,36 @@ def table_of(report: Report, view: View) -> pd.DataFrame:
             )
     columns = ["pose_pair", "label", "rate", "low", "high", "genuine", "impostor", "subjects", "failures", "protocol"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def difference_table(differences: list[Difference]) -> pd.DataFrame:
+    """pose_pair, label, a, b, difference, low, high (rates 0-1), differs; a caller drops undefined differences."""
+    columns = ["pose_pair", "label", "a", "b", "difference", "low", "high", "differs"]
+    lines = [
+        {"pose_pair": d.pose_pair, "label": label_of(str(d.pose_pair))}
+        | {name: getattr(d, name) for name in columns[2:]}
+        for d in differences
+    ]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def yaw_table(cells: Sequence[Cell], treatment: str) -> pd.DataFrame:
+    """band, eer, low, high (0-1), genuine, impostor, ascending."""
+    lines = []
+    for cell in cells:
+        rates = cell.rates(treatment)
+        low, high = cell.yaw_band or (0.0, 180.0)
+        band = f"{low:.0f}°+" if high >= 180 else f"{low:.0f}–{high:.0f}°"
+        lines.append(
+            {
+                "band": band,
+                "eer": rates.eer,
+                "low": rates.eer_low,
+                "high": rates.eer_high,
+                "genuine": rates.genuine,
+                "impostor": rates.impostor,
+            }
+        )
+    return pd.DataFrame(lines, columns=["band", "eer", "low", "high", "genuine", "impostor"]).astype(
+        {"eer": float, "low": float, "high": float}
+    )

@@ -6,13 +6,13 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from data_tools.synthetic.camera import head_rotation
-from data_tools.synthetic.raster import rasterise
-from data_tools.turning.backdrop import backdrop, sample
-from data_tools.turning.fit import fit_head, shaped
-from data_tools.turning.head import Head, generic_head
-from data_tools.turning.square import square_around
-from data_tools.turning.texture import Texture, head_texture
+from sfpn.photos.turning.backdrop import backdrop, sample
+from sfpn.photos.turning.fit import fit_head, shaped
+from sfpn.photos.turning.geometry import head_rotation
+from sfpn.photos.turning.head import Head, generic_head
+from sfpn.photos.turning.raster import rasterise
+from sfpn.photos.turning.square import square_around
+from sfpn.photos.turning.texture import Texture, head_texture
 
 MIRROR_FROM = 8.0  # degrees of yaw from which the hidden half of a face is worse than the mirrored seen one
 HAIR_SHADE = 0.6  # brightness of hair at the outline against hair that faces the camera

@@ -6,13 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from demo.common.notices import in_markdown
-from demo.common.words import interval, pair_names, percent, pose_label
-from demo.pose_errors.cells import View, against, table_of
-from demo.pose_errors.matrix_figure import difference_table
+from sfpn.evaluation.cells import Cell
+from sfpn.evaluation.pose_leak import ALL
 from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.who_fails import WORST, Concentration
+from sfpn.reporting.views import View, against, difference_table, table_of
+from sfpn.reporting.words import in_markdown, interval, pair_names, percent, pose_label
 
 CLEAR_RATIO = 1.5  # below this factor two rates are called similar
+ERRORS = {"genuine": "false non-match", "impostor": "false match"}
+ZOO = {"genuine": "Goats", "impostor": "Lambs and wolves"}
+NO_PEOPLE = "This cell does not say who fails: the report is older, or its templates were drawn at random."
 
 
 def read_matrix(report: Report, view: View) -> str:
@@ -29,6 +33,56 @@ def read_matrix(report: Report, view: View) -> str:
         _failures(report, view),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def read_people(cell: Cell | None, kind: str) -> str:
+    """Whether few people carry the errors of a cell, against chance; `kind` genuine or impostor. In Markdown."""
+    if cell is None or cell.who_fails is None:
+        return NO_PEOPLE
+    spread, error = cell.who_fails.of(kind), ERRORS[kind]
+    if not spread.errors:
+        return f"There is no {error} among {spread.comparisons:,} comparisons at the threshold of the EER."
+    shares = [100 * (share or 0) for share in (spread.worst_share, spread.chance_low, spread.chance_high)]
+    verdict = (
+        "more than their images explain: it is these people"
+        if spread.is_concentrated
+        else "no more than chance: this cell does not show that people differ"
+    )
+    words = (
+        f"The {min(WORST, spread.people)} worst of {spread.people:,} people carry **{shares[0]:.0f} %** of the "
+        f"{spread.errors:,} {error}es; with the images shuffled among people {shares[1]:.0f} to {shares[2]:.0f} %: "
+        f"{verdict}."
+    )
+    return f"{words} {_standing_out(spread, kind)}"
+
+
+def _standing_out(spread: Concentration, kind: str) -> str:
+    share = spread.standing_out / max(1, spread.people)
+    return (
+        f"{ZOO[kind]} (more errors than in 95 % of the shuffles): {spread.standing_out} of {spread.people:,} people, "
+        f"{percent(share, 1)} {interval(spread.standing_out_low, spread.standing_out_high)}; "
+        f"chance alone gives {percent(spread.standing_out_chance, 1)}."
+    )
+
+
+def read_leak(report: Report) -> str:
+    """One sentence on how much of the nearest strangers is pose. In Markdown."""
+    if not report.pose_leak:
+        return "This report has no pose-leak meter: it is older, or its images have fewer than two poses."
+    by_direction = {leak.direction: leak for leak in report.pose_leak}
+    leak = by_direction.get("removed") or report.pose_leak[0]
+    share = leak.shares[ALL]
+    words = (
+        f"Of the {leak.neighbours} strangers nearest to an image **{percent(share.same_pose, 0)}** share its pose, "
+        f"where an embedding blind to pose would have {percent(share.chance, 0)}"
+    )
+    if "kept" in by_direction and leak.direction == "removed":
+        kept = by_direction["kept"].shares[ALL]
+        words += f"; with the model's pose direction kept it would be {percent(kept.same_pose, 0)}"
+    hidden = (
+        "pose is part of why strangers look alike to this model" if share.low > share.chance else "no leak is shown"
+    )
+    return f"{words}: {hidden}."
 
 
 def read_differences(differences: list[Difference], first: str, second: str) -> str:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import ConvexHull
 
-from data_tools.turning.fit import Fit
+from sfpn.photos.turning.fit import Fit
 
 FILL_SIZE = 64  # px: the filling is smooth anyway
 FILL_REACHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # px of FILL_SIZE: near colours first
