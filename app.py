@@ -34,7 +34,7 @@ from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, UPLOAD_BYTES, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
-from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, ON_DEVICE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.common.own_sets import Rules as SetRules  # noqa: E402
 from demo.common.own_sets import Sets  # noqa: E402
 from demo.common.page import Page  # noqa: E402
@@ -46,6 +46,8 @@ from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.model import tab as model_card  # noqa: E402
+from demo.on_device import tab as on_device  # noqa: E402
+from demo.on_device.runtime import CDN  # noqa: E402
 from demo.open_set import panel as open_set  # noqa: E402
 from demo.pose_errors import tab as pose_errors  # noqa: E402
 from demo.pose_errors.saved_reports import saved_reports  # noqa: E402
@@ -87,6 +89,7 @@ class Options:
     own_photos: int | None = None  # of a set that a visitor brings; 0: none may be brought; None: as Limits say
     own_megabytes: int | None = None
     own_hub: bool = False
+    cdn: bool = False
 
     @property
     def own_set(self) -> tuple[int, int]:
@@ -149,6 +152,12 @@ def parse(arguments: list[str] | None = None) -> Options:
         action="store_true",
         help="visitors may also name a dataset of the Hugging Face Hub (needs HF_HUB_OFFLINE=0)",
     )
+    parser.add_argument(
+        "--runtime-from-cdn",
+        action="store_true",
+        help="browsers load ONNX Runtime, for the tab On your device, from cdn.jsdelivr.net (default: from this app, "
+        "after python -m demo.on_device fetch)",
+    )
     args = parser.parse_args(arguments)
     synthetic = ASSETS / "synthetic"
     dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
@@ -165,6 +174,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         own_photos=args.own_photos,
         own_megabytes=args.own_mb,
         own_hub=args.own_hub,
+        cdn=args.runtime_from_cdn,
     )
 
 
@@ -198,6 +208,8 @@ def load(options: Options) -> Loaded:
         examples=load_examples(),
         public=options.public,
         own_sets=set_rules(options),
+        weights=dict(zip(models, options.models, strict=True)),
+        cdn=options.cdn,
     )
 
 
@@ -232,6 +244,8 @@ def build(loaded: Loaded) -> gr.Blocks:
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
                 verify.build(loaded, links, sets)
+            with gr.Tab("On your device", id=ON_DEVICE):
+                on_device.build(loaded)
             with gr.Tab("Explore", id=EXPLORE) as tab:
                 explore.build(sets, loaded.detector, links, tab)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
@@ -318,8 +332,14 @@ def rules(options: Options) -> Rules:
     names = {*LOOPBACK, *map(str.lower, options.allowed_hosts)}
     names |= {name.lower() for name in (os.environ.get("SPACE_HOST", ""), options.host or "") if name}
     everywhere = options.host in ("0.0.0.0", "::") or on_space()
-    largest = max(UPLOAD_BYTES, options.own_set[1] + 1_000_000)
-    return Rules(frozenset(names), everywhere, HUB_FRAMES if on_space() else (), on_space(), largest)
+    return Rules(
+        frozenset(names),
+        everywhere,
+        frames=HUB_FRAMES if on_space() else (),
+        loads_from=(CDN,) if options.cdn else (),
+        secure=on_space(),
+        upload_bytes=max(UPLOAD_BYTES, options.own_set[1] + 1_000_000),
+    )
 
 
 def can_write(folder: Path) -> bool:

@@ -66,11 +66,12 @@ WAITS_SECONDS = 30  # since somebody in the queue last asked
 
 @dataclass(frozen=True)
 class Rules:
-    """Host names by which the page is served, whether by any IP address too, and who may show it in a frame."""
+    """Host names by which the page is served, whether by any IP address too, who may show it in a frame, and so on."""
 
     hosts: frozenset[str] = LOOPBACK
     addresses: bool = False
     frames: tuple[str, ...] = ()
+    loads_from: tuple[str, ...] = ()  # other servers that the page may ask for files, e.g. a CDN
     secure: bool = False  # the page is reached over https, maybe inside another one's frame
     upload_bytes: int = UPLOAD_BYTES  # of one request
 
@@ -89,7 +90,8 @@ class Rules:
             "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
             "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
             "media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: "
-            "blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+            f"blob:{''.join(f' {each}' for each in self.loads_from)}; "
+            "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
             f"frame-ancestors {' '.join((SELF, *self.frames))}"
         )
         return [

@@ -21,6 +21,7 @@ import gradio as gr
 from demo.common.handlers import AT_ONCE, QUIET, SKIP
 
 VERIFY, EXPLORE, EMBEDDINGS, POSE_ERRORS, MODEL = "verify", "explore", "embeddings", "pose_errors", "model"
+ON_DEVICE = "on_device"
 
 _counter = itertools.count(1)
 
