@@ -49,7 +49,7 @@ def test_the_networks_of_the_detector_compute_on_the_device_and_their_outputs_co
 
 def test_the_pose_estimator_computes_on_the_device_and_angles_come_back(meta):
     estimator = pose.PoseEstimator(device="cuda")
-    assert {each.device.type for each in estimator._network.parameters()} == {"meta"}
+    assert {each.device.type for each in estimator.network.parameters()} == {"meta"}
     yaw, pitch, roll = estimator.angles(np.zeros((3, 64, 64, 3), np.uint8), np.zeros((3, 5, 2)))
     assert yaw.shape == pitch.shape == roll.shape == (3,) and meta == [(6, 4)]  # with the mirror images
 
