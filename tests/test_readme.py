@@ -100,7 +100,8 @@ def commands_on_pages() -> dict[tuple[str, ...], set[str]]:
             words = line.replace("-m ", "").replace("python ", "").split()
             depth = {"train": 3, "build": 3, "app.py": 1}.get(words[0] if words[0] == "app.py" else words[1], 2)
             options = {word.strip("[]()") for word in words if word.strip("[](").startswith("--")}
-            found.setdefault(tuple(word.rstrip(".,:;)") for word in words[:depth]), set()).update(options)
+            command = tuple(word.rstrip(".,:;)") for word in words[:depth] if not word.startswith("--"))
+            found.setdefault(command, set()).update(options)
     return found
 
 
