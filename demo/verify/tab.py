@@ -292,12 +292,12 @@ def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
     """What the page shows of a rule. Raises UserError if the card has no histogram."""
     low, high, step = threshold_range(card, rule)
     return JudgedValues(
-        verdict=verdict_html(result, rule),
+        verdict=verdict_html(card, result, rule),
         poses=poses_html(card, result, rule),
         title=axis_title(card, rule),
         chart=axis_figure(card, result, rule),
         threshold=gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4)),
-        as_json=result.as_json(rule),
+        as_json=result.as_json(card, rule),
     )
 
 

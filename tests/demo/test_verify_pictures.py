@@ -14,9 +14,10 @@ from PIL import Image
 
 from demo.verify import lost, why
 from demo.verify.head_svg import head_svg
-from demo.verify.result import Result, axis_title, rule_of
+from demo.verify.result import Result, axis_title, rule_of, verdict_html
 from demo.verify.surface_map import surface_map
 from sfpn.evaluation import surface
+from sfpn.network.embedders import load_embedder
 from sfpn.verification.decision import rule_for_fmr
 from sfpn.verification.occlusion import GRID, Occlusion, squares
 from sfpn.verification.turned import YAWS_DEGREES, Turn
@@ -116,3 +117,16 @@ def test_what_the_score_rests_on_is_orange_and_what_hurts_it_purple():
 def test_without_a_photo_of_either_there_is_one_sentence():
     (values,) = why.explain({}, (), (), "base")
     assert why.NO_PHOTOS in values.status and values.faces == ""
+
+
+def test_a_weak_pair_is_told_what_to_add_and_the_json_lists_it():
+    card = load_embedder("base").card
+    result = Result("base", 0.1, PAIR, "", 0.1, {}, (2.0, 75.0), poses=({"frontal": 1}, {"profile": 1}))
+    rule = rule_of(card, result, 0.001, 0.0)
+    listed = result.as_json(card, rule)["what_next"]
+    assert listed[0]["pose"] == "frontal" and listed[0]["side"] == "second"
+    shown = verdict_html(card, result, rule)
+    assert "a further frontal photo of person B" in shown and f"{listed[0]['false_non_matches']:,} of" in shown
+    by_hand = rule_of(card, result, None, 0.3)
+    assert "What to add next" not in verdict_html(card, result, by_hand)
+    assert result.as_json(card, by_hand)["what_next"] == []
