@@ -23,7 +23,7 @@ from sfpn.verification.occlusion import Occlusion, best_crops, most_words, occlu
 
 EXPLAINED = (
     "Hides one square after the other of either face with grey, and measures how much the score falls. <b>It shows "
-    "what this network's score of these two crops rests on</b>; it does not show where two people look alike, and not "
+    "what this network's score of these two crops rests on</b>; it does not show where two people look alike, nor "
     "whether the decision is right."
 )
 SEVERAL = " Of several photos a side these two, the most alike, were taken."
@@ -114,9 +114,12 @@ def faces_html(found: Occlusion) -> str:
 
 
 def _figure(name: str, crop: Image.Image, falls: np.ndarray, most: float) -> str:
-    alt = f"The crop of person {name}: the score falls most where {_where(falls)} is hidden"
+    most_there = (
+        f"the score falls most where {_where(falls)} is hidden" if falls.max() > 0 else "no part lowers the score"
+    )
+    alt = f"The crop of person {name}: {most_there}"
     picture = overlay(crop, falls, most)
-    return f'<figure><img src="{data_uri(picture)}" alt="{escape(alt)}"><figcaption>{name}</figcaption></figure>'
+    return f'<figure><img src="{data_uri(picture)}" alt="{escape(alt)}"><figcaption>Person {name}</figcaption></figure>'
 
 
 def overlay(crop: Image.Image, falls: np.ndarray, most: float) -> Image.Image:
