@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,11 @@ from demo.api import endpoints  # noqa: E402
 from demo.api.tools import serve_tools  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
-from demo.common.gate import LOOPBACK, Book, Gate, Rules  # noqa: E402
+from demo.common.gate import LOOPBACK, UPLOAD_BYTES, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
-from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, ON_DEVICE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.common.own_sets import Rules as SetRules  # noqa: E402
+from demo.common.own_sets import Sets  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.photo_inputs import take_any_file  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
@@ -43,6 +46,9 @@ from demo.examples import ASSETS, load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.model import tab as model_card  # noqa: E402
+from demo.on_device import tab as on_device  # noqa: E402
+from demo.on_device.runtime import CDN  # noqa: E402
+from demo.open_set import panel as open_set  # noqa: E402
 from demo.pose_errors import tab as pose_errors  # noqa: E402
 from demo.pose_errors.saved_reports import saved_reports  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
@@ -62,6 +68,9 @@ HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1>
 A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
 HUB_FRAMES = ("https://huggingface.co", "https://*.hf.space")  # show a Space inside their own pages
 PRIVATE_NETWORKS = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # where a Space's proxy is
+OWN_SET = (5_000, 500)  # photos and MB of a set that a visitor brings
+PUBLIC_SET = (500, 100)  # the same on a page that anybody may open
+OWN_SETS, PUBLIC_SETS = 8, 4  # open at once
 BAD_INPUT = 2
 
 
@@ -77,6 +86,18 @@ class Options:
     public: bool = False
     allowed_hosts: tuple[str, ...] = ()
     mcp: bool = False
+    own_photos: int | None = None  # of a set that a visitor brings; 0: none may be brought; None: as Limits say
+    own_megabytes: int | None = None
+    own_hub: bool = False
+    cdn: bool = False
+
+    @property
+    def own_set(self) -> tuple[int, int]:
+        """(photos, bytes) that a set which a visitor brings may have; (0, 0) where none may be brought."""
+        photos, megabytes = PUBLIC_SET if self.public else OWN_SET
+        photos = photos if self.own_photos is None else self.own_photos
+        megabytes = megabytes if self.own_megabytes is None else self.own_megabytes
+        return (photos, 1_000_000 * megabytes) if photos and megabytes else (0, 0)
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -114,6 +135,29 @@ def parse(arguments: list[str] | None = None) -> Options:
         help="for a page that anybody may open: nothing is written into the dataset folder, and embeddings and reports "
         "are not computed on request (default on Hugging Face Spaces)",
     )
+    parser.add_argument(
+        "--own-photos",
+        type=count,
+        metavar="N",
+        help=f"photos of a set that a visitor may bring; 0: no sets (default: {OWN_SET[0]}, public {PUBLIC_SET[0]})",
+    )
+    parser.add_argument(
+        "--own-mb",
+        type=count,
+        metavar="MB",
+        help=f"size of such a set (default: {OWN_SET[1]}, public {PUBLIC_SET[1]})",
+    )
+    parser.add_argument(
+        "--own-hub",
+        action="store_true",
+        help="visitors may also name a dataset of the Hugging Face Hub (needs HF_HUB_OFFLINE=0)",
+    )
+    parser.add_argument(
+        "--runtime-from-cdn",
+        action="store_true",
+        help="browsers load ONNX Runtime, for the tab On your device, from cdn.jsdelivr.net (default: from this app, "
+        "after python -m demo.on_device fetch)",
+    )
     args = parser.parse_args(arguments)
     synthetic = ASSETS / "synthetic"
     dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
@@ -127,7 +171,18 @@ def parse(arguments: list[str] | None = None) -> Options:
         mcp=args.mcp,
         public=args.public,
         allowed_hosts=tuple(args.allowed_host),
+        own_photos=args.own_photos,
+        own_megabytes=args.own_mb,
+        own_hub=args.own_hub,
+        cdn=args.runtime_from_cdn,
     )
+
+
+def count(text: str) -> int:
+    """The type of an option that is a whole number of 0 or more."""
+    if not text.isdecimal() or int(text) > 10**6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 1,000,000")
+    return int(text)
 
 
 def on_space() -> bool:
@@ -152,7 +207,23 @@ def load(options: Options) -> Loaded:
         reports=tuple(Report.load(folder) for folder in options.reports),
         examples=load_examples(),
         public=options.public,
+        own_sets=set_rules(options),
+        weights=dict(zip(models, options.models, strict=True)),
+        cdn=options.cdn,
     )
+
+
+def set_rules(options: Options) -> SetRules | None:
+    """What visitors may bring: the builder of data_tools, which the demo does not know, and its bounds."""
+    photos, size = options.own_set
+    if not photos:
+        return None
+    from data_tools.mend import mend
+    from data_tools.own_set import Bounds, build_own_set
+
+    builder = partial(build_own_set, bounds=Bounds(photos, size), parquet=not options.public)
+    at_once = PUBLIC_SETS if options.public else OWN_SETS
+    return SetRules(builder, mend, size, photos, at_once, hub=options.own_hub, parquet=not options.public)
 
 
 def build(loaded: Loaded) -> gr.Blocks:
@@ -162,19 +233,25 @@ def build(loaded: Loaded) -> gr.Blocks:
     if view:
         gr.set_static_paths([view.thumbnails])
     writable = view is not None and not loaded.public and can_write(view.dataset.folder)
-    store = EmbeddingStore(view, loaded.models, writable) if view else None
+    store = EmbeddingStore(view, loaded.models, writable, computes=not loaded.public) if view else None
+    sets = Sets(store, pose_errors.named_reports(loaded.reports, store), loaded.models, loaded.own_sets)
     with Page(title=TITLE) as page:
+        page.own_sets = sets
         gr.HTML(HEADER)
         links = make_links()
+        open_set.build(sets, links)
+        links.tabs.render()
         with links.tabs:
             with gr.Tab("Verify", id=VERIFY):
-                verify.build(loaded, links)
+                verify.build(loaded, links, sets)
+            with gr.Tab("On your device", id=ON_DEVICE):
+                on_device.build(loaded)
             with gr.Tab("Explore", id=EXPLORE) as tab:
-                explore.build(store, links, tab)
+                explore.build(sets, loaded.detector, links, tab)
             with gr.Tab("Embeddings", id=EMBEDDINGS) as tab:
-                embeddings.build(store, loaded.detector, links, tab, heavy=not loaded.public)
+                embeddings.build(sets, loaded.detector, links, tab)
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:
-                pose_errors.build(loaded.reports, store, links, tab, heavy=not loaded.public)
+                pose_errors.build(sets, links, tab)
             with gr.Tab("Model", id=MODEL) as tab:
                 model_card.build(loaded.models, tab)
         endpoints.build(loaded, view)
@@ -237,6 +314,8 @@ def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
     while not signals.stop.wait(0.5):  # without a limit, some systems do not wake up for signals
         pass
     LINE.end_all(1.0)
+    if sets := getattr(page, "own_sets", None):
+        sets.close_all()
     if page.server:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it reports what it cuts off as a failure
         page.server.force_exit = True  # open pages would keep their connections
@@ -253,7 +332,14 @@ def rules(options: Options) -> Rules:
     names = {*LOOPBACK, *map(str.lower, options.allowed_hosts)}
     names |= {name.lower() for name in (os.environ.get("SPACE_HOST", ""), options.host or "") if name}
     everywhere = options.host in ("0.0.0.0", "::") or on_space()
-    return Rules(frozenset(names), everywhere, HUB_FRAMES if on_space() else (), on_space())
+    return Rules(
+        frozenset(names),
+        everywhere,
+        frames=HUB_FRAMES if on_space() else (),
+        loads_from=(CDN,) if options.cdn else (),
+        secure=on_space(),
+        upload_bytes=max(UPLOAD_BYTES, options.own_set[1] + 1_000_000),
+    )
 
 
 def can_write(folder: Path) -> bool:
@@ -267,11 +353,12 @@ def can_write(folder: Path) -> bool:
 
 def launch_settings(options: Options | None = None) -> dict:
     """How the page is served: behind the gate, bounded uploads, nothing recorded, nothing shared."""
+    options = options or Options()
     return {
         "theme": make_theme(),
         "css_paths": STYLE_SHEET,
         "js": f"() => {{ ({explain_terms()})(); ({take_any_file()})(); }}",
-        "max_file_size": MAX_BYTES,
+        "max_file_size": max(MAX_BYTES, options.own_set[1] + 1_000_000),
         "run_history": False,
         "enable_monitoring": False,
         "share": False,
@@ -279,7 +366,7 @@ def launch_settings(options: Options | None = None) -> dict:
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "state_session_capacity": 2 * EVENTS_OF_ALL,  # demo.common.sessions forgets long before
-        "app_kwargs": {"middleware": [Middleware(Gate, rules=rules(options or Options()), book=Book())]},
+        "app_kwargs": {"middleware": [Middleware(Gate, rules=rules(options), book=Book())]},
     }
 
 

@@ -62,16 +62,21 @@ def mtcnn(*, small_faces: bool = False) -> Detector:
 
 
 def load_mtcnn(small_faces: bool, turns: bool = False) -> FindFace:
-    """Load MTCNN on one thread: workers share the cores, and the rows do not depend on their number.
+    """Load MTCNN for a worker process: all of torch on one thread, since workers share the cores; see face_finder."""
+    import torch
+
+    torch.set_num_threads(1)
+    return face_finder(small_faces, turns)
+
+
+def face_finder(small_faces: bool, turns: bool = False) -> FindFace:
+    """A detector as rows need it; calls from several threads wait for each other.
 
     turns: look at a picture in its four turns where no face in it is sure; Face.turned_degrees says which it was.
     """
-    import torch
-
     from sfpn.photos.detector import Face, FaceDetector, choose_face
     from sfpn.photos.finding import find_faces
 
-    torch.set_num_threads(1)
     detector = FaceDetector(small_faces=small_faces)
 
     def find_face(image: Image.Image) -> Face | None:

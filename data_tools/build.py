@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -40,7 +40,7 @@ from data_tools.save import (
 )
 from data_tools.sources.base import Problem, Source
 from data_tools.split import DEFAULT_FRACTIONS, Fractions, split_of
-from data_tools.workers import ordered_map
+from data_tools.workers import ordered_map, threaded_map
 from sfpn.errors import UserError
 
 ROWS_PER_SHARD = 1000
@@ -63,13 +63,14 @@ class BuildConfig:
     decisions_sha256: str | None = None  # of what data_tools.decided applies to the source
 
     workers: int = 1  # 0 = in this process
+    threads: int = 0  # of this process, in place of workers
     resume: bool = False
     overwrite: bool = False
     progress: bool = True
 
     def identity(self, source: Source, detector: Detector | None) -> dict[str, Any]:
         """What must be equal for an interrupted build to go on."""
-        free = ("workers", "resume", "overwrite", "progress")
+        free = ("workers", "threads", "resume", "overwrite", "progress")
         named = {
             "source": asdict(source.info),
             "detector": detector and detector.name,
@@ -79,11 +80,16 @@ class BuildConfig:
         return named | {key: _plain(value) for key, value in asdict(self).items() if key not in free}
 
 
+Watch = Callable[[Annotated | Problem], None]  # is told of each picture as it is done; may raise to end the build
+
+
 class EmptySource(UserError):
     """A source that names no picture: nothing is left behind of its build."""
 
 
-def build(source: Source, out: Path, detector: Detector | None, config: BuildConfig) -> dict[str, Any]:
+def build(
+    source: Source, out: Path, detector: Detector | None, config: BuildConfig, watch: Watch | None = None
+) -> dict[str, Any]:
     """Build the dataset folder `out` and return its card.
 
     Raises UserError when `out` is in the way, the disk is full, a worker dies, or nothing is left to save.
@@ -93,7 +99,7 @@ def build(source: Source, out: Path, detector: Detector | None, config: BuildCon
         building = open_building(out, settings, resume=config.resume, overwrite=config.overwrite)
         with Ledger(building / STATE_FILE) as ledger:
             if not ledger.source_is_done():
-                save_shards(source, building, ledger, detector, config)
+                save_shards(source, building, ledger, detector, config, watch)
             ledger.forget_from(FINAL)
             drop_small_identities(building, ledger, config.min_images)
             save_pairs(source, building, ledger)
@@ -106,7 +112,14 @@ def build(source: Source, out: Path, detector: Detector | None, config: BuildCon
     return card
 
 
-def save_shards(source: Source, building: Path, ledger: Ledger, detector: Detector | None, config: BuildConfig) -> None:
+def save_shards(
+    source: Source,
+    building: Path,
+    ledger: Ledger,
+    detector: Detector | None,
+    config: BuildConfig,
+    watch: Watch | None = None,
+) -> None:
     """Annotate, filter, split and save the source's items, after the shards that an interrupted build left."""
     done = len(shard_files(building))
     ledger.forget_from(done)
@@ -114,8 +127,9 @@ def save_shards(source: Source, building: Path, ledger: Ledger, detector: Detect
     bar = tqdm(total=config.limit or source.total(), unit="image", desc=source.info.name, disable=not config.progress)
     bar.update(sum(1 for _ in islice(items, ledger.items_done())))
     step = partial(annotate, source=source.info.name, detector=detector)
-    with bar, closing(ordered_map(step, items, config.workers)) as results:
-        while rows := next_shard(ticking(results, bar), ledger, done, config):
+    mapped = threaded_map(step, items, config.threads) if config.threads else ordered_map(step, items, config.workers)
+    with bar, closing(mapped) as results:
+        while rows := next_shard(ticking(results, bar, watch), ledger, done, config):
             save_shard(rows, shard_file(building, done))
             done += 1
 
@@ -214,10 +228,12 @@ def describe(
     return card
 
 
-def ticking(rows: Iterable[Any], bar: tqdm) -> Iterator[Any]:
+def ticking(rows: Iterable[Any], bar: tqdm, watch: Watch | None = None) -> Iterator[Any]:
     """The rows, advancing the progress bar by one each."""
     for row in rows:
         bar.update()
+        if watch:
+            watch(row)
         yield row
 
 

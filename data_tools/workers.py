@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
@@ -34,9 +34,16 @@ def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) 
             raise UserError(KILLED) from error
 
 
-def _in_flight(
-    pool: ProcessPoolExecutor, step: Callable[[Any], Any], items: Iterator[Any], tasks: int
-) -> Iterator[Any]:
+def threaded_map(step: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Generator[Any, None, None]:
+    """`map(step, items)` in threads of this process, in the order of the items; closing it waits for those at work."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from _in_flight(pool, step, iter(items), threads * TASKS_PER_WORKER)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_flight(pool: Executor, step: Callable[[Any], Any], items: Iterator[Any], tasks: int) -> Iterator[Any]:
     waiting: deque = deque()
     while batch := list(islice(items, ITEMS_PER_TASK)):
         waiting.append(pool.submit(_run, step, batch))

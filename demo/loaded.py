@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from demo.common.own_sets import Rules
 from demo.examples import Example
 from sfpn.data.dataset import FaceDataset
 from sfpn.evaluation.report import Report
@@ -21,6 +23,9 @@ class Loaded:
     reports: tuple[Report, ...]
     examples: tuple[Example, ...]
     public: bool = False  # anybody may open the page: nothing is written, and no heavy work is offered
+    own_sets: Rules | None = None  # what visitors may bring; None: nothing
+    weights: dict[str, Path | str] = field(default_factory=dict)  # of each model: a bundled name or a file
+    cdn: bool = False  # browsers load ONNX Runtime from a public CDN
 
     @property
     def default_model(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from sfpn.errors import UserError
 from sfpn.schema import POSES
 
 REQUIRED = ("image", "identity")
+Pictures = Callable[[str], Callable[[], bytes]]  # a path in a table -> what reads that picture; raises OSError then
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ def require_columns(present: list[str], columns: Columns, table: str) -> None:
             )
 
 
-def item_from_row(row: dict[str, Any], columns: Columns, *, base: Path, default_id: str) -> Item | Problem:
+def item_from_row(row: dict[str, Any], columns: Columns, *, pictures: Pictures, default_id: str) -> Item | Problem:
     """One table row as an item.
 
     Args:
-        row: the image cell is encoded bytes, a `{"bytes": ..., "path": ...}` or a path (relative ones below `base`).
+        row: the image cell is encoded bytes, a `{"bytes": ..., "path": ...}` or a path.
+        pictures: finds the picture of a path.
         default_id: the row id where the table has none; also names the row in the ledger.
     """
     cell = {
@@ -67,15 +70,20 @@ def item_from_row(row: dict[str, Any], columns: Columns, *, base: Path, default_
         return Problem(path or default_id, "no identity in this row", row_id)
     if not (path or isinstance(content, bytes)):
         return Problem(default_id, "no image in this row", row_id)
-    read = partial(bytes, content) if isinstance(content, bytes) else partial(Path.read_bytes, _file(base, str(path)))
+    read = partial(bytes, content) if isinstance(content, bytes) else pictures(str(path))
     pose, yaw, note = _labels(cell["pose"], cell["yaw_degrees"])
     return Item(row_id, cell["identity"], path or default_id, read, pose, yaw, cell["template"], cell["split"], note)
 
 
-def _file(base: Path, path: str) -> Path:
-    """The file of a path below `base`, which may be written as Windows does."""
-    file = base / path
-    return base / path.replace("\\", "/") if "\\" in path and not file.is_file() else file
+def files_below(base: Path) -> Pictures:
+    """Pictures that are files, relative paths being below `base`; they may be written as Windows does."""
+
+    def read(path: str) -> Callable[[], bytes]:
+        file = base / path
+        turned = "\\" in path and not file.is_file()
+        return partial(Path.read_bytes, base / path.replace("\\", "/") if turned else file)
+
+    return read
 
 
 def _text(value: Any) -> str | None:

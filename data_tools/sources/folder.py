@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_tools.names import escaped
 from data_tools.sources.base import Item, Pair, Problem, SourceInfo, may_be_photo
-from data_tools.sources.columns import Columns, item_from_row, require_columns
+from data_tools.sources.columns import Columns, Pictures, files_below, item_from_row, require_columns
 from data_tools.sources.tables import column_names, count_rows, read_rows
 from data_tools.sources.walk import Found, walk
 from sfpn.errors import UserError
@@ -63,6 +63,7 @@ class Table:
     columns: Columns = field(default_factory=Columns)
     info: SourceInfo = INFO
     keeps_duplicates: bool = False
+    pictures: Pictures | None = None  # None: files, relative paths being beside the table
 
     def __post_init__(self) -> None:
         names = column_names(self.file)
@@ -79,9 +80,10 @@ class Table:
     def items(self) -> Iterator[Item | Problem]:
         """Every row in the order of the table."""
         names = [name for name in column_names(self.file) if name in vars(self.columns).values()]
+        pictures = self.pictures or files_below(self.file.parent)
         for number, row in enumerate(read_rows(self.file, names)):
             default_id = f"{escaped(self.file.stem)}/{number:08d}"
-            yield item_from_row(row, self.columns, base=self.file.parent, default_id=default_id)
+            yield item_from_row(row, self.columns, pictures=pictures, default_id=default_id)
 
     def pairs(self) -> Iterator[Pair]:
         """None: a table has no official pairs."""

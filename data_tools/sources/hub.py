@@ -11,7 +11,7 @@ from typing import Any
 
 from data_tools.names import escaped
 from data_tools.sources.base import Item, Pair, Problem, SourceInfo
-from data_tools.sources.columns import Columns, item_from_row, require_columns
+from data_tools.sources.columns import Columns, Pictures, files_below, item_from_row, require_columns
 from data_tools.sources.tables import DAMAGED
 from sfpn.errors import UserError, one_line
 
@@ -27,6 +27,7 @@ class Hub:
     columns: Columns = field(default_factory=Columns)
     hub_split: str = "train"
     keeps_duplicates: bool = False
+    pictures: Pictures | None = None  # None: files, relative paths being below the place of local Parquet files
 
     def __post_init__(self) -> None:
         named = self._rows.features or next(iter(self._stream()), {})
@@ -50,10 +51,11 @@ class Hub:
         features = self._rows.features or {}
         names = {name: feature for name, feature in features.items() if hasattr(feature, "int2str")}
         stem = escaped(Path(self.location).stem) if self._files else self.location
+        pictures = self.pictures or files_below(self._base)
         for number, row in enumerate(self._stream()):
             named = {name: _label(row[name], feature) for name, feature in names.items()}
             default_id = f"{stem}/{number:08d}"
-            yield item_from_row(row | named, self.columns, base=self._base, default_id=default_id)
+            yield item_from_row(row | named, self.columns, pictures=pictures, default_id=default_id)
 
     def _stream(self) -> Iterator[dict[str, Any]]:
         import pyarrow as pa

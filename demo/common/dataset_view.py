@@ -24,6 +24,7 @@ from PIL import Image
 from demo.common.pictures import file_address
 from sfpn.data.dataset import PICTURE_COLUMNS, FaceDataset, Picture, picture_of
 from sfpn.errors import UserError
+from sfpn.photos.photo import decode_photo
 
 THUMBNAIL_SIDE = 144  # px, longer side
 CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
@@ -138,6 +139,16 @@ def _is_private(folder: Path) -> bool:
         return False
     folder.chmod(0o700)
     return True
+
+
+def save_thumbnail(encoded: bytes, row_id: str, folder: Path) -> None:
+    """Make the small picture of a row before its dataset is there. Raises UserError if it cannot be decoded."""
+    _save_thumbnail(decode_photo(encoded, row_id, min_side=1).image, folder / f"{thumbnail_name(row_id)}.jpg")
+
+
+def forget_pictures() -> None:
+    """Drop the pictures that are kept in memory for being asked again."""
+    _read_group.cache_clear()
 
 
 def _save_thumbnail(photo: Image.Image, file: Path) -> None:

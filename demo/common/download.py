@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -24,10 +25,15 @@ _SAVE = """packed => {
 def download(button: gr.Button, make: Callable[..., tuple[str, bytes]], inputs: Any) -> None:
     """Each click on `button` saves what `make` gives for the inputs: a file name and its content."""
     packed = gr.Textbox(visible="hidden", show_label=False)
-    button.click(lambda *values: _pack(*make(*values)), inputs, packed, **QUIET).then(
-        None, packed, None, js=_SAVE, api_visibility="private"
-    )
+    button.click(_packed(make), inputs, packed, **QUIET).then(None, packed, None, js=_SAVE, api_visibility="private")
 
 
-def _pack(name: str, content: bytes) -> str:
-    return json.dumps({"name": name, "data": base64.b64encode(content).decode()})
+def _packed(make: Callable[..., tuple[str, bytes]]) -> Callable[..., str]:
+    """`make`, with its signature, whose file is packed into a text."""
+
+    @functools.wraps(make)
+    def pack(*values: Any) -> str:
+        name, content = make(*values)
+        return json.dumps({"name": name, "data": base64.b64encode(content).decode()})
+
+    return pack

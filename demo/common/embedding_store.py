@@ -31,6 +31,8 @@ class EmbeddingStore:
     view: DatasetView
     models: Mapping[str, Embedder]
     writable: bool = True  # whether new files may be put into the dataset folder
+    computes: bool = True  # whether embeddings and reports are computed on request
+    own: bool = False  # whether a visitor brought it, and nobody else sees it
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     _derived: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 

@@ -27,6 +27,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import anyio.to_thread
 
+from demo.common.own_sets import COOKIE, COOKIE_FORM
 from demo.common.sessions import EVERY_SECONDS, FULL, Busy, Sessions
 from demo.common.uploads import MAX_FILES, arriving, check_disk, sweep, uploaded_bytes
 from sfpn.errors import UserError
@@ -49,12 +50,10 @@ UPLOAD = API + "upload"
 BODY_BYTES = 20_000_000  # of a request that is no upload: photos as texts, a lasso around 100,000 points
 LARGE_BYTES = 1_000_000
 LARGE_OF_ONE, LARGE_OF_ALL = 4, 16  # of requests that are larger, waiting or at work
-UPLOAD_BYTES = 130_000_000  # of one request, which may bring both sides
+UPLOAD_BYTES = 130_000_000  # of one request, which may bring both sides; more where sets may be larger
 UNREAD_BYTES = 400_000_000  # of one address on the disk
 UPLOADS_OF_ONE, UPLOADS_OF_ALL = 32, 64  # at a time
 PATIENCE = 30  # seconds for the next part of a body
-COOKIE = "visitor"
-COOKIE_FORM = re.compile(r"[A-Za-z0-9_-]{32,64}")
 SHORTEST_ID = 8  # of a page without cookies, whose id is all that protects it
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 BUSY_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
@@ -67,12 +66,14 @@ WAITS_SECONDS = 30  # since somebody in the queue last asked
 
 @dataclass(frozen=True)
 class Rules:
-    """Host names by which the page is served, whether by any IP address too, and who may show it in a frame."""
+    """Host names by which the page is served, whether by any IP address too, who may show it in a frame, and so on."""
 
     hosts: frozenset[str] = LOOPBACK
     addresses: bool = False
     frames: tuple[str, ...] = ()
+    loads_from: tuple[str, ...] = ()  # other servers that the page may ask for files, e.g. a CDN
     secure: bool = False  # the page is reached over https, maybe inside another one's frame
+    upload_bytes: int = UPLOAD_BYTES  # of one request
 
     def serves(self, host: str) -> bool:
         """Whether a Host header names this page; a page elsewhere may have made its own name lead here."""
@@ -89,7 +90,8 @@ class Rules:
             "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
             "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
             "media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: "
-            "blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+            f"blob:{''.join(f' {each}' for each in self.loads_from)}; "
+            "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
             f"frame-ancestors {' '.join((SELF, *self.frames))}"
         )
         return [
@@ -184,6 +186,10 @@ class Gate:
         self, scope: Scope, receive: Receive, answer: _Answer, path: str, visitor: str, client: str
     ) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if path.startswith(API + "file="):
+            sets = getattr(scope["app"].get_blocks(), "own_sets", None)
+            if sets and not sets.may_read(path[len(API + "file=") :], visitor):
+                raise Refused(403, "This is not part of the page.")
         if path.startswith(API + "file=") and re.match(r"(?i)[\s/]*[a-z][a-z+.-]*:", path[len(API + "file=") :]):
             raise Refused(403, "This is not part of the page.")
         if path == API + "queue/data":
@@ -244,14 +250,15 @@ class Gate:
         self, scope: Scope, receive: Receive, answer: _Answer, headers: dict[bytes, str], client: str
     ) -> None:
         length = headers.get(b"content-length", "")
-        size = int(length) if length.isdecimal() else UPLOAD_BYTES
-        if size > UPLOAD_BYTES:
-            raise Refused(413, f"These photos have more than {UPLOAD_BYTES / 1e6:.0f} MB together; give fewer.")
+        most = self.rules.upload_bytes
+        size = int(length) if length.isdecimal() else most
+        if size > most:
+            raise Refused(413, f"These photos have more than {most / 1e6:.0f} MB together; give fewer.")
         if self.book.uploading[client] >= UPLOADS_OF_ONE or sum(self.book.uploading.values()) >= UPLOADS_OF_ALL:
             raise Refused(429, "Busy: too many photos are on their way. Try again in a moment.")
         self.book.unread = {path: owner for path, owner in self.book.unread.items() if uploaded_bytes([path])}
         own = [path for path, owner in self.book.unread.items() if owner == client]
-        if uploaded_bytes(own) + size > UNREAD_BYTES:
+        if uploaded_bytes(own) + size > max(UNREAD_BYTES, most):
             raise Refused(429, "Busy: many of your photos wait to be read already. Try again in some minutes.")
         try:
             check_disk(size)
@@ -263,7 +270,7 @@ class Gate:
         begun: list[str] = []
         token = arriving.set(begun)
         try:
-            await self.app(scope, _bounded(receive, UPLOAD_BYTES), answer.keeping())
+            await self.app(scope, _bounded(receive, most), answer.keeping())
         except OSError as error:
             raise Refused(507, "This computer's disk is full: try again in some minutes.") from error
         finally:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -33,29 +34,47 @@ def follow(opened: Callable[..., Any], function: Callable[..., Any], inputs: lis
     gr.on([opened, *changes], function, inputs, outputs, **QUIET, **wiring)
 
 
+@dataclass(frozen=True)
+class PerSession:
+    """An argument of `bound` that each session has its own of: what `of` gives for the request at hand."""
+
+    of: Callable[[gr.Request | None], Any]
+
+
 def bound(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
     """`function` with its first arguments given, for use as an event handler (also a generator or with gr.EventData).
 
-    functools.partial would hide the type hints by which Gradio hands over events, requests and progress.
+    functools.partial would hide the type hints by which Gradio hands over events, requests and progress. What is given
+    as PerSession is looked up for each request.
     """
     parameters = list(inspect.signature(function).parameters.values())[len(given) :]
     hints = typing.get_type_hints(function)
+    per_session = any(isinstance(value, PerSession) for value in given)
+
+    def all_given(args: tuple) -> tuple:
+        if not per_session:
+            return *given, *args
+        request, *rest = args
+        return *(value.of(request) if isinstance(value, PerSession) else value for value in given), *rest
 
     if inspect.isgeneratorfunction(function):
 
         def steps(*args: Any) -> Any:
-            yield from function(*given, *args)
+            yield from function(*all_given(args))
 
         handler: Any = steps
     else:
 
         def answer(*args: Any) -> Any:
-            return function(*given, *args)
+            return function(*all_given(args))
 
         handler = answer
 
     functools.update_wrapper(handler, function, assigned=("__name__", "__doc__", "__module__"))
     del handler.__wrapped__  # it would hide the shorter signature
-    handler.__signature__ = inspect.Signature(parameters)
+    first = [inspect.Parameter("whose", inspect.Parameter.POSITIONAL_OR_KEYWORD)] if per_session else []
+    handler.__signature__ = inspect.Signature([*first, *parameters])
     handler.__annotations__ = {p.name: hints[p.name] for p in parameters if p.name in hints}
+    if per_session:
+        handler.__annotations__["whose"] = gr.Request
     return handler

@@ -176,6 +176,10 @@ def _latest(reports: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, in
 
 def progress_html(stage: str, done: int, total: int) -> str:
     """A progress bar with words; without an end while `total` is 0."""
+    return bar_html(f"{stage}: {done:,} of {total:,}" if total else f"{stage} …", done, total)
+
+
+def bar_html(words: str, done: int, total: int) -> str:
+    """A progress bar with these words beside it."""
     measure = f' value="{done}" max="{total}"' if total else ""
-    words = f"{stage}: {done:,} of {total:,}" if total else f"{stage} …"
     return f'<div class="job" role="status"><progress{measure}></progress><span>{escape(words)}</span></div>'

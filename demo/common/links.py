@@ -21,6 +21,7 @@ import gradio as gr
 from demo.common.handlers import AT_ONCE, QUIET, SKIP
 
 VERIFY, EXPLORE, EMBEDDINGS, POSE_ERRORS, MODEL = "verify", "explore", "embeddings", "pose_errors", "model"
+ON_DEVICE = "on_device"
 
 _counter = itertools.count(1)
 
@@ -45,7 +46,8 @@ class Address(NamedTuple):
 @dataclass(frozen=True)
 class Links:
     """Components that the tabs share. States hold an Opened or None: pair (row_id_a, row_id_b), sample row_id,
-    cell (pose_pair key, model or ''), selection (row_id, ...), embedded (the model whose embeddings have come)."""
+    cell (pose_pair key, model or ''), selection (row_id, ...), embedded (the model whose embeddings have come), dataset
+    (the title of the visitor's own set, None for the bundled one)."""
 
     tabs: gr.Tabs
     pair: gr.State
@@ -53,6 +55,7 @@ class Links:
     cell: gr.State
     selection: gr.State
     embedded: gr.State
+    dataset: gr.State
     address: gr.Textbox
 
     def listen(self, demo: gr.Blocks) -> None:
@@ -75,15 +78,16 @@ _SHOW_ADDRESS = "query => { if (query) history.replaceState(null, '', query); re
 
 
 def make_links() -> Links:
-    """Make the shared components; call it inside gr.Blocks. The tabs are filled by the caller."""
+    """Make the shared components; call it inside gr.Blocks. The tabs are rendered and filled by the caller."""
     return Links(
         pair=gr.State(None),
         sample=gr.State(None),
         cell=gr.State(None),
         selection=gr.State(None),
         embedded=gr.State(None),
+        dataset=gr.State(None),
         address=gr.Textbox(visible="hidden", elem_id="address", show_label=False),
-        tabs=gr.Tabs(elem_id="tabs"),
+        tabs=gr.Tabs(elem_id="tabs", render=False),
     )
 
 

@@ -23,6 +23,7 @@ class Page(gr.Blocks):
     """gr.Blocks that answers values of the wrong kind with one sentence, before any handler sees them."""
 
     is_template = True
+    own_sets: Any = None  # demo.common.own_sets.Sets, for the gate and for the end of sessions
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Raise gr.Error when there are too few values."""

@@ -81,7 +81,8 @@ def sample_html(row: Row, photo: Image.Image, crop: Image.Image | None) -> str:
 def pose_words(row: Row) -> str:
     """'3/4', and under it '+42° ↑7°', yaw and pitch where they are known, as HTML for a tile."""
     found = angles(row["yaw_degrees"], row["pitch_degrees"]).strip()
-    return escape(str(TILE_POSES.get(row["pose"], row["pose"]))) + (f"<br>{escape(found)}" if found else "")
+    pose = str(row["pose"])
+    return escape(TILE_POSES.get(pose, pose)) + (f"<br>{escape(found)}" if found else "")
 
 
 def _overlay(photo: Image.Image, row: Row) -> str:

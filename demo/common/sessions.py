@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio.to_thread
 from gradio import caching
 from gradio.utils import cancel_tasks
 
@@ -20,7 +21,7 @@ UNUSED_SECONDS = 7200
 EVERY_SECONDS = 5
 PAGES = 128  # open at once
 PAGES_OF_ONE = 64  # from one address; a class or a company may share one
-EVENTS = 24  # of one session, waiting or at work: the page starts with about ten
+EVENTS = 40  # of one session, waiting or at work: another dataset changes about twenty things at once
 EVENTS_OF_ONE = 200  # of one address
 EVENTS_OF_ALL = 500
 FULL = "Busy: as many pages are open as this app can serve. Try again in some minutes."
@@ -124,4 +125,6 @@ class Sessions:
         ):
             held.pop(session, None)
         caching.clear_session_caches(session)
+        if sets := getattr(blocks, "own_sets", None):
+            await anyio.to_thread.run_sync(sets.close, session)
         self._forgotten += 1

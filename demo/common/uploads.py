@@ -156,6 +156,30 @@ def take_upload(path: object) -> tuple[str, bytes]:
         discard([path])
 
 
+def move_upload(path: object, to: Path, most: int) -> str:
+    """Move an upload, which may have `most` bytes, to a place of the app's own, and give its name.
+
+    Raises UserError if there is no such upload, or it is empty or larger; also then nothing stays.
+    """
+    try:
+        file = locate(path)
+        try:
+            status = os.lstat(file)
+        except OSError as error:
+            raise UserError(f"{file.name}: the upload was lost; give it again") from error
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(NOT_AN_UPLOAD)
+        if not status.st_size:
+            raise UserError(f"{file.name} is an empty file: choose another")
+        if status.st_size > most:
+            size, most_mb = (f"{number / 1e6:,.0f} MB" for number in (status.st_size, most))
+            raise UserError(f"{file.name} has {size}, and a set may have {most_mb} here: leave pictures out")
+        shutil.move(file, to)
+        return file.name
+    finally:
+        discard([path])
+
+
 def discard(paths: Sequence[object]) -> None:
     """Delete uploads unread; whatever is none is left alone."""
     for path in paths:

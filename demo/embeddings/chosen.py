@@ -17,6 +17,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import QUIET, bound
 from demo.common.links import VERIFY, Links, Opened, goto, opened
+from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
@@ -43,7 +44,7 @@ class Chosen(NamedTuple):
     chart: Any
 
 
-def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: gr.Tab) -> None:
+def build(sets: Sets, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire; `chart` is the map whose lasso chooses."""
     selection = gr.State(())
     with gr.Row(equal_height=True, visible=False) as tools:
@@ -60,16 +61,16 @@ def build(store: EmbeddingStore, model: gr.Dropdown, chart: PlotlyView, links: L
             between = PlotlyView(height=400, elem_id="spread")
             verdict = gr.Markdown(elem_id="spread-reading")
     chosen = list(Chosen(selection, tools, words, grid, chart))
-    chart.lasso(bound(take_lasso, store), None, chosen, **QUIET)
-    links.selection.change(bound(take_selection, store), links.selection, chosen, **QUIET)
-    clear.click(bound(choose, store, ()), None, chosen, **QUIET)
-    download(save, bound(selection_csv, store.view), selection)
-    grid.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    chart.lasso(bound(take_lasso, sets.store), None, chosen, **QUIET)
+    links.selection.change(bound(take_selection, sets.store), links.selection, chosen, **QUIET)
+    gr.on([clear.click, links.dataset.change], bound(choose, sets.store, ()), None, chosen, **QUIET)
+    download(save, bound(selection_csv, sets.view), selection)
+    grid.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     latest: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
-    seen = [tab.select, model.input, links.embedded.change]
-    gr.on([*seen, selection.change], bound(show_similar, store), [model, selection], similar, **latest)
-    gr.on(seen, bound(show_spread, store), model, [between, verdict], **latest)
-    similar.select(bound(open_cell, store), None, [links.tabs, links.pair], **QUIET)
+    seen = [tab.select, model.input, links.embedded.change, links.dataset.change]
+    gr.on([*seen, selection.change], bound(show_similar, sets.store), [model, selection], similar, **latest)
+    gr.on(seen, bound(show_spread, sets.store), model, [between, verdict], **latest)
+    similar.select(bound(open_cell, sets.store), None, [links.tabs, links.pair], **QUIET)
 
 
 def take_lasso(store: EmbeddingStore, event: gr.EventData) -> Chosen:

@@ -18,6 +18,7 @@ from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import WAITING, Stopped, follow, progress_html
 from demo.common.links import EXPLORE, Links, goto, opened
 from demo.common.notices import notices_html
+from demo.common.own_sets import Sets
 from demo.common.photo_inputs import PhotoInput
 from demo.common.pictures import file_address
 from demo.common.plotly_view import PlotlyView
@@ -85,8 +86,9 @@ class OwnValues(NamedTuple):
     neighbours: Any = SKIP
 
 
-def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, tab: gr.Tab, heavy: bool = True) -> None:
-    """Lay out and wire the tab; the map is drawn when it is opened. `heavy`: embeddings are computed on request."""
+def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
+    """Lay out and wire the tab; the map is drawn when it is opened."""
+    store = sets.bundled
     if store is None:
         gr.Markdown(NO_DATASET)
         return
@@ -103,11 +105,13 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
         colour = gr.Radio(colours(store.view), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)
     own, drawn = gr.State(None), gr.State(None)
+    heavy = store.computes or sets.rules is not None
     with gr.Row(visible=False) as missing:
-        gr.Markdown((MISSING if store.writable else f"{MISSING} {NOT_KEPT}") if heavy else NOT_OFFERED)
+        words = gr.Markdown(missing_words(store))
         if heavy:
-            compute = gr.Button("Compute embeddings", variant="primary", elem_id="compute")
-            cancel = gr.Button("Cancel", elem_id="cancel-compute")
+            compute = gr.Button("Compute embeddings", variant="primary", elem_id="compute", visible=store.computes)
+            cancel = gr.Button("Cancel", elem_id="cancel-compute", visible=store.computes)
+            links.dataset.change(bound(offer_buttons, sets.store), None, [compute, cancel], **QUIET)
     status = gr.HTML(elem_id="map-status", padding=False)
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=310):
@@ -127,24 +131,43 @@ def build(store: EmbeddingStore | None, detector: FaceDetector, links: Links, ta
             gr.HTML(OWN_HINT)
             notice, alike = gr.HTML(elem_id="own-notice"), Clickable(elem_id="own-neighbours")
     shown: dict[str, Any] = {
-        "fn": bound(draw, store),
+        "fn": bound(draw, sets.store),
         "inputs": [*choice.all, own, drawn],
         "outputs": list(MapValues(status, chart, missing, drawn)),
         **QUIET,
         **LONG,
     }
-    gr.on([tab.select, model.input, method.input, colour.input], **shown, trigger_mode="always_last")
+    changes = [links.dataset.change, links.embedded.change]
+    gr.on([tab.select, model.input, method.input, colour.input, *changes], **shown, trigger_mode="always_last")
+    links.dataset.change(bound(offer, sets.store), None, [words, colour], **QUIET)
     alone = QUIET | ONE_AT_A_TIME
     if heavy:
-        run = compute.click(bound(compute_embeddings, store), model, status, **QUIET, **LONG)
+        run = compute.click(bound(compute_embeddings, sets.store), model, status, **QUIET, **LONG)
         run.then(**shown)
         cancel.click(lambda: "", None, status, cancels=run, **QUIET)
         run.then(opened, model, links.embedded, **QUIET)
     placed = list(OwnValues(own, photo, notice, alike))
-    photo.input(bound(place_photo, store, detector), [photo, model], placed, **alone).then(**shown)
-    chart.select(bound(open_point, store), None, [links.tabs, links.sample], **QUIET)
-    alike.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    chosen_samples.build(store, model, chart, links, tab)
+    photo.input(bound(place_photo, sets.store, detector), [photo, model], placed, **alone).then(**shown)
+    chart.select(bound(open_point, sets.store), None, [links.tabs, links.sample], **QUIET)
+    alike.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    chosen_samples.build(sets, model, chart, links, tab)
+
+
+def offer(store: EmbeddingStore) -> tuple:
+    """(words, colour) of another dataset."""
+    return missing_words(store), gr.update(choices=colours(store.view), value="pose")
+
+
+def offer_buttons(store: EmbeddingStore) -> tuple[dict, dict]:
+    """(compute, cancel): shown where embeddings are computed."""
+    return gr.update(visible=store.computes), gr.update(visible=store.computes)
+
+
+def missing_words(store: EmbeddingStore) -> str:
+    """What is said where there are no embeddings."""
+    if not store.computes:
+        return NOT_OFFERED
+    return MISSING if store.writable else f"{MISSING} {NOT_KEPT}"
 
 
 def colours(view: DatasetView) -> list[str]:
@@ -169,7 +192,8 @@ def draw(
     if values is None:
         yield MapValues(chart=message("No embeddings yet"), missing=gr.update(visible=True), drawn=None)
         return
-    wanted = (model, method, colour, None if own is None else own[1].tobytes(), thumbnails is None)
+    own_key = None if own is None else own[1].tobytes()
+    wanted = (id(store), model, method, colour, own_key, thumbnails is None)
     if wanted == drawn:
         yield MapValues()
         return
@@ -194,6 +218,9 @@ def draw(
 
 def compute_embeddings(store: EmbeddingStore, model: str, request: gr.Request | None = None) -> Iterator[str]:
     """Progress while the dataset is embedded; a cancelled run keeps nothing."""
+    if not store.computes:
+        yield notices_html([NOT_OFFERED])
+        return
     try:
         yield from (
             progress_html(*progress)

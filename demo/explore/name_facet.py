@@ -24,7 +24,7 @@ def name_facet(view: DatasetView, name: str, label: str) -> gr.Dropdown:
         multiselect=True,
         allow_custom_value=searched,
         label=label,
-        info=f"{len(values):,} names: type to search" if searched else None,
+        info=_searched_words(values) if searched else None,
         elem_id=f"facet-{name}",
         visible=len(values) > 1,
     )
@@ -35,8 +35,30 @@ def is_searched(view: DatasetView, name: str) -> bool:
     return len(view.rows[name].cat.categories) > LISTED
 
 
+def offer_names(view: DatasetView, name: str) -> dict:
+    """The update of the component for another dataset, nothing being chosen."""
+    values = list(view.rows[name].cat.categories)
+    searched = is_searched(view, name)
+    return gr.update(
+        value=[],
+        choices=values[:MATCHES] if searched else values,
+        allow_custom_value=searched,
+        info=_searched_words(values) if searched else None,
+        visible=len(values) > 1,
+    )
+
+
+def _searched_words(values: list) -> str:
+    return f"{len(values):,} names: type to search"
+
+
 def search(view: DatasetView, name: str, typed: gr.KeyUpData, *values) -> dict:
-    """The names that contain what is typed, those that begin with it first, counted under the other facets."""
+    """The names that contain what is typed, those that begin with it first, counted under the other facets.
+
+    Nothing changes where all names are listed.
+    """
+    if not is_searched(view, name):
+        return gr.skip()
     found = counts(view.rows, masks(view.rows, Facets.of(*values)), name)
     part = str(typed.input_value)[:100].casefold()
     matches = sorted(

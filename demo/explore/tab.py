@@ -18,12 +18,15 @@ from demo.common.facets import NAMES, PITCH_LIMITS, YAW_LIMITS, Facets, counts, 
 from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, follow, opening
 from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from demo.common.notices import in_markdown, notices_html, warn
+from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
 from demo.common.sample_html import grid_html, neighbours_html, sample_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.common.words import pose_label
+from demo.explore import check as check_set
 from demo.explore.figures import angle_histogram, identity_table
-from demo.explore.name_facet import is_searched, name_facet, search, with_counts
+from demo.explore.name_facet import is_searched, name_facet, offer_names, search, with_counts
+from sfpn.photos.detector import FaceDetector
 from sfpn.schema import POSES
 
 PAGE = 48  # thumbnails at once
@@ -107,13 +110,18 @@ class Picked(NamedTuple):
     pair: Any = SKIP
 
 
-def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
+NO_SAMPLE = TakenSample(None, "", "", "")
+NOT_PICKED = Picked(None, gr.update(value="Pick for comparison"), "")[:3]
+
+
+def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
-    if store is None:
+    if sets.bundled is None:
         gr.Markdown(NO_DATASET)
         return
-    view = store.view
-    gr.Markdown(card_words(view), elem_id="data-card", elem_classes="quiet")
+    view = sets.bundled.view
+    card = gr.Markdown(card_words(view), elem_id="data-card", elem_classes="quiet")
+    check_set.build(sets, sets.bundled, detector, links)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=260):
             controls = _build_controls(view)
@@ -126,7 +134,7 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
             with gr.Row(equal_height=False):
                 with gr.Column(min_width=230):
                     yaw = PlotlyView(height=210, elem_id="yaw-histogram")
-                with gr.Column(min_width=230, visible=view.has_pitch):
+                with gr.Column(min_width=230, visible=view.has_pitch) as pitch_part:
                     pitch = PlotlyView(height=210, elem_id="pitch-histogram")
                 with gr.Column(min_width=230):
                     people = PlotlyView(height=210, elem_id="identity-table")
@@ -140,24 +148,28 @@ def build(store: EmbeddingStore | None, links: Links, tab: gr.Tab) -> None:
     filtered = Filtered(
         controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
-    follow(opening(tab), bound(refresh, view), list(controls), list(filtered), trigger_mode="always_last")
-    for name in NAMES:
-        if is_searched(view, name):
+    shown_rows: tuple = (bound(refresh, sets.view), list(controls), list(filtered))
+    follow(opening(tab), *shown_rows, trigger_mode="always_last")
+    links.dataset.change(bound(offer, sets.view), None, [card, pitch_part, *controls], **QUIET).then(
+        *shown_rows, **QUIET
+    )
+    for name in NAMES[1:]:
+        if sets.rules or is_searched(view, name):
             facet = getattr(controls, name)
-            facet.key_up(bound(search, view, name), list(controls), facet, **AT_ONCE)
+            facet.key_up(bound(search, sets.view, name), list(controls), facet, **AT_ONCE)
     clear.click(clear_facets, None, list(controls), **QUIET)
     yaw.select(pick_angle, None, [controls.yaw_low, controls.yaw_high], **QUIET)
     pitch.select(pick_angle, None, [controls.pitch_low, controls.pitch_high], **QUIET)
-    people.select(bound(pick_identity, view), None, [controls.identity, controls.pose], **QUIET)
+    people.select(bound(pick_identity, sets.view), None, [controls.identity, controls.pose], **QUIET)
     for button, step in ((back, -1), (ahead, 1)):
-        button.click(bound(turn_page, view, step), [shown, number], [grid, page, number], **QUIET)
-    download(export, bound(selection_csv, view), shown)
+        button.click(bound(turn_page, sets.view, step), [shown, number], [grid, page, number], **QUIET)
+    download(export, bound(selection_csv, sets.view), shown)
     on_map.click(
         lambda row_ids: (goto(EMBEDDINGS), opened(tuple(row_ids))), shown, [links.tabs, links.selection], **QUIET
     )
     chance.click(random_sample, shown, [links.sample], **QUIET)
-    grid.select(bound(open_clicked, view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    _build_sample(store, links)
+    grid.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    _build_sample(sets, sets.bundled, links)
 
 
 def _build_controls(view: DatasetView) -> Controls:
@@ -197,7 +209,7 @@ def _angle_slider(angle: str, end: str, limits: tuple[float, float], visible: bo
     )
 
 
-def _build_sample(store: EmbeddingStore, links: Links) -> None:
+def _build_sample(sets: Sets, store: EmbeddingStore, links: Links) -> None:
     gr.HTML(SAMPLE_TITLE)
     current, marked = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
@@ -218,14 +230,15 @@ def _build_sample(store: EmbeddingStore, links: Links) -> None:
     neighbours = Clickable(elem_id="neighbours")
     shown = list(SampleValues(typed, detail, neighbours))
     taken = list(TakenSample(current, typed, detail, neighbours))
-    links.sample.change(bound(take_sample, store), [links.sample, model], taken, **AT_ONCE).then(
+    links.sample.change(bound(take_sample, sets.store), [links.sample, model], taken, **AT_ONCE).then(
         None, None, None, js=SCROLL, api_visibility="private"
     )
-    gr.on([model.input, links.embedded.change], bound(show_sample, store), [current, model], shown, **QUIET)
-    typed.submit(bound(type_sample, store.view), typed, [links.sample], **QUIET)
-    neighbours.select(bound(open_clicked, store.view), None, [links.tabs, links.pair, links.sample], **QUIET)
+    gr.on([model.input, links.embedded.change], bound(show_sample, sets.store), [current, model], shown, **QUIET)
+    typed.submit(bound(type_sample, sets.view), typed, [links.sample], **QUIET)
+    neighbours.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     changed = Picked(marked, mark, picked, links.tabs, links.pair)
     mark.click(pick_for_comparison, [current, marked], list(changed), **QUIET)
+    links.dataset.change(lambda: (*NO_SAMPLE, *NOT_PICKED), None, [*taken, *changed[:3]], **QUIET)
 
 
 def card_words(view: DatasetView) -> str:
@@ -244,6 +257,15 @@ def card_words(view: DatasetView) -> str:
         f"Made by <code>{in_markdown(card.get('command', ''))}</code> · "
         f"fingerprint <code>{in_markdown(view.dataset.fingerprint[:12])}</code>"
     )
+
+
+def offer(view: DatasetView) -> tuple:
+    """(card, pitch, ...Controls): what another dataset changes before anything is chosen from it."""
+    names = {name: offer_names(view, name) for name in NAMES[1:]}
+    quality = gr.update(value=0.0, visible=bool(view.rows["quality"].notna().any()))
+    low, high = (gr.update(value=end, visible=view.has_pitch) for end in PITCH_LIMITS)
+    facets = clear_facets()._replace(**names, quality=quality, pitch_low=low, pitch_high=high)
+    return card_words(view), gr.update(visible=view.has_pitch), *facets
 
 
 def refresh(view: DatasetView, *values) -> Filtered:

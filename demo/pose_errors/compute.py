@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, MutableMapping
 from html import escape
 
 import gradio as gr
@@ -10,7 +11,9 @@ import gradio as gr
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
 from demo.common.jobs import Stopped, follow, progress_html
+from demo.common.links import Links
 from demo.common.notices import notices_html
+from demo.common.own_sets import Sets
 from demo.common.words import titled
 from demo.pose_errors.saved_reports import save_report
 from sfpn.errors import UserError
@@ -22,16 +25,18 @@ NO_OTHER = "none"
 NOT_KEPT = (
     "The dataset folder cannot be written here: a report is shown until the app ends; save it as a ZIP to keep it."
 )
+NOT_SEEN = "Nobody else sees it. It goes with your set; “Take it with you” and “Save this report” keep it."
+NOT_OFFERED = "This page computes no reports of this dataset: run it on your own computer."
+MATRIX = "all-pairs"  # the protocol that every set has the labels for
 ROUNDS = 200  # of the bootstrap, as the command's default
 
 
-def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, other: gr.Dropdown) -> None:
-    """Lay out and wire; a computed report joins `named` and is selected. All visitors see it until the app ends."""
-    with gr.Accordion(
-        f"Compute a report of “{store.view.dataset.card.get('title', store.view.dataset.name)}”",
-        open=False,
-        elem_id="compute-report",
-    ):
+def build(sets: Sets, store: EmbeddingStore, report: gr.Dropdown, other: gr.Dropdown, links: Links) -> None:
+    """Lay out and wire; a computed report joins the others and is selected.
+
+    All visitors see it until the app ends, but for one of a visitor's own set.
+    """
+    with gr.Accordion(label_of(store), open=False, elem_id="compute-report", visible=store.computes) as part:
         with gr.Row(equal_height=True):
             model = gr.Dropdown(
                 [(e.card.title, name) for name, e in store.models.items()],
@@ -43,13 +48,32 @@ def build(named: dict[str, Report], store: EmbeddingStore, report: gr.Dropdown, 
             protocol = gr.Dropdown(protocols(store), label="Protocol", elem_id="report-protocol", filterable=False)
             start = gr.Button("Compute", variant="primary", elem_id="report-start", min_width=100)
             cancel = gr.Button("Cancel", elem_id="report-cancel", min_width=100)
-        if not store.writable:
-            gr.HTML(f'<p class="quiet">{NOT_KEPT}</p>')
+        hint = gr.HTML(hint_html(store))
         status = gr.HTML(elem_id="report-status", padding=False)
     shown = [status, report, other]
-    run = start.click(bound(compute, named, store), [model, protocol], shown, **QUIET, **LONG)
+    run = start.click(bound(compute, sets.reports, sets.store), [model, protocol], shown, **QUIET, **LONG)
     cancelled = cancel.click(lambda: "", None, status, cancels=run, **QUIET)
     cancelled.then(lambda: "", None, status, **QUIET)  # once more, after progress that was still on its way
+    links.dataset.change(bound(offer, sets.store), None, [part, protocol, hint, status], **QUIET)
+
+
+def label_of(store: EmbeddingStore) -> str:
+    """The heading: which dataset a report would be about."""
+    return f"Compute a report of “{store.view.dataset.card.get('title', store.view.dataset.name)}”"
+
+
+def hint_html(store: EmbeddingStore) -> str:
+    """Where a report would be kept, if that is not the dataset's folder."""
+    words = "" if store.writable and not store.own else NOT_SEEN if store.own else NOT_KEPT
+    return f'<p class="quiet">{words}</p>' if words else ""
+
+
+def offer(store: EmbeddingStore) -> tuple:
+    """(accordion, protocol, hint, status) of another dataset."""
+    found = protocols(store)
+    part = gr.update(label=label_of(store), visible=store.computes)
+    first = MATRIX if store.own else found[0]
+    return part, gr.update(choices=found, value=first), hint_html(store), ""
 
 
 def protocols(store: EmbeddingStore) -> list[str]:
@@ -67,9 +91,16 @@ def protocols(store: EmbeddingStore) -> list[str]:
 
 
 def compute(
-    named: dict[str, Report], store: EmbeddingStore, model: str, protocol: str, request: gr.Request | None = None
+    named: MutableMapping[str, Report],
+    store: EmbeddingStore,
+    model: str,
+    protocol: str,
+    request: gr.Request | None = None,
 ) -> Iterator[tuple]:
     """(status, report list, list to compare with) while the report is made; a cancelled run leaves nothing behind."""
+    if not store.computes:
+        yield notices_html([NOT_OFFERED]), SKIP, SKIP
+        return
     dataset, embedder = store.view.dataset, store.models[model]
     config = EvaluateConfig(
         protocol,
@@ -96,6 +127,10 @@ def compute(
 def keep(report: Report, store: EmbeddingStore) -> str:
     """Write the report into its dataset's folder, and say as HTML where it is or why it is not there."""
     dataset = store.view.dataset.folder
+    if store.own:
+        with contextlib.suppress(UserError):  # it is shown all the same
+            save_report(report, dataset)
+        return f'<p class="quiet">Done, and shown above. {NOT_SEEN}</p>'
     if not store.writable:
         return f'<p class="quiet">Done, and shown above. {NOT_KEPT}</p>'
     try:
@@ -109,7 +144,7 @@ def keep(report: Report, store: EmbeddingStore) -> str:
     )
 
 
-def add(named: dict[str, Report], report: Report) -> str:
+def add(named: MutableMapping[str, Report], report: Report) -> str:
     """Put a report under a title of its own and return that; one with the same header but the date is replaced."""
     for title, known in named.items():
         if {**known.header, "date": ""} == {**report.header, "date": ""}:

@@ -15,6 +15,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, bound, follow
 from demo.common.links import VERIFY, Links, goto, opened
 from demo.common.notices import in_markdown
+from demo.common.own_sets import Sets
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.provenance import is_own
 from sfpn.evaluation.report import Report
@@ -27,8 +28,7 @@ COLUMNS = ["kind", "rank", "row_id_a", "row_id_b", "score", "acquired"]
 
 
 def build(
-    named: Mapping[str, Report],
-    store: EmbeddingStore | None,
+    sets: Sets,
     cell: list,
     count: gr.Radio,
     links: Links,
@@ -42,9 +42,11 @@ def build(
     genuine = Clickable(elem_id="hardest-genuine")
     gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
     impostor = Clickable(elem_id="hardest-impostor")
-    follow(opened_first, bound(show_pairs, named, store), [*cell, count], [note, genuine, impostor])
-    download(save, bound(pairs_csv, named), [*cell, count])
-    view = store.view if store else None
+    store, view = (sets.store, sets.view) if sets.bundled else (None, None)
+    follow(opened_first, bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor])
+    download(save, bound(pairs_csv, sets.reports), [*cell, count])
+    if sets.rules:
+        links.dataset.change(bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor], **QUIET)
     for kind in (genuine, impostor):
         kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
 

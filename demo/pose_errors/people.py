@@ -17,6 +17,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, SKIP, bound, follow
 from demo.common.links import Links
 from demo.common.notices import in_markdown
+from demo.common.own_sets import Sets
 from demo.common.words import percent, pose_label
 from demo.pose_errors.hardest import KINDS, pick_pair
 from demo.pose_errors.pairs_html import pairs_html
@@ -45,9 +46,7 @@ class People(NamedTuple):
     pairs: Any
 
 
-def build(
-    named: Mapping[str, Report], store: EmbeddingStore | None, cell: list, links: Links, opened: Callable[..., Any]
-) -> None:
+def build(sets: Sets, cell: list, links: Links, opened: Callable[..., Any]) -> None:
     """Lay out and wire; `cell` holds the components of report, pose pair and template size; `opened` is of the tab."""
     gr.HTML('<h3 class="section-title">Who fails <small>at the threshold of the EER</small></h3>')
     with gr.Row(equal_height=False):
@@ -55,17 +54,23 @@ def build(
         impostor_reading, impostor = _column("impostor")
     title, pairs = gr.Markdown(elem_id="person-title"), Clickable(elem_id="person-pairs")
     shown = People(genuine_reading, genuine, impostor_reading, impostor, title, pairs)
+    named, (store, view) = sets.reports, (sets.store, sets.view) if sets.bundled else (None, None)
     follow(opened, bound(show_people, named), cell, list(shown))
     for people in (shown.genuine, shown.impostor):
         people.select(bound(pick_person, named, store), cell, [title, pairs], **QUIET)
-    pairs.select(bound(pick_pair, store.view if store else None), None, [links.tabs, links.pair], **QUIET)
+    pairs.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
     gr.HTML('<h3 class="section-title">Pose leak <small>is a stranger near because of the pose?</small></h3>')
     with gr.Row(equal_height=False):
         with gr.Column(min_width=310):
             reading = gr.Markdown(elem_id="leak-reading")
         with gr.Column(min_width=310):
             meter = gr.HTML(elem_id="leak", padding=False)
-    follow(opened, lambda name: (read_leak(named[name]), leak_html(named[name].pose_leak)), cell[:1], [reading, meter])
+    follow(opened, bound(show_leak, named), cell[:1], [reading, meter])
+
+
+def show_leak(named: Mapping[str, Report], name: str) -> tuple[str, str]:
+    """(reading, meter) of a report."""
+    return read_leak(named[name]), leak_html(named[name].pose_leak)
 
 
 def show_people(named: Mapping[str, Report], name: str, key: str, size: int | str) -> People:

@@ -13,6 +13,7 @@ from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, SKIP, bound, follow
 from demo.common.links import Links
+from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
 from demo.pose_errors.hardest import pick_pair
 from demo.pose_errors.pairs_html import pairs_html
@@ -46,8 +47,7 @@ class MapPairs(NamedTuple):
 
 
 def build(
-    named: Mapping[str, Report],
-    store: EmbeddingStore | None,
+    sets: Sets,
     shown: list,
     links: Links,
     opened_first: Callable[..., Any],
@@ -68,10 +68,10 @@ def build(
         title = gr.HTML(elem_id="map-cell-title", padding=False)
         genuine, impostor = Clickable(elem_id="map-genuine"), Clickable(elem_id="map-impostor")
     values = list(MapValues(tools, chart, reading, pairs))
-    follow(opened_first, bound(show_map, named), [*shown, rate], values)
+    follow(opened_first, bound(show_map, sets.reports), [*shown, rate], values)
     clicked = list(MapPairs(pairs, title, genuine, impostor))
-    chart.select(bound(show_cell, named, store), shown[0], clicked, **QUIET)
-    view = store.view if store else None
+    store, view = (sets.store, sets.view) if sets.bundled else (None, None)
+    chart.select(bound(show_cell, sets.reports, store), shown[0], clicked, **QUIET)
     for kind in (genuine, impostor):
         kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
 

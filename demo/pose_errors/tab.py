@@ -15,9 +15,10 @@ from demo.common import events
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import QUIET, SKIP, bound, follow, opening
+from demo.common.handlers import QUIET, SKIP, PerSession, bound, follow, opening
 from demo.common.links import Links, Opened, cell_address, opened
 from demo.common.notices import in_markdown, notices_html, warn
+from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
 from demo.common.words import label_of, pair_names, titled
 from demo.pose_errors import compute as compute_report
@@ -73,49 +74,64 @@ class ScoreValues(NamedTuple):
     rates: Any
 
 
-def build(
-    reports: tuple[Report, ...], store: EmbeddingStore | None, links: Links, tab: gr.Tab, heavy: bool = True
-) -> None:
+def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab; reports that others computed meanwhile are offered when it is opened."""
-    if not reports:
+    if not sets.shared:
         gr.Markdown(NO_REPORT)
         return
-    named = titled(own_first(reports, store))
-    choice = _build_choice(named, opening(tab))
-    _build_about(named, store, choice)
+    store, named = sets.bundled, sets.reports
+    choice = _build_choice(sets.shared, opening(tab))
+    _build_about(sets, choice, links)
     _build_matrix(named, choice, links)
-    error_map.build(named, store, [choice.report, choice.metric, choice.treatment], links, choice.opened)
+    error_map.build(sets, [choice.report, choice.metric, choice.treatment], links, choice.opened)
     _build_cell(named, choice)
     cell = [choice.report, choice.pair, choice.size]
-    hardest_pairs.build(named, store, cell, choice.count, links, choice.opened)
-    people.build(named, store, cell, links, choice.opened)
-    if store and heavy:
-        compute_report.build(named, store, choice.report, choice.other)
+    hardest_pairs.build(sets, cell, choice.count, links, choice.opened)
+    people.build(sets, cell, links, choice.opened)
+    if store and (store.computes or sets.rules):
+        compute_report.build(sets, store, choice.report, choice.other, links)
     choice.report.change(
         bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET
     )
     links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
-    tab.select(
-        lambda: (gr.update(choices=list(named)), gr.update(choices=[NO_OTHER, *named])),
-        None,
-        [choice.report, choice.other],
-        **QUIET,
-    )
+    listed = [choice.report, choice.other]
+    gr.on([tab.select, links.dataset.change], bound(list_reports, named), listed, listed, **QUIET)
 
 
-def _build_about(named: Mapping[str, Report], store: EmbeddingStore | None, choice: Choice) -> None:
+def named_reports(reports: tuple[Report, ...], store: EmbeddingStore | None) -> dict[str, Report]:
+    """By title, those of the loaded dataset first."""
+    return titled(own_first(reports, store))
+
+
+def list_reports(named: Mapping[str, Report], name: str, other: str) -> tuple:
+    """(report, other): the choices as they are now; what is chosen stays as long as it is there."""
+    known = list(named)
+    name = name if name in named else known[0]
+    other = other if other in named else NO_OTHER
+    return gr.update(choices=known, value=name), gr.update(choices=[NO_OTHER, *known], value=other)
+
+
+def describe(named: Mapping[str, Report], store: EmbeddingStore | None, name: str) -> str:
+    """Where a report comes from, and what speaks against trusting it here, as HTML."""
+    return provenance_html(named[name]) + notices_html(doubts(named[name], store))
+
+
+def _build_about(sets: Sets, choice: Choice, links: Links) -> None:
     with gr.Row(equal_height=True, elem_id="report-row"):
         about = gr.HTML(elem_id="report-about", padding=False)
         page = gr.Button("Save this report (HTML)", size="sm", elem_id="report-page", scale=0, min_width=190)
         save = gr.Button("Its numbers (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=150)
-    follow(
-        choice.opened,
-        lambda name: provenance_html(named[name]) + notices_html(doubts(named[name], store)),
-        [choice.report],
-        about,
-    )
-    download(page, bound(save_page, named), [choice.report, choice.other])
-    download(save, lambda name: zipped(named[name]), choice.report)
+    store = sets.store if sets.bundled else None
+    told = bound(describe, sets.reports, store)
+    follow(choice.opened, told, [choice.report], about)
+    links.dataset.change(told, choice.report, about, **QUIET)
+    download(page, bound(save_page, sets.reports), [choice.report, choice.other])
+    download(save, bound(report_zip, sets.reports), choice.report)
+
+
+def report_zip(named: Mapping[str, Report], name: str) -> tuple[str, bytes]:
+    """(file name, content) of a report to save."""
+    return zipped(named[name])
 
 
 def _build_choice(named: Mapping[str, Report], opened: Callable[..., Any]) -> Choice:
@@ -165,7 +181,7 @@ def _build_choice(named: Mapping[str, Report], opened: Callable[..., Any]) -> Ch
     return Choice(report, other, metric, size, treatment, pair, count, opened)
 
 
-def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> None:
+def _build_matrix(named: PerSession, choice: Choice, links: Links) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=310):
             gr.HTML(INTRODUCTION)
@@ -184,7 +200,7 @@ def _build_matrix(named: Mapping[str, Report], choice: Choice, links: Links) -> 
     choice.pair.input(bound(address_of_cell, named), [choice.report, choice.pair], links.address, **QUIET)
 
 
-def _build_cell(named: Mapping[str, Report], choice: Choice) -> None:
+def _build_cell(named: PerSession, choice: Choice) -> None:
     gr.HTML('<h3 class="section-title">One cell</h3>')
     with gr.Row(equal_height=True):
         choice.pair.render()

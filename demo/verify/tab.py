@@ -13,9 +13,10 @@ from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.links import Links, Opened
 from demo.common.notices import notices_html
+from demo.common.own_sets import Sets
 from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
@@ -132,7 +133,7 @@ class ResultView:
         return [getattr(self, name) for name in JudgedValues._fields]
 
 
-def build(loaded: Loaded, links: Links) -> None:
+def build(loaded: Loaded, links: Links, sets: Sets) -> None:
     """Lay out and wire the tab."""
     with gr.Row(equal_height=False):
         sides = []
@@ -176,7 +177,8 @@ def build(loaded: Loaded, links: Links) -> None:
         return _show_both(loaded.detector, example.first, example.second)
 
     compare_and_empty(examples.select(open_example, None, **both))
-    compare_and_empty(links.pair.change(partial(open_pair, loaded.detector, loaded.dataset), links.pair, **both))
+    dataset = sets.dataset if sets.bundled else None
+    compare_and_empty(links.pair.change(bound(open_pair, loaded.detector, dataset), links.pair, **both))
 
 
 def _explain_endpoint(model: str) -> None:

@@ -3,6 +3,7 @@
     python -m sfpn export base --format onnx --out base.onnx
     python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
     python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
+    python -m sfpn export pose --out pose.onnx                      # where a face looks: yaw, pitch, roll
 
 Input `face`: (faces, 3, size, size) float32, RGB 0-255, any number of faces. Output `embedding`: (faces, numbers),
 ready for the cosine. The card lies in the file and beside it, so that --model FILE.onnx works in every command.
@@ -19,20 +20,22 @@ import numpy as np
 from PIL import Image
 
 from sfpn.commands.options import DRAWN_PEOPLE
+from sfpn.data.dataset import Picture
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.export import FORMATS, export
 from sfpn.network.export_detector import CARD_NAME, export_detector
+from sfpn.network.export_pose import export_pose
 from sfpn.photos.preprocess import Preprocess
 
 CHECKED_EACH, CALIBRATED_EACH = 8, 32  # faces per pose
-DETECTOR = "detector"
+DETECTOR, POSE = "detector", "pose"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m sfpn export`."""
-    parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector")
+    parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector, pose")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="float32 or int8 (default: onnx)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.onnx to write; FILE.json beside")
     parser.add_argument(
@@ -49,6 +52,8 @@ def execute(args: argparse.Namespace) -> int:
     selection = Selection.parse(args.calibrate or str(DRAWN_PEOPLE))
     if args.model == DETECTOR:
         return _export_detector(args, selection)
+    if args.model == POSE:
+        return _export_pose(args, selection)
     preprocess = checkpoint.load_checked_card(checkpoint.resolve(args.model)).preprocess
     calibrated = CALIBRATED_EACH if args.format == "onnx-int8" else 0
     check_on, calibrate_on = faces_of_all_poses(selection, preprocess, CHECKED_EACH, calibrated)
@@ -70,8 +75,26 @@ def _export_detector(args: argparse.Namespace, selection: Selection) -> int:
     return 0
 
 
+def _export_pose(args: argparse.Namespace, selection: Selection) -> int:
+    if args.format != "onnx":
+        raise UserError("the pose estimator is exported in float32 only; use --format onnx")
+    [check_on] = pictures_of_all_poses(selection, CHECKED_EACH)
+    card = export_pose(args.out, [(each.decode(), each.face) for each in check_on if each.face])
+    print(
+        f"{args.out}: {args.out.stat().st_size:,} bytes, its card beside it; angles of {len(check_on)} faces within "
+        f"{card['largest_difference_degrees']:g} degrees of Python's"
+    )
+    return 0
+
+
 def faces_of_all_poses(selection: Selection, preprocess: Preprocess, *each: int) -> tuple[list[Image.Image], ...]:
-    """Groups of crops that share no picture, with as many of every pose as `each` says, spread over the people.
+    """Crops of the pictures of pictures_of_all_poses."""
+    groups = pictures_of_all_poses(selection, *each)
+    return tuple([preprocess.crop(picture.decode(), picture.face) for picture in group] for group in groups)
+
+
+def pictures_of_all_poses(selection: Selection, *each: int) -> tuple[list[Picture], ...]:
+    """Groups of pictures with a face that share none: as many of every pose as `each` says, spread over the people.
 
     Raises UserError if no face was found in any picture.
     """
@@ -86,10 +109,7 @@ def faces_of_all_poses(selection: Selection, preprocess: Preprocess, *each: int)
         shares = np.round(np.cumsum(each) / sum(each) * len(picked)).astype(int)
         for group, part in zip(chosen, np.split(picked, shares[:-1]), strict=True):
             group.update(part.tolist())
-    groups = tuple(
-        [preprocess.crop(picture.decode(), picture.face) for picture in selection.dataset.pictures(ids)]
-        for ids in chosen
-    )
+    groups = tuple(list(selection.dataset.pictures(ids)) for ids in chosen)
     if not groups[0]:
         raise UserError(f"{selection.title}: no face was found in its pictures; give other faces with --calibrate DIR")
     return groups

@@ -120,7 +120,7 @@ def export(
     network, card = checkpoint.load(path)
     free = {INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}}
     side = card.preprocess.size
-    encoded = traced(FromPixels(network, card).eval(), (2, 3, side, side), [INPUT], [OUTPUT], free)
+    encoded = traced(FromPixels(network, card).eval(), ((2, 3, side, side),), [INPUT], [OUTPUT], free)
     if format == "onnx-int8":
         encoded = _quantised(onnx, encoded, embedder, list(calibrate_on))
     found = _run(out, encoded, embedder.preprocess, check_on, network.config.descriptor_size)
@@ -171,9 +171,15 @@ def require_onnx() -> Any:
 
 
 def traced(
-    model: nn.Module, shape: tuple[int, ...], inputs: list[str], outputs: list[str], free: dict[str, dict[int, str]]
+    model: nn.Module,
+    shapes: tuple[tuple[int, ...], ...],
+    inputs: list[str],
+    outputs: list[str],
+    free: dict[str, dict[int, str]],
 ) -> bytes:
-    """The encoded ONNX file of a module. shape: of an example; free: names of the axes of any length, by input, output.
+    """The encoded ONNX file of a module.
+
+    shapes: of an example of each input; free: names of the axes of any length, by input, output.
 
     By torch's older exporter: the newer one needs a package more and gives the same for networks like these.
     """
@@ -182,7 +188,7 @@ def traced(
         file = Path(folder, "model.onnx")
         torch.onnx.export(
             model,
-            (torch.zeros(shape),),
+            tuple(map(torch.zeros, shapes)),
             str(file),
             dynamo=False,
             opset_version=OPSET,

@@ -59,7 +59,7 @@ def export_detector(folder: Path, check_on: Sequence[Image.Image]) -> dict[str, 
         network = FromPixels(_network(kind)).eval()
         anywhere = {2: "height", 3: "width"} if name == "propose" else {}
         axes = {each: {0: "windows"} | anywhere for each in (INPUT, *outputs)}
-        model = onnx.load_from_string(traced(network, (2, 3, side, side), [INPUT], list(outputs), axes))
+        model = onnx.load_from_string(traced(network, ((2, 3, side, side),), [INPUT], list(outputs), axes))
         model.producer_name = "sfpn export"
         encoded[name] = model.SerializeToString()
         different = _largest_difference(name, encoded[name], network, side, check_on)

@@ -69,8 +69,15 @@ class PoseNet(nn.Module):
 
     def forward(self, crops: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        maps = self.body(self.stem(crops)).float()
-        described = nn.functional.adaptive_avg_pool2d(maps, GRID).flatten(1).add(ROOT_OFFSET).sqrt() / DESCRIBED_SCALE
+        return self.from_maps(nn.functional.adaptive_avg_pool2d(self.maps(crops), GRID), landmarks)
+
+    def maps(self, crops: torch.Tensor) -> torch.Tensor:
+        """Crop (B, 3, 64, 64) less the mean -> (B, 256, 7, 7)."""
+        return self.body(self.stem(crops)).float()
+
+    def from_maps(self, averaged: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+        """Maps averaged over 3x3 areas (B, 256, 3, 3), landmarks (B, 10) -> (B, 4), see the class."""
+        described = averaged.flatten(1).add(ROOT_OFFSET).sqrt() / DESCRIBED_SCALE
         joined = torch.cat([described, landmarks], 1)
         return self.from_hidden(self.drop(torch.relu(self.hidden(joined)))) + self.direct(joined)
 
@@ -80,8 +87,8 @@ class PoseEstimator:
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self.card = read_card(weights)
-        self._network = loaded_network(weights)
-        self._network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.network = loaded_network(weights)
+        self.network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._thread = OneThread("pose")
 
     def estimate(
@@ -102,7 +109,7 @@ class PoseEstimator:
 
     def angles(self, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Yaw, pitch and roll of B crops (B, 64, 64, 3) uint8 with landmarks in_box (B, 5, 2): mean with the mirror."""
-        return self._thread.run(angles_of, self._network, crops, landmarks)
+        return self._thread.run(angles_of, self.network, crops, landmarks)
 
     def _with_uncertainty(self, yaw: float, pitch: float, roll: float, confidence: float) -> HeadPose:
         table = self.card["uncertainty"]

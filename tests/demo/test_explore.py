@@ -262,3 +262,18 @@ def test_a_dataset_without_pitch_has_no_facet_of_it(store):
     assert len(found.row_ids) == len(rows) and not found.pitch.data
     assert "pitch" not in embeddings.colours(without) and "pitch" in embeddings.colours(store.view)
     assert "↕" not in grid_html(without, rows.index[:5])
+
+
+def test_another_dataset_is_offered_with_nothing_chosen(view, tmp_path):
+    other = make_store(tmp_path).view
+    card, _, *updates = explore.offer(other)
+    controls = explore.Controls(*updates)
+    assert other.dataset.name in card and controls.pose == [] and controls.yaw_low == -90
+    assert controls.identity["choices"] == sorted(set(other.rows["identity"])) and controls.identity["value"] == []
+    assert not controls.split["visible"] or len(set(other.rows["split"])) > 1
+
+
+def test_names_that_are_listed_need_no_search(view):
+    typed = SimpleNamespace(input_value="person")
+    assert not name_facet.is_searched(view, "identity")
+    assert "choices" not in name_facet.search(view, "identity", typed, *explore.clear_facets())

@@ -33,16 +33,15 @@ def chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def served(folder: Path, options: list[str], uploads: Path) -> Iterator[str]:
-    """The address of an app started with these options; its output goes to a file in `folder`."""
+def served(folder: Path, options: list[str], uploads: Path, **environment: str) -> Iterator[str]:
+    """The address of an app started with these options and variables; its output goes to a file in `folder`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with (folder / "log").open("w") as log:
         command = [sys.executable, "app.py", *options, "--port", str(port)]
-        app = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"GRADIO_TEMP_DIR": str(uploads)}
-        )
+        variables = os.environ | {"GRADIO_TEMP_DIR": str(uploads)} | environment
+        app = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=variables)
     try:
         wait_for(f"http://127.0.0.1:{port}/", app, folder / "log")
         yield f"http://127.0.0.1:{port}/"

@@ -1,0 +1,295 @@
+"""Datasets that visitors bring. Each belongs to one session, lies in a private folder, and is deleted with the session.
+
+    sets = Sets(bundled, reports, models, rules)     # bundled: what is shown to all who brought nothing
+    button.click(bound(show, sets.store), ...)       # `show` gets the EmbeddingStore of whoever clicked
+
+Pictures are served from a folder with an unforeseeable name, and only to the browser that brought them: see `may_read`.
+Folders: ROOT/sets/TOKEN (never served), ROOT/pictures/TOKEN (thumbnails, and the ZIP to take along).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import threading
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from demo.common import events
+from demo.common.dataset_view import DatasetView, forget_pictures, save_thumbnail, thumbnail_name
+from demo.common.embedding_store import EmbeddingStore
+from demo.common.handlers import PerSession
+from demo.common.uploads import FREE_BYTES
+from demo.start import PREFIX
+from sfpn.data.dataset import FaceDataset
+from sfpn.data.decisions import Decision
+from sfpn.data.embed import provenance
+from sfpn.data.embeddings import Embeddings
+from sfpn.errors import UserError
+from sfpn.evaluation.report import Report
+from sfpn.files import replace_folder
+from sfpn.network.embedders import Embedder
+
+SETS_OF_ONE = 3  # of one address
+COOKIE = "visitor"  # that the gate gives to each browser
+COOKIE_FORM = re.compile(r"[A-Za-z0-9_-]{32,64}")
+ROOM = 4  # a set may take so many times the bytes that it may bring: upload, dataset, ZIP, embeddings
+NO_SESSION = "Reload the page: this request belongs to no open page."
+Builder = Callable[..., None]
+"""builder(upload, title, out, seen, progress, columns=...) writes the dataset folder `out`; raises UserError.
+
+upload: the file, or None where `title` is the id of a dataset on the Hub. seen(row_id, encoded): each picture as it is
+read. progress(done, total): may raise to end it.
+"""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who makes a dataset of what visitors bring, and how much they may bring."""
+
+    build: Builder
+    mend: Callable[[Path, Path, list[Decision]], Any]  # (dataset folder, new one, decisions); raises UserError
+    total_bytes: int
+    photos: int
+    sets: int  # at once
+    hub: bool = False  # whether ids of the Hub may be named
+    parquet: bool = True  # whether Parquet files are taken
+
+
+@dataclass(eq=False)
+class OwnSet:
+    """A visitor's set; `store` is None while it is made. `reports` are those computed on it."""
+
+    session: str
+    visitor: str  # the secret of their browser, '' where it takes no cookies
+    client: str
+    title: str
+    folder: Path
+    pictures: Path
+    store: EmbeddingStore | None = None
+    reports: dict[str, Report] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)  # row_ids whose thumbnails are there, as they came
+    closed: bool = False
+
+    @property
+    def dataset(self) -> Path:
+        """Where the dataset is built; the folder is called as the set."""
+        return self.folder / (re.sub(r"[^\w-]+", "-", Path(self.title).stem).strip("-")[:60] or "own")
+
+    def see(self, row_id: str, encoded: bytes) -> None:
+        """Make the thumbnail of a picture that was read."""
+        save_thumbnail(encoded, row_id, self.pictures)
+        self.seen.append(row_id)
+
+    def thumbnail_file(self, row_id: str) -> Path:
+        """Where the thumbnail of a picture is."""
+        return self.pictures / f"{thumbnail_name(row_id)}.jpg"
+
+    def delete(self) -> None:
+        """Remove all of it from the disk."""
+        self.closed = True
+        for folder in (self.folder, self.pictures):
+            shutil.rmtree(folder, ignore_errors=True)
+        forget_pictures()
+
+
+class Reports(ChainMap):
+    """Reports by title. Raises gr.Error for one that is not there any more."""
+
+    def __missing__(self, key: str) -> Report:
+        raise events.gone()
+
+
+class Sets:
+    """All visitors' sets of one running app, and the one that is shown to everybody else."""
+
+    def __init__(
+        self,
+        bundled: EmbeddingStore | None,
+        reports: MutableMapping[str, Report] | None = None,
+        models: Mapping[str, Embedder] | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        """reports: by title, those that everybody sees. rules: None where visitors can bring nothing."""
+        self.bundled, self.shared = bundled, {} if reports is None else reports
+        self.models, self.rules = models or {}, rules
+        self._open: dict[str, OwnSet] = {}
+        self._making: dict[str, OwnSet] = {}
+        self._root: Path | None = None
+        self._lock = threading.Lock()
+        self.store, self.view = PerSession(self.store_of), PerSession(lambda request: self.store_of(request).view)
+        self.dataset = PerSession(lambda request: self.store_of(request).view.dataset)
+        self.reports, self.own = PerSession(self.reports_of), PerSession(self.own_of)
+
+    def own_of(self, request: gr.Request | None) -> OwnSet | None:
+        """The set that the session at hand has open, None if it brought none."""
+        return self._open.get(_session(request)) if request else None
+
+    def store_of(self, request: gr.Request | None) -> EmbeddingStore:
+        """The rows and embeddings that the session at hand sees."""
+        own = self.own_of(request)
+        store = own.store if own else self.bundled
+        assert store is not None  # tabs that use it are only there with a bundled one
+        return store
+
+    def reports_of(self, request: gr.Request | None) -> MutableMapping[str, Report]:
+        """The reports that the session at hand sees; what is added belongs to it alone where it has its own set."""
+        own = self.own_of(request)
+        return Reports(own.reports, self.shared) if own else Reports(self.shared)
+
+    def begin(self, request: gr.Request | None, title: str) -> OwnSet:
+        """A new set with its folders, beside the one that is open. Raises UserError when there is no room for it."""
+        session, rules = _session(request), self.rules
+        if request is None or not session or rules is None:
+            raise UserError(NO_SESSION)
+        client = request.client.host if request.client else ""
+        with self._lock:
+            self._drop_making(session)
+            others = {own.session: own for own in [*self._open.values(), *self._making.values()]}
+            others.pop(session, None)
+            if len(others) >= rules.sets or sum(own.client == client for own in others.values()) >= SETS_OF_ONE:
+                raise UserError("Busy: as many sets are open as this app can hold. Try again in some minutes.")
+            root = self._make_root()
+            if shutil.disk_usage(root).free < ROOM * rules.total_bytes + FREE_BYTES:
+                raise UserError("This computer has no room for a set at the moment: try again in some minutes.")
+            token = secrets.token_urlsafe(24)
+            own = OwnSet(session, visitor_of(request), client, title, root / "sets" / token, root / "pictures" / token)
+            for folder in (own.folder, own.pictures):
+                folder.mkdir(mode=0o700)
+            self._making[session] = own
+        return own
+
+    def make(self, own: OwnSet, upload: Path | None, columns: str, progress: Callable[[int, int], None]) -> None:
+        """Build the set and open it in place of the one that was open. Raises UserError, and what `progress` raises."""
+        assert self.rules
+        try:
+            self.rules.build(upload, own.title, own.dataset, own.see, progress, columns=columns)
+            view = DatasetView.open(FaceDataset.open(own.dataset), own.pictures)
+            own.store = EmbeddingStore(view, self.models, own=True)
+            with self._lock:
+                if own.closed:
+                    raise UserError(NO_SESSION)
+                self._making.pop(own.session, None)
+                before, self._open[own.session] = self._open.get(own.session), own
+            if before:
+                before.delete()
+        except OSError as error:
+            gone = own.closed
+            self.drop(own)
+            raise UserError(
+                NO_SESSION if gone else "The set cannot be written: this computer's disk is full."
+            ) from error
+        except BaseException:
+            self.drop(own)
+            raise
+        finally:
+            if upload:
+                upload.unlink(missing_ok=True)
+
+    def mend(self, own: OwnSet, decisions: list[Decision]) -> None:
+        """Apply decisions to a visitor's set; embeddings of the rows that stay are kept. Raises UserError."""
+        assert self.rules and own.store
+        before, folder = own.store, own.dataset.with_name("mended")
+        kept = [name for name in self.models if before.get(name) is not None]
+        known = {name: Embeddings.load(before.cache(name)) for name in kept}
+        try:
+            self.rules.mend(own.dataset, folder, decisions)
+        except OSError as error:
+            raise UserError("The decisions cannot be written: this computer's disk is full.") from error
+        replace_folder(folder, own.dataset)
+        forget_pictures()
+        view = DatasetView.open(FaceDataset.open(own.dataset), own.pictures)
+        after = EmbeddingStore(view, self.models, own=True)
+        for name, embeddings in known.items():
+            made_by = provenance(view.dataset, self.models[name])
+            replace(embeddings.of(list(view.rows.index)), made_by=made_by).save(after.cache(name))
+        own.store, own.reports = after, {}
+        if own.closed:
+            own.delete()
+
+    def drop(self, own: OwnSet) -> None:
+        """Delete a set that was not finished."""
+        with self._lock:
+            if self._making.get(own.session) is own:
+                del self._making[own.session]
+        if self._open.get(own.session) is not own:
+            own.delete()
+
+    def close(self, session: str) -> bool:
+        """Delete what a session brought; whether it had a set open."""
+        with self._lock:
+            self._drop_making(session)
+            own = self._open.pop(session, None)
+        if own:
+            own.delete()
+        self._clear_strays()
+        return own is not None
+
+    def close_all(self) -> None:
+        """Delete everything, at the end of the app."""
+        with self._lock:
+            for own in [*self._open.values(), *self._making.values()]:
+                own.closed = True
+            self._open, self._making = {}, {}
+            if self._root:
+                shutil.rmtree(self._root, ignore_errors=True)
+
+    def may_read(self, path: str, visitor: str) -> bool:
+        """Whether a visitor may be served a file: of visitors' sets only the pictures of their own."""
+        root = self._root
+        if root is None:
+            return True
+        try:
+            file = Path(os.path.realpath(os.path.abspath(path)))
+        except (ValueError, OSError):  # a name that no file can have
+            return True
+        if not file.is_relative_to(os.path.realpath(root)):
+            return True
+        parts = file.relative_to(os.path.realpath(root)).parts
+        owners = {own.pictures.name: own.visitor for own in [*self._open.values(), *self._making.values()]}
+        if len(parts) != 3 or parts[0] != "pictures" or parts[1] not in owners:
+            return False
+        return secrets.compare_digest(owners[parts[1]], visitor)
+
+    def _drop_making(self, session: str) -> None:
+        if own := self._making.pop(session, None):
+            own.delete()
+
+    def _make_root(self) -> Path:
+        """The folder of all sets; that of the pictures is one that Gradio serves files from."""
+        if self._root is None:
+            place = Path(get_upload_folder()).absolute().parent  # not inside: uploads are swept away
+            place.mkdir(parents=True, exist_ok=True)
+            self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-sets-", dir=place))
+            for name in ("sets", "pictures"):
+                (self._root / name).mkdir(mode=0o700)
+            gr.set_static_paths([self._root / "pictures"])
+        return self._root
+
+    def _clear_strays(self) -> None:
+        """Remove what work that ended late has written after its set was deleted."""
+        if self._root is None:
+            return
+        known = {own.folder.name for own in [*self._open.values(), *self._making.values()]}
+        for folder in self._root.glob("*/*"):
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _session(request: gr.Request | None) -> str:
+    return str(request.session_hash or "") if request else ""
+
+
+def visitor_of(request: Any) -> str:
+    """The secret of the browser at hand, '' if it sent none."""
+    value = (getattr(request, "cookies", None) or {}).get(COOKIE, "")
+    return value if COOKIE_FORM.fullmatch(value) else ""

@@ -1,0 +1,87 @@
+// A file the visitor gave -> upright RGBA pixels, within stated bounds, or one sentence. As sfpn/photos/photo.py.
+/** @typedef {import('./types.js').Picture} Picture */
+
+const MAX_BYTES = 40e6, MAX_PIXELS = 64e6, MIN_SIDE = 20;
+const KEPT_PIXELS = 16e6; // more are reduced by the browser, so that a phone's memory holds them
+
+/**
+ * @param {Blob} blob @param {string} name by which messages speak of it
+ * @returns {Promise<Picture>} upright, what is transparent on white; throws an Error whose message is for the visitor
+ */
+export async function decode(blob, name) {
+  if (!blob.size) throw new Error(`${name}: is an empty file; choose another photo`);
+  if (blob.size > MAX_BYTES) throw new Error(`${name}: is larger than 40 MB; save it smaller or as JPEG`);
+  const stated = statedSize(new DataView(await blob.slice(0, 262144).arrayBuffer()));
+  if (stated) checkSize(stated, name);
+  const asStored = /** @type {ImageBitmapOptions} */ ({ colorSpaceConversion: 'none' }); // Python knows no colour profiles either
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(blob, asStored);
+  } catch {
+    throw new Error(`${name}: is not a picture that this browser can read, or is damaged; save it as JPEG or PNG`);
+  }
+  try {
+    checkSize(bitmap, name);
+    return pixelsOf(bitmap);
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** @param {ImageBitmap|VideoFrame|HTMLVideoElement|any} source @param {number} [most] pixels that are kept @returns {Picture} */
+export function pixelsOf(source, most = KEPT_PIXELS) {
+  const shrink = Math.min(1, Math.sqrt(most / (source.width * source.height)));
+  const width = Math.max(1, Math.round(source.width * shrink)), height = Math.max(1, Math.round(source.height * shrink));
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true }));
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(source, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
+}
+
+/** A picture as a file that the page can show. @param {Picture} picture @param {number} [longer] px at most @returns {Promise<Blob>} */
+export function blobOf({ data, width, height }, longer = Infinity) {
+  const opaque = new Uint8ClampedArray(data);
+  for (let i = 3; i < opaque.length; i += 4) opaque[i] = 255;
+  const whole = new OffscreenCanvas(width, height), scale = Math.min(1, longer / Math.max(width, height));
+  /** @type {any} */ (whole.getContext('2d')).putImageData(new ImageData(opaque, width, height), 0, 0);
+  if (scale === 1) return whole.convertToBlob({ type: 'image/png' });
+  const small = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+  const context = /** @type {any} */ (small.getContext('2d'));
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(whole, 0, 0, small.width, small.height);
+  return small.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
+}
+
+function checkSize({ width, height }, name) {
+  if (width * height > MAX_PIXELS)
+    throw new Error(`${name}: has ${Math.round((width * height) / 1e6)} megapixels, more than the 64 allowed; make it smaller`);
+  if (Math.min(width, height) < MIN_SIDE)
+    throw new Error(`${name}: is only ${width}x${height} pixels; a face needs at least ${MIN_SIDE}, give a larger photo`);
+}
+
+/** The size that a header states, before any pixel is decoded; null where it is not known. */
+function statedSize(bytes) {
+  const at = (place, text) => [...text].every((c, i) => place + i < bytes.byteLength && bytes.getUint8(place + i) === c.charCodeAt(0));
+  try {
+    if (at(1, 'PNG')) return { width: bytes.getUint32(16), height: bytes.getUint32(20) };
+    if (at(0, 'GIF8')) return { width: bytes.getUint16(6, true), height: bytes.getUint16(8, true) };
+    if (at(0, 'BM')) return { width: bytes.getInt32(18, true), height: Math.abs(bytes.getInt32(22, true)) };
+    if (at(8, 'WEBPVP8X'))
+      return { width: 1 + (bytes.getUint32(24, true) & 0xffffff), height: 1 + (bytes.getUint32(27, true) & 0xffffff) };
+    if (bytes.getUint16(0) === 0xffd8) return sizeOfJpeg(bytes);
+  } catch { /* cut off: the browser says so */ }
+  return null;
+}
+
+function sizeOfJpeg(bytes) {
+  for (let at = 2; at + 9 < bytes.byteLength; at += 2 + bytes.getUint16(at + 2)) {
+    if (bytes.getUint8(at) !== 0xff) return null;
+    const marker = bytes.getUint8(at + 1);
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) return { width: bytes.getUint16(at + 7), height: bytes.getUint16(at + 5) };
+  }
+  return null;
+}

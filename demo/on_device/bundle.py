@@ -1,0 +1,221 @@
+"""All that the browser needs beside the runtime: the networks exported from the weights, gzipped, and example photos.
+
+They are made once and kept in the cache folder, under names that hold the hash of what they were made from.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.examples import Example
+from demo.on_device.runtime import CDN_FOLDER, FILES, runtime_folder
+from demo.on_device.worth import worth_of_poses
+from sfpn.commands.export import CHECKED_EACH, faces_of_all_poses, pictures_of_all_poses
+from sfpn.commands.options import DRAWN_PEOPLE
+from sfpn.data.selection import Selection
+from sfpn.errors import UserError
+from sfpn.files import whole_file, write_text
+from sfpn.network import checkpoint
+from sfpn.network.card import Card, load_card
+from sfpn.network.export import card_inside, export, require_onnx
+from sfpn.network.export_detector import NETWORKS, export_detector
+from sfpn.network.export_pose import export_pose
+from sfpn.photos.detector import detector_name
+from sfpn.photos.pose import WEIGHTS
+from sfpn.photos.preprocess import Preprocess
+
+MADE_BY = "2"  # changes when files made before are not those that would be made now
+CARD_FIELDS = (
+    *(
+        "name",
+        "title",
+        "weights_sha256",
+        "parameters",
+        "licence",
+        "limits",
+        "preprocess",
+        "mirror_sum",
+        "descriptor_mean",
+    ),
+    *("pose_direction", "architecture", "operating_points", "histograms", "surface"),
+)
+Address = Callable[[Path], str]
+
+
+@dataclass(frozen=True)
+class PackedNetwork:
+    """A gzipped ONNX file, and what its card says to the browser."""
+
+    path: Path
+    card: dict[str, Any]
+
+    def entry(self, address: Address) -> dict[str, Any]:
+        """How the page's manifest names the file."""
+        return {
+            "url": address(self.path),
+            "bytes": self.path.stat().st_size,
+            "packed": True,
+            "integrity": None,
+        }
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The networks of the detector by name, the pose estimator, the models by name, and the pictures of examples."""
+
+    detector: dict[str, PackedNetwork]
+    pose: PackedNetwork
+    models: dict[str, PackedNetwork]
+    examples: list[dict[str, Any]]  # {"title", "first": [Path, ...], "second": [...]}
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them."""
+        networks = [*self.detector.values(), self.pose, *self.models.values()]
+        pictures = {path for each in self.examples for side in ("first", "second") for path in each[side]}
+        return [*(network.path for network in networks), *sorted(pictures)]
+
+
+def make_bundle(cache: Path, models: Mapping[str, Path | str], examples: Sequence[Example]) -> Bundle:
+    """The bundle of these models (name -> weights), made where it is not in the cache yet.
+
+    Raises UserError when a package for exporting is missing, a model cannot be exported, or nothing can be written.
+    """
+    folder = cache / "networks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Bundle(
+            detector=_detector(folder),
+            pose=_pose(folder),
+            models={name: _model(folder, name, checkpoint.resolve(given)) for name, given in models.items()},
+            examples=[_pictures(folder, example) for example in examples],
+        )
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}): set XDG_CACHE_HOME to another") from error
+
+
+def manifest(bundle: Bundle, cache: Path, address: Address, cdn: bool = False) -> dict[str, Any]:
+    """What the page reads first: where each file is, how large, and what the cards say. JSON values.
+
+    address: of a file of the cache, for the page. cdn: the runtime comes from the public CDN instead of the cache.
+    """
+    return {
+        "runtime": {name: _runtime_entry(name, cache, address, cdn) for name in FILES},
+        "detector": {name: network.entry(address) for name, network in bundle.detector.items()},
+        "pose": {"file": bundle.pose.entry(address), "card": bundle.pose.card},
+        "models": [
+            {"name": name, "title": network.card["title"], "file": network.entry(address), "card": network.card}
+            for name, network in bundle.models.items()
+        ],
+        "examples": [
+            {"title": each["title"]}
+            | {side: [{"name": p.stem, "url": address(p)} for p in each[side]] for side in ("first", "second")}
+            for each in bundle.examples
+        ],
+        "worth": worth_of_poses(),
+    }
+
+
+def _runtime_entry(name: str, cache: Path, address: Address, cdn: bool) -> dict[str, Any]:
+    file = FILES[name]
+    if cdn:
+        url = f"{CDN_FOLDER}/{file.name}"
+        return {"url": url, "bytes": file.bytes, "packed": False, "integrity": file.integrity}
+    path = runtime_folder(cache) / file.kept_as
+    return {"url": address(path), "bytes": path.stat().st_size, "packed": file.packed, "integrity": None}
+
+
+def _detector(folder: Path) -> dict[str, PackedNetwork]:
+    stem = f"detector-{_digest(detector_name())}"
+    files = {name: folder / f"{stem}-{name}.onnx.gz" for name in NETWORKS}
+    if not all(file.is_file() for file in files.values()):
+        require_onnx()
+        with tempfile.TemporaryDirectory() as temporary:
+            [check_on] = faces_of_all_poses(_drawn_people(), Preprocess(), CHECKED_EACH)
+            made = Path(temporary) / "detector"
+            export_detector(made, check_on)
+            for name, file in files.items():
+                _pack(made / f"{name}.onnx", file)
+    return {name: PackedNetwork(file, {}) for name, file in files.items()}
+
+
+def _pose(folder: Path) -> PackedNetwork:
+    file = folder / f"pose-{_digest(WEIGHTS.read_bytes())}.onnx.gz"
+    card = file.with_name(f"{file.name}.json")
+    if not (file.is_file() and card.is_file()):
+        require_onnx()
+        with tempfile.TemporaryDirectory() as temporary:
+            [check_on] = pictures_of_all_poses(_drawn_people(), CHECKED_EACH)
+            made = Path(temporary) / "pose.onnx"
+            export_pose(made, [(each.decode(), each.face) for each in check_on if each.face])
+            write_text(made.with_suffix(".json").read_text(encoding="utf-8"), card)
+            _pack(made, file)
+    return PackedNetwork(file, json.loads(card.read_text(encoding="utf-8")))
+
+
+def _model(folder: Path, name: str, weights: Path) -> PackedNetwork:
+    """A model as the browser can run it: exported, or as it is where it is an ONNX file of one part."""
+    card = load_card(weights)
+    if card.architecture.get("external_data"):
+        raise UserError(f"{weights}: keeps weights in a second file, which the browser is not given")
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:40]
+    file = folder / f"{slug}-{_digest(weights.read_bytes() + json.dumps(card.to_json()).encode())}.onnx.gz"
+    described = file.with_name(f"{file.name}.json")
+    if weights.suffix == ".onnx":
+        if not file.is_file():
+            _pack(weights, file)
+        return PackedNetwork(file, _for_browser(card, card))
+    if not (file.is_file() and described.is_file()):
+        require_onnx()
+        with tempfile.TemporaryDirectory() as temporary:
+            [check_on] = faces_of_all_poses(_drawn_people(), card.preprocess, CHECKED_EACH)
+            made = Path(temporary) / "model.onnx"
+            export(weights, "onnx", made, check_on)
+            _pack(made, file)
+            inside = card_inside(made)
+        write_text(json.dumps(_for_browser(inside, card)), described)
+    return PackedNetwork(file, json.loads(described.read_text(encoding="utf-8")))
+
+
+def _for_browser(exported: Card, card: Card) -> dict[str, Any]:
+    """What of the card of the exported file the browser uses, under the name of the model that it was made from."""
+    record = exported.to_json() | {"name": card.name, "title": card.title, "surface": None}
+    record["weights_sha256"] = card.weights_sha256
+    if exported.surface is not None:
+        record["surface"] = asdict(exported.surface)
+    return {name: record[name] for name in CARD_FIELDS}
+
+
+def _pictures(folder: Path, example: Example) -> dict[str, Any]:
+    found: dict[str, Any] = {"title": example.title}
+    for side, pictures in (("first", example.first), ("second", example.second)):
+        found[side] = []
+        for picture in pictures:
+            file = folder / f"{picture.row_id}.webp"
+            if not file.is_file():
+                with whole_file(file) as temporary:
+                    temporary.write_bytes(picture.encoded)
+            found[side].append(file)
+    return found
+
+
+def _pack(file: Path, packed: Path) -> None:
+    with whole_file(packed) as temporary:
+        temporary.write_bytes(gzip.compress(file.read_bytes(), 9, mtime=0))
+
+
+def _drawn_people() -> Selection:
+    return Selection.parse(str(DRAWN_PEOPLE))
+
+
+def _digest(made_from: bytes | str) -> str:
+    content = made_from if isinstance(made_from, bytes) else made_from.encode()
+    return hashlib.sha256(MADE_BY.encode() + content).hexdigest()[:16]

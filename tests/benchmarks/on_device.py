@@ -1,0 +1,145 @@
+"""The tab On your device measured: time to ready and to a verdict, bytes, memory; and how equal it is to Python.
+
+    python -m demo.on_device fetch
+    PYTHONPATH=. python tests/benchmarks/on_device.py             # with --equal also the table of differences, slowly
+
+Two drawn faces at 640 px, one thread, the app on this computer. Wall clock: whatever else runs on the machine counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests")]
+from helpers.browsing import FLAGS, chromium, served  # noqa: E402
+from helpers.on_device import LOAD, awkward_photos, cfp_photos, differences, drawn_photos, static_page, table  # noqa: E402
+from helpers.shared_material import CFP  # noqa: E402
+
+from demo.on_device.runtime import cache_folder, is_fetched  # noqa: E402
+from sfpn.photos.photo import decode_photo  # noqa: E402
+
+SIDE = 640  # px
+REPEATS = 9
+VERDICT = """() => { window.began = performance.now(); window.took = null;
+  const look = () => document.querySelector('.on-device .verdict:not(.waiting)')
+    ? window.took = performance.now() - began : setTimeout(look, 2);
+  look(); }"""
+
+
+def main() -> None:
+    """Print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--equal", action="store_true", help="also compare with Python, face by face")
+    parser.add_argument("--model", default="depthwise", help="default: depthwise")
+    args = parser.parse_args()
+    if not is_fetched(cache_folder()):
+        sys.exit("run: python -m demo.on_device fetch")
+    print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        print("| what | median | best | slowest |\n|---|---|---|---|")
+        with served(folder, ["--model", args.model], folder) as address:
+            visit(browser, address, folder)  # the app exports the networks
+            seconds, sizes, verdicts, memory, processor = zip(
+                *(visit(browser, address, folder) for _ in range(3)), strict=True
+            )
+        line("tab opened to ready (s)", seconds, 2)
+        line("transferred, page and tab (MB)", sizes, 2)
+        line("two photos given to verdict (ms)", [each for some in verdicts for each in some], 0)
+        line("processor time of the tab's process for such a verdict (ms)", processor, 0)
+        line("memory of the tab's process afterwards (MB)", memory, 0)
+        if args.equal:
+            with static_page(folder / "page", cache_folder()) as address:
+                print("\n" + equality(browser.new_page(), address))
+
+
+def visit(browser, address: str, folder: Path) -> tuple[float, float, list[float], float, float]:
+    """(seconds to ready, MB transferred, ms of each verdict, MB of memory, ms of processor) of a fresh browser."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    received = [0.0]
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    page.goto(address)
+    page.wait_for_selector("#tabs [role=tab]")
+    start = time.perf_counter()
+    page.get_by_role("tab", name="On your device", exact=True).click()
+    page.wait_for_selector(".od-ready")
+    seconds = time.perf_counter() - start
+    loaded = float(re.search(r"([\d.]+) MB", page.locator(".od-ready").inner_text())[1])  # by the worker
+    verdict(page, folder)  # the first compiles
+    before = renderer(browser)[1]
+    verdicts = [verdict(page, folder) for _ in range(REPEATS)]
+    memory, after = renderer(browser)
+    context.close()
+    return seconds, sum(received) / 1e6 + loaded, verdicts, memory, (after - before) / REPEATS
+
+
+def verdict(page: Page, folder: Path) -> float:
+    """Milliseconds from handing over two photos until the decision stands on the page."""
+    files = []
+    for name, encoded in drawn_photos(2):
+        files.append(folder / f"{name}.jpg")
+        photo = decode_photo(encoded, name).image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        photo.save(buffer, "JPEG", quality=95)
+        files[-1].write_bytes(buffer.getvalue())
+    for button in page.locator(".od-side").get_by_role("button", name="Clear").all():
+        button.click()
+    page.wait_for_selector(".on-device .verdict.waiting")
+    page.evaluate(VERDICT)
+    for side, file in zip(page.locator(".od-side input[type=file]").all(), files, strict=True):
+        side.set_input_files(file)
+    page.wait_for_function("window.took !== null")
+    return page.evaluate("window.took")
+
+
+def renderer(browser) -> tuple[float, float]:
+    """Of the largest renderer: its share of memory in MB (PSS), and its processor time in ms so far (Linux)."""
+    session = browser.new_browser_cdp_session()
+    found = [(0.0, 0.0)]
+    for process in session.send("SystemInfo.getProcessInfo")["processInfo"]:
+        folder = Path(f"/proc/{process['id']}")
+        if process["type"] == "renderer" and folder.exists():
+            memory = re.search(r"^Pss:\s+(\d+) kB", (folder / "smaps_rollup").read_text(), flags=re.M)
+            ticks = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]  # utime, stime
+            milliseconds = 1000 * sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+            found.append((int(memory[1]) / 1024 if memory else 0.0, milliseconds))
+    session.detach()
+    return max(found)
+
+
+def equality(page: Page, address: str) -> str:
+    """The table of differences."""
+    page.set_default_timeout(120_000)
+    page.goto(address)
+    page.evaluate(LOAD)
+    rows = {"drawn faces": drawn_photos(40), "awkward photos": awkward_photos()}
+    if CFP.is_dir():
+        rows["photos of CFP"] = cfp_photos(100)
+    return table({name: differences(page, photos) for name, photos in rows.items()})
+
+
+def line(what: str, values: list[float] | tuple[float, ...], digits: int) -> None:
+    """One row."""
+    numbers = " | ".join(f"{each:.{digits}f}" for each in (statistics.median(values), min(values), max(values)))
+    print(f"| {what} | {numbers} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The tab On your device: the same faces, scores and words as Python's, in the browser, with nothing sent."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from helpers.browsing import served
+from helpers.drawn_people import drawn
+from helpers.on_device import (
+    LOAD,
+    awkward_photos,
+    cfp_photos,
+    differences,
+    drawn_photos,
+    private_cache,
+    static_page,
+    table,
+)
+from helpers.shared_material import needs_cfp
+from helpers.small_models import save_random_model
+
+BUTTON = ".on-device .examples button"
+ANSWER = ".on-device .verdict:not(.waiting)"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache folder with the runtime; skips where it was not fetched."""
+    return private_cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def page_address(browser, cache, tmp_path_factory):
+    """The exported page."""
+    with static_page(tmp_path_factory.mktemp("page") / "page", cache) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chain(browser, page_address):
+    """The page's own worker, loaded."""
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(page_address)
+    page.evaluate(LOAD)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def app_address(browser, cache, uploads, tmp_path_factory):
+    """The app with a random network, which it exports itself."""
+    folder = tmp_path_factory.mktemp("app")
+    save_random_model(folder / "random.safetensors")
+    options = ["--model", "depthwise", str(folder / "random.safetensors")]
+    with served(folder, options, uploads, XDG_CACHE_HOME=str(cache.parent)) as address:
+        yield address
+
+
+def open_tab(page, address: str, ready: str = ".od-ready") -> None:
+    """Go to the app and open the tab."""
+    page.set_default_timeout(120_000)
+    page.goto(address)
+    page.wait_for_selector("#tabs [role=tab]")
+    page.get_by_role("tab", name="On your device", exact=True).click()
+    page.wait_for_selector(ready)
+
+
+def check(found, title: str) -> None:
+    """The bars of the project.
+
+    MTCNN cuts windows at whole pixels: where a side ends within a rounding error of one, two computers take windows a
+    pixel apart. One face in twenty may be so; its box stays within two pixels and its decision the same.
+    """
+    print(f"\n{table({title: found})}")
+    assert max(each.box for each in found) < 2
+    assert max(each.score for each in found) <= 0.01
+    assert all(each.same_decision for each in found)
+    assert sum(each.cosine < 0.999 for each in found) <= len(found) / 20
+    assert min(each.cosine for each in found) > 0.98
+    for before, each in zip(found[:1] + found, found, strict=False):
+        assert each.same_words or max(before.box, each.box) > 0.01, each.name
+
+
+def test_drawn_faces_are_seen_as_in_python(chain):
+    check(differences(chain, drawn_photos(40)), "drawn faces")
+
+
+def test_awkward_photos_are_seen_as_in_python(chain):
+    found = differences(chain, awkward_photos())
+    assert len(found) >= 5
+    check(found, "awkward photos")
+
+
+@needs_cfp
+def test_photographed_faces_are_seen_as_in_python(chain):
+    check(differences(chain, cfp_photos(100)), "photos of CFP")
+
+
+def test_example_pair_without_network_and_nothing_sent(browser, app_address):
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page, posts, outside = context.new_page(), [], []
+    page.on("request", lambda r: posts.append(r) if r.method != "GET" else None)
+    page.on("request", lambda r: None if r.url.startswith((app_address, "data:", "blob:")) else outside.append(r.url))
+    open_tab(page, app_address)
+    context.set_offline(True)
+    posts.clear()
+    page.locator(BUTTON).nth(0).click()
+    page.wait_for_selector(ANSWER)
+    assert page.locator(".on-device .verdict h2").inner_text() == "✓ Match"
+    assert page.locator("#bytes-sent").inner_text() == "0"
+    assert page.locator(".on-device .crops img").count() == 2
+    assert "no request since the first photo" in page.locator(".od-sent").inner_text()
+    assert posts == [] and outside == []
+    context.close()
+
+
+def test_own_photos_by_file_and_paste_and_a_model_that_the_app_exports(browser, app_address, tmp_path):
+    page = browser.new_page()
+    posts = []
+    page.on("request", lambda r: posts.append(r) if r.method != "GET" else None)
+    open_tab(page, app_address)
+    posts.clear()
+    (tmp_path / "one.webp").write_bytes(drawn("frontal", 0))
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
+    first = page.locator(".od-side").first
+    first.locator("input[type=file]").set_input_files([tmp_path / "one.webp", tmp_path / "broken.jpg"])
+    first.locator(".notice").wait_for()
+    assert "broken.jpg: is not a picture" in first.locator(".notice").inner_text()
+    assert first.locator("figure").count() == 1
+    page.evaluate(
+        """encoded => {
+          const data = new DataTransfer();
+          const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0));
+          data.items.add(new File([bytes], 'pasted.webp', {type: 'image/webp'}));
+          document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));
+        }""",
+        base64.b64encode(drawn("frontal", 1)).decode(),
+    )
+    page.wait_for_selector(ANSWER)
+    assert "pasted.webp" in page.locator(".od-side").nth(1).inner_html()
+    before = page.locator(".on-device .verdict").inner_text()
+    page.locator(".od-controls select").select_option(index=1)
+    page.wait_for_function("old => document.querySelector('.on-device .verdict')?.innerText !== old", arg=before)
+    assert all(len(request.post_data_buffer or b"") < 2000 for request in posts)
+    assert page.locator("#bytes-sent").inner_text() == "0"
+    page.close()
+
+
+def test_what_is_sent_is_counted(browser, page_address):
+    page = browser.new_page(bypass_csp=True)  # wait_for_function needs eval
+    page.set_default_timeout(120_000)
+    page.goto(page_address)
+    page.wait_for_selector(".od-ready")
+    page.evaluate("fetch('start.js', {method: 'POST', body: new Blob([new Uint8Array(12345)])}).catch(() => 0)")
+    page.wait_for_function("document.querySelector('#bytes-sent').innerText === '12,345'")
+    page.close()
+
+
+def test_a_browser_without_simd_is_told_so(browser, page_address):
+    page = browser.new_page()
+    page.add_init_script("WebAssembly.validate = () => false")
+    page.goto(page_address)
+    page.wait_for_selector(".notice")
+    assert "no WebAssembly with SIMD" in page.locator(".notice").inner_text()
+    page.close()
+
+
+def test_without_the_runtime_the_tab_names_the_command(browser, uploads, tmp_path):
+    save_random_model(tmp_path / "random.safetensors")
+    options = ["--model", str(tmp_path / "random.safetensors")]
+    with served(tmp_path, options, uploads, XDG_CACHE_HOME=str(tmp_path / "empty")) as address:
+        page = browser.new_page()
+        open_tab(page, address, ".on-device .notice")
+        assert "python -m demo.on_device fetch" in page.locator(".on-device .notice").inner_text()
+        page.close()

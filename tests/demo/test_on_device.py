@@ -1,0 +1,155 @@
+"""What the tab On your device needs: the runtime whole and checked, the networks made once, the page's rules."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import time
+from dataclasses import replace
+
+import pytest
+from helpers.small_models import save_random_model
+
+from demo.common.gate import Rules
+from demo.on_device import __main__ as commands
+from demo.on_device import runtime
+from demo.on_device.bundle import make_bundle, manifest
+from demo.on_device.preparation import Preparation
+from demo.on_device.static_page import export_page
+from sfpn.errors import UserError
+
+CONTENTS = {file.name: f"content of {name}".encode() for name, file in runtime.FILES.items()}
+
+
+def package(contents: dict[str, bytes]) -> bytes:
+    """An npm package with these files in dist/."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(f"package/dist/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    """A small package that is taken for the published one."""
+    packed = package(CONTENTS)
+    (tmp_path / "package.tgz").write_bytes(packed)
+    monkeypatch.setattr(runtime, "INTEGRITY", runtime.integrity("sha512", packed))
+    files = {
+        name: replace(file, integrity=runtime.integrity("sha384", CONTENTS[file.name]))
+        for name, file in runtime.FILES.items()
+    }
+    monkeypatch.setattr(runtime, "FILES", files)
+    return tmp_path / "package.tgz"
+
+
+def test_three_files_are_kept_and_the_large_one_gzipped(archive, tmp_path):
+    cache = tmp_path / "cache"
+    assert not runtime.is_fetched(cache)
+    folder = runtime.fetch(cache, archive=archive)
+    assert runtime.is_fetched(cache)
+    kept = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert set(kept) == {"ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm.gz"}
+    assert gzip.decompress(kept["ort-wasm-simd-threaded.wasm.gz"]) == CONTENTS["ort-wasm-simd-threaded.wasm"]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another package", "too large", "missing"])
+def test_nothing_is_kept_of_what_is_not_the_published_package(archive, tmp_path, monkeypatch, damage):
+    if damage == "cut off":
+        archive.write_bytes(archive.read_bytes()[:-20])
+    elif damage == "another package":
+        archive.write_bytes(package(CONTENTS | {"ort.wasm.min.mjs": b"evil()"}))
+    elif damage == "too large":
+        monkeypatch.setattr(runtime, "MAX_BYTES", 10)
+    else:
+        archive.unlink()
+    with pytest.raises(UserError, match=str(archive)):
+        runtime.fetch(tmp_path / "cache", archive=archive)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_file_inside_that_was_changed_is_refused_whatever_the_package_says(archive, tmp_path, monkeypatch):
+    packed = package(CONTENTS | {"ort-wasm-simd-threaded.mjs": b"evil()"})
+    archive.write_bytes(packed)
+    monkeypatch.setattr(runtime, "INTEGRITY", runtime.integrity("sha512", packed))
+    with pytest.raises(UserError, match="ort-wasm-simd-threaded.mjs in the package is not that of"):
+        runtime.fetch(tmp_path / "cache", archive=archive)
+
+
+def test_registry_that_does_not_answer_is_one_sentence(tmp_path, capsys):
+    code = commands.main(["fetch", "--cache", str(tmp_path), "--registry", "http://127.0.0.1:9"])
+    assert code == 2
+    assert "--archive" in capsys.readouterr().err
+
+
+def test_the_pinned_hashes_have_the_form_that_browsers_check():
+    assert runtime.INTEGRITY.startswith("sha512-") and len(runtime.INTEGRITY) == 95
+    assert all(file.integrity.startswith("sha384-") and len(file.integrity) == 71 for file in runtime.FILES.values())
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    pytest.importorskip("onnx", reason="needs onnx (requirements-dev.txt)")
+    folder = tmp_path_factory.mktemp("bundle")
+    save_random_model(folder / "random.safetensors")
+    return folder, make_bundle(folder / "cache", {"random": folder / "random.safetensors"}, ())
+
+
+def test_networks_are_made_once_and_say_what_the_page_needs(bundle, monkeypatch):
+    folder, made = bundle
+    monkeypatch.setattr("demo.on_device.bundle.require_onnx", lambda: pytest.fail("exported again"))
+    again = make_bundle(folder / "cache", {"random": folder / "random.safetensors"}, ())
+    assert again == made
+    found = manifest(again, folder / "cache", lambda path: f"at/{path.name}", cdn=True)
+    assert [model["name"] for model in found["models"]] == ["random"]
+    card = found["models"][0]["card"]
+    assert (card["preprocess"]["size"], card["mirror_sum"], card["preprocess"]["mean"]) == (113, False, [0, 0, 0])
+    assert set(found["detector"]) == {"propose", "refine", "output"}
+    assert all(entry["url"].startswith(runtime.CDN) and entry["integrity"] for entry in found["runtime"].values())
+    json.dumps(found, allow_nan=False)
+
+
+def test_folder_that_is_not_empty_is_left_alone(bundle, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="not an empty folder"):
+        export_page(tmp_path, bundle[1], bundle[0] / "cache")
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_tab_says_what_is_missing_and_then_is_ready(bundle, tmp_path, archive):
+    folder, _ = bundle
+    cache = folder / "cache"
+    preparation = Preparation(cache, {"random": folder / "random.safetensors"}, (), cdn=False)
+    assert preparation.status()["command"] == "python -m demo.on_device fetch"
+    runtime.fetch(cache, archive=archive)
+    assert wait(preparation)["state"] == "ready"
+
+
+def test_failure_is_told_and_tried_again(tmp_path):
+    preparation = Preparation(tmp_path, {"gone": tmp_path / "gone.safetensors"}, (), cdn=True)
+    for _ in range(2):
+        answer = wait(preparation)
+        assert answer["state"] == "failed" and "gone.safetensors" in answer["words"]
+
+
+def wait(preparation: Preparation) -> dict:
+    for _ in range(600):
+        answer = preparation.status()
+        if answer["state"] != "preparing":
+            return answer
+        time.sleep(0.1)
+    pytest.fail("never ready")
+
+
+def test_only_with_the_option_may_the_page_ask_another_server():
+    policies = [
+        dict(rules.headers())[b"content-security-policy"].decode()
+        for rules in (Rules(), Rules(loads_from=("https://x.example",)))
+    ]
+    connect = [next(part for part in policy.split("; ") if part.startswith("connect-src")) for policy in policies]
+    assert connect == ["connect-src 'self' data: blob:", "connect-src 'self' data: blob: https://x.example"]
