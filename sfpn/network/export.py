@@ -314,6 +314,7 @@ def _card(card: Card, format: str, exported: dict[str, Any], descriptor_size: in
         pose_direction=None,
         mirror_sum=False,
         results=[] if int8 else card.results,
+        templates=() if int8 else card.templates,
         limits=f"{card.limits} {measured}".strip() if int8 else card.limits,
         extra={**card.extra, "exported": exported},
     )
