@@ -50,7 +50,9 @@ def verify(
         roll_degrees (positive: clockwise), yaw_uncertainty_degrees and pitch_uncertainty_degrees (two thirds of such
         estimates are off by less) and pose. Where thresholds follow the yaws of both faces, scores_of is surface,
         yaws_degrees holds the two |yaw|, and the rates are counted on pairs within square_degrees (from and to of the
-        less and of the more turned face); else both are null.
+        less and of the more turned face); else both are null. what_next lists, where the decision is uncertain or many
+        pairs of one person posed like these are rejected, further photos that would help, the best first: side (first,
+        second or either), pose, fnmr with it and fnmr_now at the target FMR with their counts, and measured_on.
     """
     given_a, given_b = list(photos_a or []), list(photos_b or [])
     try:

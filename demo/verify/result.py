@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import plotly.graph_objects as go
@@ -27,11 +27,14 @@ from sfpn.verification.decision import (
     rule_for_fmr,
 )
 from sfpn.verification.verifier import Comparison, Verifier
+from sfpn.verification.what_next import NextPhoto, what_next
 from sfpn.verification.wording import (
     error_rates,
     explanation,
     headline,
     judgement,
+    next_records,
+    next_words,
     pair_words,
     provenance,
     record,
@@ -54,10 +57,15 @@ class Result:
     record: dict  # as it was judged first
     yaws_degrees: tuple[float, float] | None = None  # |yaw| of both sides
     heads: str = ""  # HTML
+    poses: tuple[dict[str, int], dict[str, int]] = field(default_factory=lambda: ({}, {}))  # photos by pose, of a side
 
-    def as_json(self, rule: DecisionRule) -> dict:
+    def what_next(self, card: Card, rule: DecisionRule) -> tuple[NextPhoto, ...]:
+        """Further photos that would help, judged by this rule."""
+        return what_next(card, self.poses, rule, self.score)
+
+    def as_json(self, card: Card, rule: DecisionRule) -> dict:
         """The comparison as plain JSON values, judged by this rule."""
-        return self.record | judgement(rule, self.score)
+        return self.record | judgement(rule, self.score) | {"what_next": next_records(self.what_next(card, rule))}
 
 
 def compare_photos(
@@ -80,6 +88,7 @@ def summarize(model: str, comparison: Comparison) -> Result:
         record=record(comparison),
         yaws_degrees=(comparison.sides[0].yaw_degrees, comparison.sides[1].yaw_degrees),
         heads=heads_svg(comparison.sides),
+        poses=(comparison.sides[0].poses, comparison.sides[1].poses),
     )
 
 
@@ -90,16 +99,18 @@ def rule_of(card: Card, result: Result, fmr: float | None, threshold: float) -> 
     return rule_for_fmr(card, result.pose_pair, fmr, result.yaws_degrees)
 
 
-def verdict_html(result: Result, rule: DecisionRule) -> str:
-    """The decision in words, with its error rates and where they come from."""
+def verdict_html(card: Card, result: Result, rule: DecisionRule) -> str:
+    """The decision in words, with its error rates, where they come from, and which further photo would help."""
     decision = rule.decide(result.score)
+    advice = next_words(result.what_next(card, rule), ("person A", "person B"))
     return (
         f'<section class="verdict {decision.replace(" ", "-")}" aria-live="polite">'
         f"<h2>{ICONS[decision]} {headline(decision)}</h2>"
         f"<p>{escape(explanation(rule, result.score))}</p>"
         f"<p>{escape(error_rates(rule.point))}</p>"
         f'<p class="quiet">Judged as a pair of {pair_words(rule.pose_pair)} faces. {escape(provenance(rule))}</p>'
-        "</section>"
+        + (f'<p class="what-next"><b>What to add next:</b> {escape(advice)}</p>' if advice else "")
+        + "</section>"
     )
 
 

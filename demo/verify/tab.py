@@ -21,7 +21,7 @@ from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.loaded import Loaded
-from demo.verify import lost
+from demo.verify import lost, why
 from demo.verify.photos import Seen, add_photos
 from demo.verify.result import (
     WAITING,
@@ -142,6 +142,7 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
     view, model, fmr = _build_result(loaded)
+    reasons = why.build()
     turned = lost.build()
     _explain_endpoint(loaded.default_model)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
@@ -155,15 +156,20 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
         **ONE_AT_A_TIME,
     }
 
-    def compare_and_empty(event: Dependency) -> None:
+    def compare_second(event: Dependency) -> None:
         event.then(**run)
+        why.empty_after(reasons, event.then)
+
+    def compare_and_empty(event: Dependency) -> None:
+        compare_second(event)
         lost.empty_after(turned, event.then)
 
     wire_side(sides[0], loaded.detector, compare_and_empty)
-    wire_side(sides[1], loaded.detector, lambda event: event.then(**run))
+    wire_side(sides[1], loaded.detector, compare_second)
     model.input(**run)
     _wire_threshold(loaded.models, view, fmr)
     lost.wire(turned, loaded, sides[0].photos, model, fmr)
+    why.wire(reasons, loaded, sides[0].photos, sides[1].photos, model)
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
 
     def open_example(event: gr.EventData) -> BothSides:
@@ -289,12 +295,12 @@ def _judged(card: Card, result: Result, rule: DecisionRule) -> JudgedValues:
     """What the page shows of a rule. Raises UserError if the card has no histogram."""
     low, high, step = threshold_range(card, rule)
     return JudgedValues(
-        verdict=verdict_html(result, rule),
+        verdict=verdict_html(card, result, rule),
         poses=poses_html(card, result, rule),
         title=axis_title(card, rule),
         chart=axis_figure(card, result, rule),
         threshold=gr.update(minimum=low, maximum=high, step=step, value=round(rule.point.threshold, 4)),
-        as_json=result.as_json(rule),
+        as_json=result.as_json(card, rule),
     )
 
 

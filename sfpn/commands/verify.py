@@ -25,6 +25,7 @@ from sfpn.verification.wording import (
     explanation,
     head_words,
     headline,
+    next_words,
     pair_words,
     provenance,
     record,
@@ -108,6 +109,7 @@ def report(comparison: Comparison) -> str:
             f"{headline(comparison.decision)}. {explanation(rule, comparison.score)}",
             error_rates(rule.point),
             provenance(rule),
+            *([f"What to add next: {next_words(comparison.what_next)}"] if comparison.what_next else []),
         ]
     )
 

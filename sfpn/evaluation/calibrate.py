@@ -30,6 +30,7 @@ from sfpn.evaluation.tally import tally
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, ScoreHistogram, save_card
 from sfpn.network.embedders import Embedder, load_embedder
+from sfpn.network.template_rates import TemplateRates
 from sfpn.schema import POOLED, OperatingPoint, pair_key
 
 SURFACE_IMAGES = 2000  # of each dataset: 2 million comparisons
@@ -162,6 +163,31 @@ def results_of(report: Report) -> list[dict]:
     ]
 
 
+def template_rates_of(reports: list[Report]) -> tuple[TemplateRates, ...]:
+    """What a card keeps of reports on templates: the errors of every two mixes of poses, without undetected faces."""
+    found = []
+    for report in reports:
+        folds = ", ".join(str(fold) for fold in report.header["folds"] or ())
+        people = f"{report.header['dataset']}, folds {folds}" if folds else report.header["dataset"]
+        for cell in report.cells:
+            if cell.sides is None or cell.fold is not None:
+                continue
+            rates = cell.rates("skip")  # as in the app, which refuses a photo without a face
+            points = [point for point in rates.operating_points if point.supported]
+            found.append(
+                TemplateRates(
+                    sides=(dict(cell.sides[0]), dict(cell.sides[1])),
+                    genuine=rates.genuine,
+                    impostor=rates.impostor,
+                    target_fmr=tuple(point.target_fmr for point in points),
+                    false_matches=tuple(point.false_matches for point in points),
+                    false_non_matches=tuple(point.false_non_matches for point in points),
+                    measured_on=people,
+                )
+            )
+    return tuple(found)
+
+
 def calibrate_mean(model: Path, selection: Selection, remove_pose_direction: bool = False) -> None:
     """Write the descriptor mean of the selection's faces into a card; what depended on another mean goes.
 
@@ -250,15 +276,19 @@ def calibrate_points(model: Path, set_on: list[Selection], measure_on: list[Sele
 
 
 def quote_reports(model: Path, folders: list[Path]) -> None:
-    """Write the results of evaluation reports into the card. Raises UserError for a report on other weights."""
+    """Write the results of evaluation reports into the card, and of templates the errors by mix of poses.
+
+    Raises UserError for a report on other weights.
+    """
     card = checkpoint.load_checked_card(model)
     reports = [Report.load(folder) for folder in folders]
     for folder, report in zip(folders, reports, strict=True):
         if report.mismatches(card.weights_sha256):
             raise UserError(f"{folder}: this report was made with other weights than {model}; evaluate again")
-    save_card(replace(card, results=[record for report in reports for record in results_of(report)]), model)
+    results = [record for report in reports for record in results_of(report)]
+    save_card(replace(card, results=results, templates=template_rates_of(reports)), model)
 
 
 def _without_points(card: Card) -> Card:
     """Operating points belong to the scores they were set on, and another mean gives other scores."""
-    return replace(card, operating_points={}, histograms={}, results=[], surface=None)
+    return replace(card, operating_points={}, histograms={}, results=[], surface=None, templates=())

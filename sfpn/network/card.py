@@ -19,6 +19,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from sfpn.errors import UserError
 from sfpn.files import write_text
+from sfpn.network import template_rates
+from sfpn.network.template_rates import TemplateRates
 from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import POOLED, OperatingPoint, pair_from_key
 
@@ -193,6 +195,7 @@ Point = Annotated[OperatingPoint, AfterValidator(_checked_point)]
 Points = Annotated[dict[str, tuple[Point, ...]], AfterValidator(_checked_keys)]
 Histogram = Annotated[ScoreHistogram, AfterValidator(_checked_histogram)]
 Surface = Annotated[OperatingSurface, AfterValidator(_checked_surface)]
+Templates = tuple[Annotated[TemplateRates, AfterValidator(template_rates.checked)], ...]
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,7 @@ class Card:
     operating_points: Points = field(default_factory=dict)  # by pair key or "pooled"
     histograms: Annotated[dict[str, Histogram], AfterValidator(_checked_keys)] = field(default_factory=dict)
     surface: Surface | None = None  # operating points by estimated yaw
+    templates: Templates = ()  # error rates of sides of several photos
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -231,6 +235,8 @@ class Card:
         record["histograms"] = {k: vars(v) for k, v in self.histograms.items()}
         if self.surface is not None:
             record["surface"] = asdict(self.surface)
+        if self.templates:
+            record["templates"] = [asdict(rates) for rates in self.templates]
         return record | self.extra
 
     @classmethod

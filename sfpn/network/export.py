@@ -35,6 +35,7 @@ from sfpn.network.card import Card, card_path, save_card
 from sfpn.network.embedders import SFPNEmbedder
 from sfpn.network.model import SFPN
 from sfpn.network.onnx_model import OnnxModel
+from sfpn.network.onnx_runtime import onnx_runtime
 from sfpn.photos.preprocess import Preprocess
 
 INPUT, OUTPUT, BATCH_AXIS = "face", "embedding", "faces"
@@ -162,7 +163,8 @@ def require_onnx() -> Any:
     """The package onnx. Raises UserError unless it and ONNX Runtime are installed."""
     try:
         import onnx
-        import onnxruntime  # noqa: F401
+
+        onnx_runtime()
     except ModuleNotFoundError as error:
         raise UserError(
             f"exporting needs the package {error.name}; run: pip install onnx onnxruntime (the extra 'onnx')"
@@ -303,6 +305,7 @@ def exported_card(card: Card, format: str, exported: dict[str, Any], descriptor_
         "python -m sfpn calibrate measures them."
     )
     plain = replace(card.preprocess, mean=(0.0, 0.0, 0.0), scale=1.0, channels="RGB")
+    without_scores = replace(card.surface, scores=None) if card.surface else None  # they are not of this file's scores
     return replace(
         card,
         name=f"{card.name}-{'int8' if int8 else 'onnx'}",
@@ -314,6 +317,8 @@ def exported_card(card: Card, format: str, exported: dict[str, Any], descriptor_
         pose_direction=None,
         mirror_sum=False,
         results=[] if int8 else card.results,
+        templates=() if int8 else card.templates,
+        surface=without_scores if int8 else card.surface,
         limits=f"{card.limits} {measured}".strip() if int8 else card.limits,
         extra={**card.extra, "exported": exported},
     )

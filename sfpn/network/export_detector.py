@@ -20,6 +20,7 @@ from torch import nn
 from sfpn.errors import UserError
 from sfpn.files import whole_folder
 from sfpn.network.export import require_onnx, traced
+from sfpn.network.onnx_runtime import onnx_runtime
 from sfpn.photos import mtcnn
 
 INPUT = "pixels"
@@ -109,9 +110,7 @@ def _largest_difference(
     name: str, encoded: bytes, network: nn.Module, side: int, pictures: Sequence[Image.Image]
 ) -> float:
     """Between file and network, on each picture as one window and, for the first network, on a larger one too."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(encoded, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(encoded, providers=["CPUExecutionProvider"])
     found = 0.0
     for size in ((side, side), (5 * side, 3 * side)) if name == "propose" else ((side, side),):
         pixels = np.stack([np.asarray(picture.convert("RGB").resize(size), np.float32) for picture in pictures])

@@ -20,6 +20,7 @@ from torch import nn
 from sfpn.errors import UserError
 from sfpn.files import whole_file, write_text
 from sfpn.network.export import require_onnx, traced
+from sfpn.network.onnx_runtime import onnx_runtime
 from sfpn.photos import pose
 from sfpn.photos.detector import MIRRORED_LANDMARKS, Face
 
@@ -97,9 +98,7 @@ def _largest_difference(
     encoded: bytes, estimator: pose.PoseEstimator, crops: np.ndarray, landmarks: np.ndarray
 ) -> float:
     """In degrees, between the angles of the file and those of the network."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(encoded, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(encoded, providers=["CPUExecutionProvider"])
     pixels = crops.astype(np.float32).transpose(0, 3, 1, 2).copy()
     [seen] = session.run(None, {PIXELS: pixels, LANDMARKS: landmarks})
     given, wanted = pose.angles_from_outputs(np.asarray(seen)), estimator.angles(crops, landmarks)

@@ -17,6 +17,7 @@ import numpy as np
 
 from sfpn.errors import UserError
 from sfpn.network.card import MAX_DESCRIPTOR, MAX_SIZE
+from sfpn.network.onnx_runtime import onnx_runtime
 
 INPUT_TYPES = {
     "tensor(float)": np.float32,
@@ -218,7 +219,7 @@ def _external_names(path: Path, encoded: bytes) -> Iterator[str]:
 
 def _open_session(path: Path, encoded: bytes, external: dict[str, bytes], threads: int) -> Any:
     try:
-        import onnxruntime
+        onnxruntime = onnx_runtime()
     except ModuleNotFoundError as error:
         raise UserError(f"{path}: ONNX files need ONNX Runtime; run: pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()

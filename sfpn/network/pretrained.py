@@ -43,7 +43,7 @@ def save(model: SFPN, folder: Path, card: Card | None, *, measured_with_these: b
     network = fold_batch_norm(model) if model.config.batch_norm else model
     saved = checkpoint.save(network, card, path)
     if not measured_with_these and saved.weights_sha256 != card.weights_sha256:
-        save_card(replace(saved, operating_points={}, histograms={}, results=[]), path)
+        save_card(replace(saved, operating_points={}, histograms={}, results=[], templates=()), path)
     page = README.format(title=card.title, licence=card.licence, limits=card.limits)
     write_text(page, folder / "README.md")
     return path

@@ -24,10 +24,10 @@ from sfpn.photos.photo import EncodedPhoto, Photo
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
 from sfpn.verification.given import GivenSide, photos_of
+from sfpn.verification.what_next import SIDES, NextPhoto, poses_of, what_next
 
 MAX_PHOTOS = 10  # a side
 SMALLEST_FACE = 20.0  # px, shorter side of the face box
-SIDES = ("first", "second")
 STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % of genuine pairs is of another person
 
 
@@ -60,6 +60,11 @@ class Side:
     pose: str
 
     @property
+    def poses(self) -> dict[str, int]:
+        """How many of its photos have which pose."""
+        return poses_of([shot.face.pose for shot in self.shots])
+
+    @property
     def yaw_degrees(self) -> float:
         """How far the faces of this side turn away from the camera: the mean of |yaw|."""
         return float(np.mean([abs(shot.face.yaw_degrees) for shot in self.shots]))
@@ -74,6 +79,7 @@ class Comparison:
     score: float
     rule: DecisionRule
     seconds: float  # crops, embeddings and score; not the search for faces
+    what_next: tuple[NextPhoto, ...] = ()  # further photos that would help, the best first
 
     @property
     def decision(self) -> str:
@@ -153,12 +159,15 @@ class Verifier:
         started = time.perf_counter()
         sides = self._sides(tuple(first), tuple(second))
         pair = pose_pair(sides[0].pose, sides[1].pose)
+        score = float(np.clip(sides[0].template @ sides[1].template, -1, 1))
+        rule = rule_for_fmr(self.embedder.card, pair, target_fmr, (sides[0].yaw_degrees, sides[1].yaw_degrees))
         return Comparison(
             model=self.embedder.name,
             sides=sides,
-            score=float(np.clip(sides[0].template @ sides[1].template, -1, 1)),
-            rule=rule_for_fmr(self.embedder.card, pair, target_fmr, (sides[0].yaw_degrees, sides[1].yaw_degrees)),
+            score=score,
+            rule=rule,
             seconds=time.perf_counter() - started,
+            what_next=what_next(self.embedder.card, (sides[0].poses, sides[1].poses), rule, score),
         )
 
     def _sides(self, first: tuple[Shot, ...], second: tuple[Shot, ...]) -> tuple[Side, Side]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from sfpn.evaluation.neighbourhood import EVERYWHERE_DEGREES
 from sfpn.photos.detector import Face
 from sfpn.schema import POSE_LABELS, OperatingPoint, PosePair
 from sfpn.verification.decision import BY_HAND, MATCH, UNCERTAIN, UNCERTAIN_FACTOR, DecisionRule
 from sfpn.verification.verifier import Comparison, Shot, Side
+from sfpn.verification.what_next import EITHER, SIDES, NextPhoto
 
 FEW_GENUINE = 100  # pairs of one person that tell an FNMR of 10 % from one of 5 %
 _TIMES = {10.0: "ten"}.get(UNCERTAIN_FACTOR, f"{UNCERTAIN_FACTOR:g}")
@@ -121,6 +124,31 @@ def _where(set_on: str) -> str:
     return set_on if set_on == BY_HAND else f"on {set_on}"
 
 
+def next_words(found: Sequence[NextPhoto], names: tuple[str, str] = ("the first side", "the second side")) -> str:
+    """The best suggestion and the one after it, with rates, counts and where they come from; '' if there is none."""
+    if not found:
+        return ""
+    best, *others = found
+    words = (
+        f"{_photo_words(best, names)}. Of pairs of one person like these, {percent(best.fnmr)} instead of "
+        f"{percent(best.fnmr_now)} are rejected with it at the same FMR ({best.false_non_matches:,} of "
+        f"{best.genuine:,}, not {best.false_non_matches_now:,} of {best.genuine_now:,})"
+    )
+    if others:
+        second = others[0]
+        words += (
+            f"; with {_photo_words(second, names)}, {percent(second.fnmr)} "
+            f"({second.false_non_matches:,} of {second.genuine:,})"
+        )
+    return f"{words}. Measured on templates of {best.measured_on}, each with its own threshold for that FMR."
+
+
+def _photo_words(photo: NextPhoto, names: tuple[str, str]) -> str:
+    """'a further frontal photo of person B'."""
+    whose = " or ".join(names) if photo.side == EITHER else names[SIDES.index(photo.side)]
+    return f"a further {POSE_LABELS[photo.pose]} photo of {whose}"
+
+
 def record(comparison: Comparison) -> dict:
     """The comparison as plain JSON values; rates are fractions 0-1, boxes and landmarks pixels of the upright photo.
 
@@ -131,7 +159,13 @@ def record(comparison: Comparison) -> dict:
         "model": comparison.model,
         "seconds": round(comparison.seconds, 4),
         "faces": [_side_record(side) for side in comparison.sides],
+        "what_next": next_records(comparison.what_next),
     }
+
+
+def next_records(found: Sequence[NextPhoto]) -> list[dict]:
+    """Suggestions as plain JSON values, the best first; rates are fractions 0-1."""
+    return [asdict(each) for each in found]
 
 
 def judgement(rule: DecisionRule, score: float) -> dict:

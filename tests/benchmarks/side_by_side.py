@@ -40,6 +40,7 @@ from sfpn.network import checkpoint
 from sfpn.network.card import Card, save_card
 from sfpn.network.embedders import OnnxEmbedder, SFPNEmbedder, load_embedder
 from sfpn.network.export import FORMATS, export
+from sfpn.network.onnx_runtime import onnx_runtime
 from sfpn.photos.preprocess import Preprocess
 
 RANDOM_INCEPTION = "InceptionResnetV1 (random weights)"
@@ -122,7 +123,8 @@ def macs(model: Model) -> float:
 def onnx_macs(file: Path, size: int) -> float:
     """The same of an ONNX file, from the shapes that are there when it computes one face."""
     import onnx
-    import onnxruntime
+
+    onnxruntime = onnx_runtime()
 
     model = onnx.load(str(file))
     counted = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul", "Gemm")]

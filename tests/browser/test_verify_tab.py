@@ -179,3 +179,18 @@ def test_the_face_of_person_a_is_turned_until_it_is_lost(page, photos):
     page.click("#lost-start")
     page.wait_for_selector("#lost-status >> text=looks aside by")
     assert page.failures == []
+
+
+def test_what_a_score_rests_on_is_drawn_over_both_crops(page, photos):
+    page.get_by_role("button", name="Why this score?").click()
+    page.click("#why-start")
+    page.wait_for_selector("#why-status >> text=Give a photo of either person first")
+    give(page, "a", photos / "front.jpg")
+    give(page, "b", photos / "side.png")
+    page.wait_for_selector("#crops img")
+    page.click("#why-start")
+    page.wait_for_selector("#why-faces img")
+    assert page.locator("#why-faces img").count() == 2 and "lowers it at most" in page.inner_text("#why-status")
+    page.click("#clear-b")
+    page.wait_for_selector("#why-faces img", state="detached")
+    assert page.failures == []

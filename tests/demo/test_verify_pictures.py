@@ -12,12 +12,14 @@ from helpers.posed_scores import AXIS, drawn_scores, surface_card
 from helpers.small_models import random_card
 from PIL import Image
 
-from demo.verify import lost
+from demo.verify import lost, why
 from demo.verify.head_svg import head_svg
-from demo.verify.result import Result, axis_title, rule_of
+from demo.verify.result import Result, axis_title, rule_of, verdict_html
 from demo.verify.surface_map import surface_map
 from sfpn.evaluation import surface
+from sfpn.network.embedders import load_embedder
 from sfpn.verification.decision import rule_for_fmr
+from sfpn.verification.occlusion import GRID, Occlusion, squares
 from sfpn.verification.turned import YAWS_DEGREES, Turn
 
 PAIR = ("frontal", "profile")
@@ -92,3 +94,39 @@ def test_the_fold_out_shows_lost_and_unseen_faces(card):
 def test_without_a_photo_or_with_one_that_looks_aside_there_is_one_sentence():
     (values,) = lost.turn({}, None, (), "base", None)
     assert lost.NO_PHOTO in values.status
+
+
+def test_what_the_score_rests_on_is_orange_and_what_hurts_it_purple():
+    crop, place = Image.new("RGB", (113, 113), "gray"), GRID + 1  # second row, second column
+    falls = np.zeros((GRID, GRID))
+    falls[1, 1], falls[4, 4] = 0.4, -0.2
+    found = Occlusion((crop, crop), 0.7, (falls, np.zeros((GRID, GRID))))
+    shown = why.faces_html(found)
+    assert shown.count("<img") == 2 and "where the upper left is hidden" in shown and "falls by 0.40" in shown
+    picture = np.asarray(why.overlay(crop, found.maps[0], 0.4)).astype(int)
+    scale = why.SHOWN_SIDE / crop.width
+
+    def colour(number: int) -> np.ndarray:
+        left, top, right, bottom = squares(crop.width)[number]
+        return picture[int(scale * (top + bottom) / 2), int(scale * (left + right) / 2)]
+
+    assert colour(place)[0] > 200 > colour(place)[2] and colour(4 * GRID + 4)[2] > colour(4 * GRID + 4)[1]
+    assert (abs(picture[2, -3] - 128) <= 1).all()
+
+
+def test_without_a_photo_of_either_there_is_one_sentence():
+    (values,) = why.explain({}, (), (), "base")
+    assert why.NO_PHOTOS in values.status and values.faces == ""
+
+
+def test_a_weak_pair_is_told_what_to_add_and_the_json_lists_it():
+    card = load_embedder("base").card
+    result = Result("base", 0.1, PAIR, "", 0.1, {}, (2.0, 75.0), poses=({"frontal": 1}, {"profile": 1}))
+    rule = rule_of(card, result, 0.001, 0.0)
+    listed = result.as_json(card, rule)["what_next"]
+    assert listed[0]["pose"] == "frontal" and listed[0]["side"] == "second"
+    shown = verdict_html(card, result, rule)
+    assert "a further frontal photo of person B" in shown and f"{listed[0]['false_non_matches']:,} of" in shown
+    by_hand = rule_of(card, result, None, 0.3)
+    assert "What to add next" not in verdict_html(card, result, by_hand)
+    assert result.as_json(card, by_hand)["what_next"] == []

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers.evaluation_data import write_dataset
+from helpers.paths import ROOT
 from helpers.small_models import save_random_model
 
 from sfpn.__main__ import main
@@ -150,3 +151,25 @@ def dataset_rows(folder):
 def genuine_pairs(rows) -> int:
     found = rows[rows["yaw_degrees"].notna()].groupby("identity").size()
     return int((found * (found - 1) // 2).sum())
+
+
+@pytest.mark.parametrize("model", ["base", "depthwise"])
+def test_a_report_on_templates_gives_the_card_its_errors_by_mix_of_poses(model, tmp_path):
+    weights, reports = tmp_path / f"{model}.safetensors", ROOT / "demo" / "assets" / "reports"
+    for suffix in (".safetensors", ".json"):
+        shutil.copy((ROOT / "sfpn" / "weights" / model).with_suffix(suffix), weights.with_suffix(suffix))
+    shipped = checkpoint.load_checked_card(weights)
+    assert main(["calibrate", str(weights), "--report", str(reports / f"cfp-{model}")]) == 0
+    assert checkpoint.load_checked_card(weights).templates == ()  # as its results: what the named reports hold
+    assert main(["calibrate", str(weights), "--report", str(reports / f"cfp-templates-{model}")]) == 0
+    made = checkpoint.load_checked_card(weights).templates
+    assert made == shipped.templates
+    cells = json.loads((reports / f"cfp-templates-{model}" / "report.json").read_text())["cells"]
+    assert len(made) == len(cells) == len({json.dumps([*map(sorted, map(dict.items, each.sides))]) for each in made})
+    for cell, each in zip(cells, made, strict=True):
+        rates = cell["treatments"].get("skip") or cell["treatments"]["whole_image"]
+        assert [dict(side) for side in cell["sides"]] == list(each.sides)
+        for place, point in enumerate(rates["operating_points"]):
+            assert each.target_fmr[place] == point["target_fmr"]
+            assert each.false_non_matches[place] / each.genuine == pytest.approx(point["fnmr"])
+            assert each.false_matches[place] / each.impostor == pytest.approx(point["fmr"])

@@ -152,3 +152,41 @@ def test_a_card_never_holds_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         save_card(random_card(training={"loss": float("nan")}), tmp_path / "m.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+TEMPLATES = {
+    "sides": [{"frontal": 1}, {"frontal": 1, "profile": 2}],
+    "genuine": 30,
+    "impostor": 900,
+    "target_fmr": [0.01, 0.001],
+    "false_matches": [9, 1],
+    "false_non_matches": [3, 12],
+    "measured_on": "drawn",
+}
+
+
+def test_rates_of_templates_come_back_as_they_were(tmp_path):
+    card = Card.from_json(RECORD | {"templates": [TEMPLATES]})
+    save_card(card, tmp_path / "a.safetensors")
+    assert load_card(tmp_path / "a.safetensors") == card and card.to_json()["templates"] is not None
+    assert card.templates[0].rejected(0.001) == 12 and card.templates[0].rejected(0.5) is None
+    assert "templates" not in Card.from_json(RECORD).to_json()
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"sides": [{"frontal": 1}]}, "sides"),
+        ({"sides": [{"frontal": 1}, {}]}, "sides must be photos by pose"),
+        ({"sides": [{"frontal": 1}, {"upside": 1}]}, "sides must be photos by pose"),
+        ({"sides": [{"frontal": 0}, {"frontal": 1}]}, "sides"),
+        ({"genuine": 0}, "genuine"),
+        ({"target_fmr": [0.01]}, "of one length"),
+        ({"false_non_matches": [3, 31]}, "at most genuine"),
+        ({"false_matches": [901, 1]}, "at most impostor"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_rates_of_templates_that_contradict_themselves_are_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        Card.from_json(RECORD | {"templates": [TEMPLATES | wrong]})
