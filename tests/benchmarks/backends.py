@@ -83,7 +83,7 @@ def _in_bf16(network: SFPN) -> Run:
 def _onnx(title: str, name: str, network: SFPN, threads: int, folder: Path) -> Run:
     """The bare network in float32, or the exported int8 file, whose input are pixels and which mirrors by itself."""
     require_onnx()
-    import onnxruntime
+    from sfpn.network.onnx_runtime import onnx_runtime
 
     file = folder / f"{name}-{title == INT8}.onnx"
     if not file.exists() and title == ONNX:
@@ -94,9 +94,9 @@ def _onnx(title: str, name: str, network: SFPN, threads: int, folder: Path) -> R
         drawn, preprocess = Selection.parse(str(DRAWN_PEOPLE)), checkpoint.load_checked_card(weights).preprocess
         check_on, calibrate_on = faces_of_all_poses(drawn, preprocess, CHECKED_EACH, CALIBRATED_EACH)
         export(weights, "onnx-int8", file, check_on, calibrate_on, drawn.title)
-    options = onnxruntime.SessionOptions()
+    options = onnx_runtime().SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     return lambda faces: session.run(None, {"face": faces.numpy()})[0]
 
 
