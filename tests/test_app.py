@@ -242,7 +242,10 @@ def test_the_json_says_what_the_verdict_says(loaded):
     shown = verify.move_threshold(loaded.models, first.result, 0.75)
     moved = shown.as_json
     assert (moved["threshold"], moved["target_fmr"], moved["match"]) == (0.75, None, True)
-    assert (moved["false_matches"], moved["false_non_matches"]) == (2, 144)  # bins 18, 19 and half of 17; 0 to 16, half of 17
+    assert (moved["false_matches"], moved["false_non_matches"]) == (
+        2,
+        144,
+    )  # bins 18, 19 and half of 17; 0 to 16, half of 17
     assert "2 of 190 pairs" in shown.verdict and "144 of 190" in shown.verdict
     assert moved["faces"] == first.as_json["faces"] and moved.keys() == first.as_json.keys()
     laxer = verify.judge(loaded.models, first.result, 0.01)

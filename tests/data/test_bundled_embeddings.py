@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from helpers.paths import ASSETS
+
 from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import provenance
 from sfpn.data.embeddings import Embeddings
