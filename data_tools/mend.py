@@ -43,7 +43,9 @@ def mend(folder: Path, out: Path, decisions: Iterable[Decision]) -> dict[str, An
     with whole_folder(out) as building:
         for file in shard_files(folder):
             rows = [_mended(row, decided, into, lines.append) for row in pq.read_table(file).to_pylist()]
-            kept = [row | {"split": splits.get(row["identity"], row["split"])} for row in rows if row]
+            kept: list[dict[str, Any]] = [
+                row | {"split": splits.get(row["identity"], row["split"])} for row in rows if row
+            ]
             digests |= {row["row_id"]: hashlib.sha256(row["image"]["bytes"]).digest() for row in kept}
             if kept:
                 save_shard(kept, shard_file(building, len(shard_files(building))))
