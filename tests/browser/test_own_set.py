@@ -22,6 +22,7 @@ from sfpn.data.embed import cache_file
 from sfpn.network.embedders import load_embedder
 
 SECONDS = 120_000
+AGAIN = 8_000  # ms
 
 
 @pytest.fixture(scope="module")
