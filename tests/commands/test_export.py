@@ -74,16 +74,19 @@ def test_the_detector_is_three_files_that_find_the_same(tmp_path, capsys):
     photo = drawn_image("frontal")
     [face] = detector.detect(photo)
 
-    def through_the_file(name: str, outputs: tuple[str, ...]):
-        def network(scaled: torch.Tensor):
-            pixels = scaled.numpy() / 0.0078125 + 127.5  # back to 0-255
-            return tuple(map(torch.from_numpy, sessions[name].run(list(outputs), {"pixels": pixels})))
+    class ThroughTheFile(torch.nn.Module):
+        def __init__(self, name: str, outputs: tuple[str, ...]) -> None:
+            super().__init__()
+            self.name, self.outputs = name, list(outputs)
+            self.register_parameter("where", torch.nn.Parameter(torch.zeros(1)))  # its device is asked for
 
-        return network
+        def forward(self, scaled: torch.Tensor):
+            pixels = scaled.numpy() / 0.0078125 + 127.5  # back to 0-255
+            return tuple(map(torch.from_numpy, sessions[self.name].run(self.outputs, {"pixels": pixels})))
 
     for name, (_, _, outputs) in NETWORKS.items():
         assert hasattr(detector._mtcnn, f"_{name}")
-        setattr(detector._mtcnn, f"_{name}", through_the_file(name, outputs))
+        setattr(detector._mtcnn, f"_{name}", ThroughTheFile(name, outputs))
     [same] = detector.detect(photo)
     np.testing.assert_allclose(same.box_xyxy, face.box_xyxy, atol=0.05)
     np.testing.assert_allclose(same.landmarks_xy, face.landmarks_xy, atol=0.05)
