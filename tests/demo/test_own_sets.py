@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import shutil
 import time
@@ -18,6 +17,7 @@ from helpers.drawn_people import drawn
 from helpers.evaluation_data import write_dataset
 from helpers.small_models import save_random_model
 from helpers.visiting import Visitor, handler_of
+from helpers.waiting import wait_for
 
 import app
 from demo.common import own_sets
@@ -270,7 +270,7 @@ def test_two_visitors_with_two_sets(running):
     parquet = next(opened_sets[0].dataset.glob("*.parquet"))
     assert all(visitor.get(file_address(parquet)).status_code == 403 for visitor in [*visitors, stranger])
     session = opened_sets[0].session
-    asyncio.run(gate_of(page).sessions.forget(page.app, session))
+    wait_for(gate_of(page).sessions.forget(page.app, session))
     assert not opened_sets[0].folder.exists() and visitors[0].get(addresses[0]).status_code == 403
     assert visitors[1].get(addresses[1]).status_code == 200
 
