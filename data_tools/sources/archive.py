@@ -28,6 +28,8 @@ DIRECTORY_BYTES = 16_000_000  # of the list of members
 MEMBERS_PER_PHOTO = 4  # each picture may come with as many other files and folders
 LONGEST_NAME = 400
 ENCRYPTED, UTF8_NAME = 0x1, 0x800  # flags of a member
+# what zipfile and zlib raise for damaged content; NotImplementedError for ways of packing that they do not know
+BROKEN = (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error)
 DAMAGED = "is not a ZIP that can be read: pack it again"
 
 
@@ -64,7 +66,7 @@ class Archive:
         check_directory(file, name)
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except BROKEN as error:
             raise UserError(f"{name} {DAMAGED}") from error
         try:
             self.members = self._list()
@@ -86,7 +88,7 @@ class Archive:
         try:
             with self._zip.open(member.info) as stream:
                 return stream.read(most + 1)
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error) as error:
+        except BROKEN as error:
             raise UserError("is damaged inside the ZIP") from error
 
     def is_picture(self, member: Member) -> bool:
@@ -96,7 +98,7 @@ class Archive:
         try:
             with self._zip.open(member.info) as stream:
                 return kind_of(stream.read(64)) is not None
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error):
+        except BROKEN:
             return False
 
     def _list(self) -> list[Member]:

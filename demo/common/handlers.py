@@ -28,7 +28,9 @@ def opening(tab: gr.Tab) -> Callable[..., Any]:
     return seen.change
 
 
-def follow(opened: Callable[..., Any], function: Callable[..., Any], inputs: list, outputs: Any, **wiring: Any) -> None:
+def show_when_opened(
+    opened: Callable[..., Any], function: Callable[..., Any], inputs: list, outputs: Any, **wiring: Any
+) -> None:
     """Run a handler when its tab is first opened, and whenever one of its inputs changes."""
     changes = [component.change for component in inputs if hasattr(component, "change")]
     gr.on([opened, *changes], function, inputs, outputs, **QUIET, **wiring)

@@ -21,6 +21,7 @@ import gradio as gr
 from sfpn.errors import UserError
 
 Result = TypeVar("Result")
+Shown = TypeVar("Shown")
 Report = Callable[[str, int, int], None]  # stage, done, in all; raises when the work is to stop
 SECONDS = 0.3  # between looks
 WAITING = "Busy: place"  # how the stage of a job begins whose turn has not come
@@ -120,6 +121,20 @@ def follow(
         job.end()
         if job.thread is None:
             LINE.leave(job)
+
+
+def follow_shown(
+    shown: Callable[[str], Shown], work: Callable[[Report], Result], request: gr.Request | None = None
+) -> Generator[Shown, None, Result]:
+    """As `follow`, with a progress bar as HTML, made by `shown` into what the page takes; for `yield from`."""
+    steps = follow(work, request)
+    try:
+        while True:
+            yield shown(progress_html(*next(steps)))
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
 
 
 def _run_and_follow(work: Callable[[Report], Result], job: Job) -> Generator[tuple[str, int, int], None, Result]:

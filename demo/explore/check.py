@@ -14,7 +14,7 @@ from demo.common.clickable import Clickable
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import Stopped, follow, progress_html
+from demo.common.jobs import Stopped, follow_shown
 from demo.common.links import Links, opened
 from demo.common.notices import notices_html, warn
 from demo.common.own_sets import OwnSet, Sets
@@ -129,11 +129,8 @@ def run_check(
     known = Embeddings(store.view.rows.index.to_numpy(object), values, store.view.rows["detected"].to_numpy(bool))
     work = _checking(store, known, store.models[model], detector)
     try:
-        steps = follow(work, request)
-        while True:
-            yield Listed(status=progress_html(*next(steps)))
-    except StopIteration as end:
-        yield list_findings(store, Checked(tuple(end.value)))
+        found = yield from follow_shown(lambda bar: Listed(status=bar), work, request)
+        yield list_findings(store, Checked(tuple(found)))
     except UserError as error:
         yield Listed(status=notices_html([str(error)]))
     except Stopped:

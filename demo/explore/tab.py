@@ -15,7 +15,7 @@ from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import NAMES, PITCH_LIMITS, YAW_LIMITS, Facets, counts, masks, select
-from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, follow, opening
+from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, opening, show_when_opened
 from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.own_sets import Sets
@@ -149,7 +149,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
         controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
     shown_rows: tuple = (bound(refresh, sets.view), list(controls), list(filtered))
-    follow(opening(tab), *shown_rows, trigger_mode="always_last")
+    show_when_opened(opening(tab), *shown_rows, trigger_mode="always_last")
     links.dataset.change(bound(offer, sets.view), None, [card, pitch_part, *controls], **QUIET).then(
         *shown_rows, **QUIET
     )

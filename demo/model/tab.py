@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.common.handlers import ONE_AT_A_TIME, follow, opening
+from demo.common.handlers import ONE_AT_A_TIME, opening, show_when_opened
 from demo.model.card_html import facts_html, layers_html, points_html, results_html
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
@@ -67,7 +67,7 @@ def build(models: Mapping[str, Embedder], tab: gr.Tab) -> None:
     gr.HTML('<h3 class="section-title">Measured results</h3>')
     results = gr.HTML(elem_id="card-results", padding=False)
     shown = list(CardValues(facts, layers, points, results, speed))
-    follow(opening(tab), partial(show_card, models), [name], shown)
+    show_when_opened(opening(tab), partial(show_card, models), [name], shown)
     measure.click(partial(measure_speed, models), name, speed, api_visibility="private", **ONE_AT_A_TIME)
 
 

@@ -10,7 +10,8 @@ import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import Stopped, follow, progress_html
+from demo.common.jobs import Report as Progress
+from demo.common.jobs import Stopped, follow_shown
 from demo.common.links import Links
 from demo.common.notices import notices_html
 from demo.common.own_sets import Sets
@@ -107,20 +108,20 @@ def compute(
         rounds=ROUNDS,
         command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}",
     )
-    steps = follow(lambda report: evaluate(dataset, embedder, config, store.cache(model), progress=report), request)
+
+    def work(progress: Progress) -> Report | None:
+        return evaluate(dataset, embedder, config, store.cache(model), progress=progress)
+
     try:
-        while True:
-            yield progress_html(*next(steps)), SKIP, SKIP
-    except StopIteration as end:
-        title, kept = add(named, end.value), keep(end.value, store)
+        made = yield from follow_shown(lambda bar: (bar, SKIP, SKIP), work, request)
+        assert made is not None  # None is for the further processes of a sharded run
+        title, kept = add(named, made), keep(made, store)
     except UserError as error:
         yield notices_html([str(error)]), SKIP, SKIP
         return
     except Stopped:
         yield "", SKIP, SKIP
         return
-    finally:
-        steps.close()
     yield kept, gr.update(choices=list(named), value=title), gr.update(choices=[NO_OTHER, *named])
 
 

@@ -12,7 +12,7 @@ from demo.common.clickable import Clickable
 from demo.common.dataset_view import DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import QUIET, bound, follow
+from demo.common.handlers import QUIET, bound, show_when_opened
 from demo.common.links import VERIFY, Links, goto, opened
 from demo.common.notices import in_markdown
 from demo.common.own_sets import Sets
@@ -43,7 +43,7 @@ def build(
     gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
     impostor = Clickable(elem_id="hardest-impostor")
     store, view = (sets.store, sets.view) if sets.bundled else (None, None)
-    follow(opened_first, bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor])
+    show_when_opened(opened_first, bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor])
     download(save, bound(pairs_csv, sets.reports), [*cell, count])
     if sets.rules:
         links.dataset.change(bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor], **QUIET)

@@ -14,7 +14,7 @@ from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import QUIET, SKIP, bound, follow
+from demo.common.handlers import QUIET, SKIP, bound, show_when_opened
 from demo.common.links import Links
 from demo.common.notices import in_markdown
 from demo.common.own_sets import Sets
@@ -55,7 +55,7 @@ def build(sets: Sets, cell: list, links: Links, opened: Callable[..., Any]) -> N
     title, pairs = gr.Markdown(elem_id="person-title"), Clickable(elem_id="person-pairs")
     shown = People(genuine_reading, genuine, impostor_reading, impostor, title, pairs)
     named, (store, view) = sets.reports, (sets.store, sets.view) if sets.bundled else (None, None)
-    follow(opened, bound(show_people, named), cell, list(shown))
+    show_when_opened(opened, bound(show_people, named), cell, list(shown))
     for people in (shown.genuine, shown.impostor):
         people.select(bound(pick_person, named, store), cell, [title, pairs], **QUIET)
     pairs.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
@@ -65,7 +65,7 @@ def build(sets: Sets, cell: list, links: Links, opened: Callable[..., Any]) -> N
             reading = gr.Markdown(elem_id="leak-reading")
         with gr.Column(min_width=310):
             meter = gr.HTML(elem_id="leak", padding=False)
-    follow(opened, bound(show_leak, named), cell[:1], [reading, meter])
+    show_when_opened(opened, bound(show_leak, named), cell[:1], [reading, meter])
 
 
 def show_leak(named: Mapping[str, Report], name: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import gradio as gr
 from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import QUIET, SKIP, bound, follow
+from demo.common.handlers import QUIET, SKIP, bound, show_when_opened
 from demo.common.links import Links
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
@@ -68,7 +68,7 @@ def build(
         title = gr.HTML(elem_id="map-cell-title", padding=False)
         genuine, impostor = Clickable(elem_id="map-genuine"), Clickable(elem_id="map-impostor")
     values = list(MapValues(tools, chart, reading, pairs))
-    follow(opened_first, bound(show_map, sets.reports), [*shown, rate], values)
+    show_when_opened(opened_first, bound(show_map, sets.reports), [*shown, rate], values)
     clicked = list(MapPairs(pairs, title, genuine, impostor))
     store, view = (sets.store, sets.view) if sets.bundled else (None, None)
     chart.select(bound(show_cell, sets.reports, store), shown[0], clicked, **QUIET)

@@ -15,7 +15,7 @@ from demo.common import events
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import QUIET, SKIP, PerSession, bound, follow, opening
+from demo.common.handlers import QUIET, SKIP, PerSession, bound, opening, show_when_opened
 from demo.common.links import Links, Opened, cell_address, opened
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.own_sets import Sets
@@ -123,7 +123,7 @@ def _build_about(sets: Sets, choice: Choice, links: Links) -> None:
         save = gr.Button("Its numbers (ZIP)", size="sm", elem_id="report-zip", scale=0, min_width=150)
     store = sets.store if sets.bundled else None
     told = bound(describe, sets.reports, store)
-    follow(choice.opened, told, [choice.report], about)
+    show_when_opened(choice.opened, told, [choice.report], about)
     links.dataset.change(told, choice.report, about, **QUIET)
     download(page, bound(save_page, sets.reports), [choice.report, choice.other])
     download(save, bound(report_zip, sets.reports), choice.report)
@@ -193,8 +193,8 @@ def _build_matrix(named: PerSession, choice: Choice, links: Links) -> None:
         verdict = gr.Markdown(elem_id="difference-reading")
         difference = PlotlyView(height=300, elem_id="difference")
     shown = [choice.report, choice.other, choice.metric, choice.size, choice.treatment]
-    follow(choice.opened, bound(show_matrix, named), shown, [matrix, reading, yaw])
-    follow(choice.opened, bound(show_difference, named), shown, [compared, verdict, difference])
+    show_when_opened(choice.opened, bound(show_matrix, named), shown, [matrix, reading, yaw])
+    show_when_opened(choice.opened, bound(show_difference, named), shown, [compared, verdict, difference])
     for chart in (matrix, difference):
         chart.select(bound(pick_cell, named), choice.report, [choice.pair, links.address], **QUIET)
     choice.pair.input(bound(address_of_cell, named), [choice.report, choice.pair], links.address, **QUIET)
@@ -222,8 +222,10 @@ def _build_cell(named: PerSession, choice: Choice) -> None:
             )
             rates = gr.HTML(elem_id="cell-rates")
     cell = [choice.report, choice.pair, choice.size, choice.treatment]
-    follow(choice.opened, bound(show_det, named), [*cell, choice.other, axes], det)
-    follow(choice.opened, bound(show_scores, named), cell, list(ScoreValues(title, histogram, threshold, rates)))
+    show_when_opened(choice.opened, bound(show_det, named), [*cell, choice.other, axes], det)
+    show_when_opened(
+        choice.opened, bound(show_scores, named), cell, list(ScoreValues(title, histogram, threshold, rates))
+    )
     threshold.input(
         bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
     )

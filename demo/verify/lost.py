@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from demo.common.figures import GENUINE_LINE, NEUTRAL_LINE, finish
 from demo.common.handlers import LONG, QUIET, bound
-from demo.common.jobs import WAITING, Report, Stopped, follow, progress_html
+from demo.common.jobs import Report, Stopped, follow_shown
 from demo.common.notices import notices_html
 from demo.common.pictures import data_uri
 from demo.common.plotly_view import PlotlyView
@@ -101,14 +101,7 @@ def turn(
         def work(report: Report) -> list[Turn]:
             return turn_and_compare(embedder, detector, shot, target, report)
 
-        steps = follow(work, request)
-        while True:
-            try:
-                stage, *counts = next(steps)
-            except StopIteration as end:
-                turns = end.value
-                break
-            yield LostValues(progress_html(stage, *([0, 0] if stage.startswith(WAITING) else counts)))
+        turns = yield from follow_shown(LostValues, work, request)
         yaw = shot.face.yaw_degrees
         yield LostValues(
             f'<p role="status">{escape(_sentence(turns, target))}</p>',

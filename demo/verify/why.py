@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from demo.common.handlers import LONG, QUIET, bound
-from demo.common.jobs import WAITING, Report, Stopped, follow, progress_html
+from demo.common.jobs import Report, Stopped, follow_shown
 from demo.common.notices import notices_html
 from demo.common.pictures import data_uri
 from demo.loaded import Loaded
@@ -89,14 +89,7 @@ def explain(
         return occlude(embedder, *best_crops(embedder, one, other), report)
 
     try:
-        steps = follow(work, request)
-        while True:
-            try:
-                stage, *counts = next(steps)
-            except StopIteration as end:
-                found = end.value
-                break
-            yield WhyValues(progress_html(stage, *([0, 0] if stage.startswith(WAITING) else counts)))
+        found = yield from follow_shown(WhyValues, work, request)
         words = most_words(found) + (SEVERAL if len(first) + len(second) > 2 else "")
         yield WhyValues(f'<p role="status">{escape(words)}</p>', faces_html(found))
     except UserError as error:

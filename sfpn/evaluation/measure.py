@@ -12,7 +12,7 @@ from sfpn.evaluation.bootstrap import Draws, RoundHistograms, resample
 from sfpn.evaluation.cells import CONFIDENCE, Cell, Rates, Sides, metric_name
 from sfpn.evaluation.comparisons import Comparisons, Samples
 from sfpn.evaluation.scores import Scores
-from sfpn.evaluation.tally import TREATMENTS, Pairs, Tally, grid_edges, tally
+from sfpn.evaluation.tally import TREATMENTS, Tally, grid_edges, pairs_table, tally
 from sfpn.evaluation.who_fails import who_fails
 from sfpn.schema import OperatingPoint
 
@@ -139,20 +139,8 @@ def _histogram(counted: Tally) -> pd.DataFrame:
 
 def _hardest(samples: Samples, counted: Tally) -> pd.DataFrame:
     kinds = {"genuine": counted.hardest_genuine, "impostor": counted.hardest_impostors}
-    return pd.concat([_named(samples, pairs).assign(kind=kind) for kind, pairs in kinds.items()], ignore_index=True)
-
-
-def _named(samples: Samples, pairs: Pairs) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "rank": np.arange(1, len(pairs.scores) + 1),
-            "row_id_a": samples.row_ids[pairs.first],
-            "row_id_b": samples.row_ids[pairs.second],
-            "template_a": samples.templates[pairs.first],
-            "template_b": samples.templates[pairs.second],
-            "score": pairs.scores,
-            "acquired": samples.acquired[pairs.first] & samples.acquired[pairs.second],
-        }
+    return pd.concat(
+        [pairs_table(samples, pairs).assign(kind=kind) for kind, pairs in kinds.items()], ignore_index=True
     )
 
 

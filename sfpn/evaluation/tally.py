@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from sfpn.evaluation.comparisons import Block, Comparisons, Samples
 from sfpn.evaluation.scores import Scores
@@ -157,6 +158,21 @@ def _by_acquisition(samples: Samples, block: Block, mask: np.ndarray) -> list[np
     if found.all():
         return [mask]
     return [mask & found, mask & ~found]
+
+
+def pairs_table(samples: Samples, pairs: Pairs) -> pd.DataFrame:
+    """One line per pair: rank from 1, row_id_a, row_id_b, template_a, template_b, score, acquired."""
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(pairs.scores) + 1),
+            "row_id_a": samples.row_ids[pairs.first],
+            "row_id_b": samples.row_ids[pairs.second],
+            "template_a": samples.templates[pairs.first],
+            "template_b": samples.templates[pairs.second],
+            "score": pairs.scores,
+            "acquired": samples.acquired[pairs.first] & samples.acquired[pairs.second],
+        }
+    )
 
 
 def named_pairs(block: Block, mask: np.ndarray) -> Pairs:

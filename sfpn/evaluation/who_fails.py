@@ -24,7 +24,7 @@ import pandas as pd
 
 from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.comparisons import Block, Comparisons, Samples
-from sfpn.evaluation.tally import Pairs, Tally, named_pairs
+from sfpn.evaluation.tally import Pairs, Tally, named_pairs, pairs_table
 
 WORST = 10  # people
 PAIRS_EACH = 5
@@ -120,23 +120,12 @@ def who_fails(
 def people_pairs(samples: Samples, genuine: dict[int, Pairs], impostor: dict[int, Pairs]) -> pd.DataFrame:
     """One line per pair: kind, identity, rank from 1, row_id_a, row_id_b, template_a, template_b, score, acquired."""
     parts = [
-        pd.DataFrame(
-            {
-                "kind": kind,
-                "identity": samples.identities[subject],
-                "rank": np.arange(1, len(pairs.scores) + 1),
-                "row_id_a": samples.row_ids[pairs.first],
-                "row_id_b": samples.row_ids[pairs.second],
-                "template_a": samples.templates[pairs.first],
-                "template_b": samples.templates[pairs.second],
-                "score": pairs.scores,
-                "acquired": samples.acquired[pairs.first] & samples.acquired[pairs.second],
-            }
-        )
+        pairs_table(samples, pairs).assign(kind=kind, identity=samples.identities[subject])
         for kind, of in (("genuine", genuine), ("impostor", impostor))
         for subject, pairs in of.items()
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(PAIR_COLUMNS))
+    columns = list(PAIR_COLUMNS)
+    return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
 
 
 @dataclass(frozen=True)
