@@ -88,7 +88,7 @@ def _onnx(title: str, name: str, network: SFPN, threads: int, folder: Path) -> R
     file = folder / f"{name}-{title == INT8}.onnx"
     if not file.exists() and title == ONNX:
         free = {"face": {0: "faces"}, "out": {0: "faces"}}
-        file.write_bytes(traced(network, (2, 3, SIZE, SIZE), ["face"], ["out"], free))
+        file.write_bytes(traced(network, ((2, 3, SIZE, SIZE),), ["face"], ["out"], free))
     if not file.exists():
         weights = checkpoint.resolve(name)
         drawn, preprocess = Selection.parse(str(DRAWN_PEOPLE)), checkpoint.load_checked_card(weights).preprocess
