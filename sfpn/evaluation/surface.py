@@ -16,7 +16,7 @@ of yaw do: the first one is the population that the rates are promised for. Each
 
 The aim is below the target, by what these people leave open: with other people the FMR at a threshold would be another
 one, and rare matches are of few people. target / (1 + s) is aimed at, where s is the standard error of the FMR at the
-target's own threshold as a share of it, by leaving out one person after the other (the jackknife: B. Efron and C. Stein,
+target's own threshold as a share of it, by leaving out one person after the other (the jackknife: B. Efron, C. Stein,
 "The jackknife estimate of variance", 1981). So about one standard error lies between what is aimed at and the target.
 
 The error rates at a node are counts over other people: of all comparisons in a square around the node, each judged by

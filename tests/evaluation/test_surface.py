@@ -105,8 +105,7 @@ def test_rates_at_a_node_are_counts_around_it(found):
 
 def slow_bilinear(found: OperatingSurface, thresholds, a: float, b: float) -> float:
     value = {
-        tuple(sorted(node)): threshold
-        for node, threshold in zip(surface.nodes(AXIS).tolist(), thresholds, strict=True)
+        tuple(sorted(node)): threshold for node, threshold in zip(surface.nodes(AXIS).tolist(), thresholds, strict=True)
     }
     step = AXIS[1]
     low = [min(int(yaw // step), len(AXIS) - 2) * step for yaw in (a, b)]
