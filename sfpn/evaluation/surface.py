@@ -8,11 +8,11 @@ only that of the laxest target is taken from the scores, and each next one from 
 in units of the spread at their own poses: the distance from the median score of strangers to that laxest threshold.
 Scores of strangers spread differently at different poses, but in these units their upper ends are alike.
 
-Where too few comparisons stand behind a node (fewer than ENOUGH / target, counted as the effective number
-(sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next dataset join, and the
-width starts anew; only then come comparisons from further away, at last all. Datasets come in the order in which they
-are named, because strangers in one are more alike than in another, and that moves a threshold more than some degrees
-of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
+Where too little stands behind a node (fewer than ENOUGH / target comparisons, or COUPLES pairs of people, both counted
+as the effective number (sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next
+dataset join, and the width starts anew; only then come comparisons from further away, at last all. Datasets come in the
+order in which they are named, because strangers in one are more alike than in another, and that moves a threshold more
+than some degrees of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
 
 The aim is below the target, by what these people leave open: with other people the FMR at a threshold would be another
 one, and rare matches are of few people. target / (1 + s) is aimed at, where s is the standard error of the FMR at the
@@ -45,6 +45,7 @@ MEDIAN = 0.5
 LEAST_SPREAD = 1e-3  # in score: where all strangers score alike
 TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
 ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
+COUPLES = 300  # pairs of people behind a threshold, as of 25 people; or half of all, where there are fewer
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class PosedScores:
     yaws: np.ndarray
     same: np.ndarray  # (n,) whether the comparison is genuine
     source: np.ndarray  # (n,) number of the dataset, from 0
-    people: np.ndarray  # (n, 2) codes from 0 of the two people, which no other dataset uses
+    couple: np.ndarray  # (n,) which pair of people: a line of `couples`
+    couples: np.ndarray  # (m, 2) numbers of two people from 0, all of one dataset
 
     @classmethod
     def of(cls, samples: Samples, source: int = 0) -> PosedScores:
@@ -73,20 +75,34 @@ class PosedScores:
             none = np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool), np.empty((0, 2), np.int32)
             parts = [none]
         scores, yaws, same, people = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return cls(scores, yaws, same, np.full(len(scores), source, np.int8), people)
+        return cls(scores, yaws, same, np.full(len(scores), source, np.int8), *couples_of(people))
 
     @classmethod
     def joined(cls, parts: Sequence[PosedScores]) -> PosedScores:
         """All of them, in order; people of different parts are different people."""
         names = ("scores", "yaws", "same", "source")
-        before = np.cumsum([0, *(part.people.max(initial=-1) + 1 for part in parts)])[:-1].astype(np.int32)
-        people = np.concatenate([part.people + start for part, start in zip(parts, before, strict=True)])
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names), people)
+        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        lines, people = (np.cumsum([0, *counts]) for counts in zip(*(part._counts() for part in parts), strict=True))
+        couple = np.concatenate([part.couple + start for part, start in zip(parts, lines, strict=False)])
+        return cls(
+            *columns, couple, np.concatenate([p.couples + start for p, start in zip(parts, people, strict=False)])
+        )
+
+    def _counts(self) -> tuple[int, int]:
+        return len(self.couples), int(self.couples.max(initial=-1)) + 1
 
     def take(self, chosen: np.ndarray) -> PosedScores:
         """Those at the given positions or where a mask is True."""
-        columns = self.scores, self.yaws, self.same, self.source, self.people
-        return PosedScores(*(column[chosen] for column in columns))
+        columns = self.scores, self.yaws, self.same, self.source, self.couple
+        return PosedScores(*(column[chosen] for column in columns), self.couples)
+
+
+def couples_of(people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`couple` and `couples` of PosedScores, from the numbers (n, 2) of the two people of each comparison."""
+    one, other = np.sort(people, axis=1).T.astype(np.int64)
+    size = int(people.max(initial=0)) + 1
+    codes, couple = np.unique(one * size + other, return_inverse=True)
+    return couple.astype(np.int32), np.column_stack([codes // size, codes % size])
 
 
 def nodes(axis: Sequence[float]) -> np.ndarray:
@@ -159,33 +175,33 @@ def _threshold_at(
     falling: impostor comparisons by falling score.
     """
     squared = np.square(falling.yaws - node.astype(np.float32)).sum(axis=1)
-    weights, width, effective = np.empty(0, np.float32), 0.0, 0.0
+    weights, mass, width, effective = np.empty(0, np.float32), np.empty(0), 0.0, 0.0
     for some, width in neighbourhoods(datasets):
         weights = np.exp(squared / np.float32(-2 * width**2)) * np.isin(falling.source, some)
+        mass = np.bincount(falling.couple, weights, len(falling.couples))
         effective = effective_number(weights)
-        if effective * target >= ENOUGH:
+        if effective * target >= ENOUGH and effective_number(mass) >= min(COUPLES, len(mass) / 2):
             break
-    at_target = _threshold(falling.scores, weights, target)
-    error = _relative_error(falling.scores >= at_target, weights, falling.people)
-    return _threshold(falling.scores, weights, target / (1 + error)), width, effective
+    matches = falling.scores >= _threshold(falling.scores, weights, target)
+    matched = np.bincount(falling.couple[matches], weights[matches], len(mass))
+    aim = target / (1 + _relative_error(matched, mass, falling.couples))
+    return _threshold(falling.scores, weights, aim), width, effective
 
 
-def _relative_error(matches: np.ndarray, weights: np.ndarray, people: np.ndarray) -> float:
-    """Standard error of the weighted share of matches as a share of it, by leaving out each person; 0 without matches.
+def _relative_error(matched: np.ndarray, mass: np.ndarray, couples: np.ndarray) -> float:
+    """Standard error of sum(matched) / sum(mass) as a share of it, by leaving out each person; 0 without matches.
 
-    people: (n, 2) codes of the two of each comparison, who are never the same.
+    matched, mass: (m,) weight of the comparisons of each couple, of those that match and of all.
     """
-    matched = np.where(matches, weights, np.float32(0))
-    both, of_person = [], []
-    for mass in (matched, weights):
-        both.append(float(mass.sum(dtype=np.float64)))
-        of_person.append(sum(np.bincount(column, mass, people.max(initial=0) + 1) for column in people.T))
-    there = of_person[1] > 0
-    if not both[0] or there.sum() < 2:
+    people = int(couples.max(initial=-1)) + 1
+    with_person = [sum(np.bincount(side, values, people) for side in couples.T) for values in (matched, mass)]
+    there = with_person[1] > 0
+    if not matched.any() or there.sum() < 2:
         return 0.0
-    without = (both[0] - of_person[0][there]) / np.maximum(both[1] - of_person[1][there], np.finfo(float).tiny)
+    rest = np.maximum(mass.sum() - with_person[1][there], np.finfo(float).tiny)
+    without = (matched.sum() - with_person[0][there]) / rest
     variance = (there.sum() - 1) / there.sum() * np.square(without - without.mean()).sum()
-    return float(np.sqrt(variance)) / (both[0] / both[1])
+    return float(np.sqrt(variance)) / (matched.sum() / mass.sum())
 
 
 def effective_number(weights: np.ndarray) -> float:

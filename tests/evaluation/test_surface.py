@@ -44,12 +44,14 @@ def slow_threshold(scores: list[float], weights: list[float], target: float) -> 
 def slow_error(compared: surface.PosedScores, weights: list[float], threshold: float) -> float:
     """The jackknife, a person at a time, with the comparisons without this person counted anew."""
 
+    both = compared.couples[compared.couple]
+
     def rate(without: int) -> float:
-        kept = [w for w, people in zip(weights, compared.people, strict=True) if without not in people]
-        rows = zip(compared.scores, weights, compared.people, strict=True)
+        kept = [w for w, people in zip(weights, both, strict=True) if without not in people]
+        rows = zip(compared.scores, weights, both, strict=True)
         return sum(w for score, w, people in rows if score >= threshold and without not in people) / sum(kept)
 
-    rates = np.array([rate(person) for person in np.unique(compared.people)])
+    rates = np.array([rate(person) for person in np.unique(both)])
     spread = float(np.sqrt((len(rates) - 1) / len(rates) * ((rates - rates.mean()) ** 2).sum()))
     return spread / rate(-1)
 
@@ -77,17 +79,38 @@ def test_thresholds_equal_a_loop(target):
         assert level.threshold[number] == pytest.approx(slow, abs=2e-4)  # a card keeps four digits
 
 
-def test_few_people_are_trusted_less():
-    """The same scores, once of thirty people and once of six: the threshold of the six is higher."""
-    many, few = drawn_scores(), drawn_scores()
-    few = replace(few, people=few.people % 6)
-    few = few.take((few.people[:, 0] != few.people[:, 1]) | few.same)
-    lucky = few.scores + np.float32(0.1) * ((few.people == 0).any(axis=1) & ~few.same)  # one whom many resemble
+def test_rare_matches_of_one_person_are_trusted_less():
+    """As many high scores, once spread over all people and once all of one of them: then the threshold is higher."""
+    spread = drawn_scores()
+    both = spread.couples[spread.couple]
+    one = (both == 0).any(axis=1) & ~spread.same
+    high = np.flatnonzero(~spread.same)[:: round((~spread.same).sum() / one.sum())][: one.sum()]
+    lifted = [spread.scores.copy(), spread.scores.copy()]
+    lifted[0][high] += np.float32(0.4)
+    lifted[1][one] += np.float32(0.4)
     thresholds = [
-        surface.level_of(surface.set_surface(some, "x", [300], AXIS), 0.01).threshold[0]
-        for some in (many, replace(few, scores=lucky))
+        surface.level_of(surface.set_surface(replace(spread, scores=scores), "x", [300], AXIS), 0.1).threshold[0]
+        for scores in lifted
     ]
     assert thresholds[1] > thresholds[0] + 0.05
+
+
+def test_a_few_people_who_look_alike_do_not_set_a_threshold():
+    """All photos near 30 degrees are of three people, who are alike: other people join, and no hill is left."""
+    compared = drawn_scores()
+    near = (np.abs(compared.yaws - 30) < 14).all(axis=1) & ~compared.same
+    three = np.flatnonzero((compared.couples < 3).all(axis=1) & (np.diff(compared.couples, axis=1)[:, 0] != 0))
+    alike = replace(
+        compared,
+        scores=compared.scores + np.float32(0.3) * near,
+        couple=np.where(near, RNG.choice(three, len(near)), compared.couple),
+    )
+    node = surface.nodes(AXIS).tolist().index([30.0, 30.0])
+    usual, level = (surface.level_of(surface.set_surface(c, "x", [300], AXIS), 0.1) for c in (compared, alike))
+    assert level.width_degrees[node] > 1.5 * usual.width_degrees[node]
+    trusted = replace(alike, couple=compared.couple)  # the same scores, of thirty people
+    hill = surface.level_of(surface.set_surface(trusted, "x", [300], AXIS), 0.1)
+    assert level.threshold[node] < hill.threshold[node] - 0.05
 
 
 def test_rates_at_a_node_are_counts_around_it(found):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfpn.evaluation.surface import PosedScores
+from sfpn.evaluation.surface import PosedScores, couples_of
 from sfpn.network.card import Card, OperatingSurface
 from sfpn.photos.preprocess import Preprocess
 
@@ -21,8 +21,8 @@ def drawn_scores(count: int = 60_000, seed: int = 11, source: int = 0, widest: f
     scores = (centre + rng.normal(0, 0.1, count)).astype(np.float32)
     first = rng.integers(0, PEOPLE, count)
     second = np.where(same, first, (first + rng.integers(1, PEOPLE, count)) % PEOPLE)
-    people = np.column_stack([first, second]).astype(np.int32)
-    return PosedScores(scores, yaws, same, np.full(count, source, np.int8), people)
+    couples = couples_of(np.column_stack([first, second]))
+    return PosedScores(scores, yaws, same, np.full(count, source, np.int8), *couples)
 
 
 def surface_card(found: OperatingSurface | None) -> Card:
