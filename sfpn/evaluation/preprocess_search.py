@@ -173,7 +173,9 @@ def chosen_by(tried: Sequence[Tried], dataset: str) -> str:
     best = tried[0]
     if not best.genuine:
         return "given"
-    return f"lowest of {len(tried)} EERs on {dataset}: {best.eer:.3f} ({best.genuine} genuine, {best.impostor} impostor)"
+    return (
+        f"lowest of {len(tried)} EERs on {dataset}: {best.eer:.3f} ({best.genuine} genuine, {best.impostor} impostor)"
+    )
 
 
 def _scores(forward: Forward, setting: Preprocess, crops: list[Image.Image]) -> np.ndarray | None:

@@ -20,7 +20,7 @@ from sfpn.errors import UserError
 from sfpn.machine import backend_words, choose_device
 from sfpn.network import checkpoint, hub
 from sfpn.network.card import Card
-from sfpn.network.onnx_guarded import GuardedModel
+from sfpn.network.onnx_guarded import Bounds, GuardedModel
 from sfpn.network.onnx_model import OnnxModel, external_files
 from sfpn.photos.preprocess import Preprocess
 
@@ -121,12 +121,13 @@ class OnnxEmbedder(_CardEmbedder):
 
     runtime = "ONNX Runtime"
 
-    def __init__(self, name_or_path: str | Path, *, guarded: bool = False) -> None:
-        """guarded: computed by a process of its own; see sfpn.network.onnx_guarded."""
+    def __init__(self, name_or_path: str | Path, *, guarded: Bounds | None = None) -> None:
+        """guarded: computed by a process of its own, within these bounds; see sfpn.network.onnx_guarded."""
         path = checkpoint.resolve(name_or_path)
         card, encoded = checkpoint.read_checked(path)
         super().__init__(card.name, card)
-        self._model = open_guarded(path, card) if guarded else open_onnx(path, card, encoded)
+        self.file_bytes = len(encoded)
+        self._model = open_guarded(path, card, guarded) if guarded else open_onnx(path, card, encoded)
         _check_integer_input(path, card, self._model)
         checkpoint.check_vectors(card, self._model.descriptor_size, path)
 
@@ -146,9 +147,10 @@ def open_onnx(path: Path, card: Card, encoded: bytes) -> OnnxModel:
     return OnnxModel(path, encoded, external=external, **asked)
 
 
-def open_guarded(path: Path, card: Card) -> GuardedModel:
+def open_guarded(path: Path, card: Card, bounds: Bounds) -> GuardedModel:
     """The same, computed by a process of its own."""
-    return GuardedModel(path, expected=card.architecture.get("external_data", {}), **_as_card_says(path, card))
+    asked = _as_card_says(path, card)
+    return GuardedModel(path, expected=card.architecture.get("external_data", {}), bounds=bounds, **asked)
 
 
 def _as_card_says(path: Path, card: Card) -> dict[str, Any]:

@@ -4,9 +4,9 @@
     model.run(batch)                     # (B, 3, size, size) float32 -> (B, D) float32
     model.close()
 
-A network that never ends, or wants all memory, or makes ONNX Runtime crash, ends its own process; whoever asked gets one
-sentence, and the next question starts a new process. Bounded are the time of opening and of each pass, and on Linux the
-memory. It is no sandbox: the process may read what this user may read.
+A network that never ends, or wants all memory, or makes ONNX Runtime crash, ends its own process; whoever asked gets
+one sentence, and the next question starts a new process. Bounded are the time of opening and of each pass, and on Linux
+the memory. It is no sandbox: the process may read what this user may read.
 
 Messages in both directions: 8 bytes for the length of the head, the head as JSON, and the float32 numbers of an array.
 """
@@ -26,7 +26,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -167,14 +167,14 @@ def _exchange(process: subprocess.Popen[bytes], head: dict[str, Any], content: b
         answers.put(None)
 
 
-def _send(stream: BinaryIO, head: dict[str, Any], content: bytes) -> None:
+def _send(stream: IO[bytes], head: dict[str, Any], content: bytes) -> None:
     encoded = json.dumps(head).encode()
     stream.write(struct.pack(">Q", len(encoded)) + encoded)
     stream.write(content)
     stream.flush()
 
 
-def _receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def _receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Head and content; None where the other side has ended. Raises ValueError for what is no message."""
     start = stream.read(8)
     if len(start) < 8:
@@ -188,7 +188,7 @@ def _receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     return (head, content) if len(content) == wanted else None
 
 
-def _serve(questions: BinaryIO, answers: BinaryIO) -> None:
+def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     """What the process does: open the file that the first message names, then compute one batch for each message."""
     waiting: queue.Queue = queue.Queue()
     threading.Thread(target=_listen, args=(questions, waiting), daemon=True).start()
@@ -209,7 +209,7 @@ def _serve(questions: BinaryIO, answers: BinaryIO) -> None:
             os._exit(1)  # said by whoever waits
 
 
-def _listen(questions: BinaryIO, waiting: queue.Queue) -> None:
+def _listen(questions: IO[bytes], waiting: queue.Queue) -> None:
     """Hand over what comes; the process ends with the one that started it, whatever it is computing."""
     with contextlib.suppress(OSError, ValueError):
         while (message := _receive(questions)) is not None:
