@@ -26,7 +26,7 @@ def evidence_html(tried: Sequence[Tried], title: str) -> str:
         f"<tbody>{rows}</tbody></table></div>"
         f'<p role="status">{escape(words)}</p>'
         '<p class="quiet">Evidence for a choice, no measure of the model: the faces are few. The first setting is '
-        "filled in below; change it if you know better.</p>"
+        "filled in; change it if you know better.</p>"
     )
 
 

@@ -121,7 +121,7 @@ def score_html(result: Result) -> str:
     """The score, and that nothing is decided."""
     score = f"{result.score:.3f}".replace("-", "−")
     return (
-        f'<section class="verdict waiting" aria-live="polite"><h2>Score {score}</h2>'
+        f'<section class="verdict undecided" aria-live="polite"><h2>Score {score}</h2>'
         "<p>This model has no thresholds yet, so that nothing says which score is enough: its card gets them from "
         "<code>python -m sfpn calibrate</code>.</p>"
         f'<p class="quiet">A cosine, from −1 to 1: higher means more alike. A pair of {pair_words(result.pose_pair)} '

@@ -151,12 +151,12 @@ def doubts(tried: Sequence[Tried]) -> str:
             "the embeddings are not finite numbers or all zero, whatever the preprocessing; export it again"
         )
     if best.eer > UNSURE_EER:
-        return "No setting tells these people apart: check that it is a face network, and give the options."
+        return "No setting tells these people apart: check that it is a face network, and say yourself what it needs."
     if len(tried) == 1:
         return ""
     won = f"The first is the best in {100 * best.best_share:.0f} % of {ROUNDS} resamples of the people"
     if best.best_share < SURE_SHARE:
-        return f"{won}: the first ones are too close to tell apart here, give the options if you know them."
+        return f"{won}: the first ones are too close to tell apart here; say yourself what you know."
     return f"{won}."
 
 
