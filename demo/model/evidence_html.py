@@ -22,7 +22,8 @@ def evidence_html(tried: Sequence[Tried], title: str) -> str:
         f'<h3 class="section-title">Measured <small>on {escape(title)}: {best.genuine:,} genuine and '
         f"{best.impostor:,} impostor pairs{more}</small></h3>"
         '<div class="wide"><table class="data evidence"><thead><tr><th>preprocessing</th><th>EER</th>'
-        "<th>separation d′</th><th>best in resamples</th></tr></thead>"
+        '<th><abbr title="separation of genuine and impostor scores, in standard deviations">d′</abbr></th>'
+        '<th><abbr title="best in resamples of the people">best</abbr></th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         f'<p role="status">{escape(words)}</p>'
         '<p class="quiet">Evidence for a choice, no measure of the model: the faces are few. The first setting is '
