@@ -50,7 +50,7 @@ def give(page, *files: Path) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_from_a_bare_file_to_its_use_in_every_tab(browser, address, network, size, tmp_path):
     with visitor(browser, address, SIZES[size]) as visit:
-        page, other = visit(), visit()
+        page = visit()
         give(page, network)
         page.locator("#own-model-status", has_text="has no card").wait_for(timeout=MILLISECONDS)
         assert page.locator("#own-model-size input").input_value() == "16"
@@ -67,11 +67,12 @@ def test_from_a_bare_file_to_its_use_in_every_tab(browser, address, network, siz
         assert load_embedder(tmp_path / "colours.onnx").name == "colours"
         assert "of 20 EERs on" in load_card(tmp_path / "colours.onnx").extra["preprocess_chosen_by"]
         use_in_tabs(page)
-        open_tab(other, "Verify")
+        other = visit()
         other.locator("#model input").click()
         assert [
             option.inner_text() for option in other.get_by_role("option").all() if "colours" in option.inner_text()
         ] == []
+        other.close()
         open_tab(page, "Model")
         page.locator("#own-model-close").click()
         page.locator("#own-model-status", has_text="was deleted").wait_for()
