@@ -39,6 +39,7 @@ from demo.common.own_sets import Rules as SetRules  # noqa: E402
 from demo.common.own_sets import Sets  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.photo_inputs import take_any_file  # noqa: E402
+from demo.common.session_state import lean_sessions  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
@@ -229,6 +230,7 @@ def set_rules(options: Options) -> SetRules | None:
 def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
     own_uploads()
+    lean_sessions()
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])

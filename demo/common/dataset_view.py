@@ -10,7 +10,7 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from sfpn.errors import UserError
 from sfpn.photos.photo import decode_photo
 
 THUMBNAIL_SIDE = 144  # px, longer side
+ANSWERS, LONGEST_QUESTION = 16, 1000  # kept of each dataset; letters
 CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
 UNKNOWN = "unknown"
 Row = Any  # of DatasetView.rows: columns by name (a pandas.Series, whose values type checkers cannot know)
@@ -44,6 +45,7 @@ class DatasetView:
     thumbnails: Path
     groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
     background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are made
+    answers: dict[str, Any] = field(default_factory=dict, repr=False)  # to what was asked last; see `answered`
 
     @classmethod
     def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:
@@ -94,6 +96,18 @@ class DatasetView:
         """Make those that are missing; rows that lie together are read together."""
         for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
             self.thumbnail(row_id)
+
+    def answered(self, question: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, kept for those who ask the same: many do, and rows never change. Treat it as read-only."""
+        if len(question) > LONGEST_QUESTION:
+            return make()
+        answer = self.answers.get(question)
+        if answer is None:
+            answer = make()
+            while len(self.answers) >= ANSWERS:
+                self.answers.pop(next(iter(self.answers), ""), None)
+            self.answers[question] = answer
+        return answer
 
     def thumbnails_made(self) -> bool:
         """Whether all are there; starts to make them in the background if not."""

@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, urlencode
 import anyio.to_thread
 
 from demo.common.own_sets import COOKIE, COOKIE_FORM
+from demo.common.page_cache import PageCache
 from demo.common.sessions import EVERY_SECONDS, FULL, Busy, Sessions
 from demo.common.uploads import MAX_FILES, arriving, check_disk, sweep, uploaded_bytes
 from sfpn.errors import UserError
@@ -120,6 +121,7 @@ class Book:
     unread: dict[str, str] = field(default_factory=dict)  # path of an upload: whose address
     large: dict[str, str] = field(default_factory=dict)  # id of an event that brought much: whose address
     queue: dict[str, tuple[float, float]] = field(default_factory=dict)  # visitor: when they first and last asked
+    page: PageCache = field(default_factory=PageCache)
 
 
 class Gate:
@@ -200,7 +202,7 @@ class Gate:
             session = self._named(given, visitor)
             await self._beat(_at(scope, given, session), receive, answer, session, client)
             return
-        await self.app(scope, receive, answer)
+        await self.book.page.answer(self.app, scope, receive, answer, path)
 
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import gradio as gr
 import plotly
 import plotly.graph_objects as go
+from plotly.io.json import to_json_plotly
 
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 JAVASCRIPT = Path(__file__).with_suffix(".js")
@@ -35,7 +36,7 @@ TEMPLATE = """<div style="position:relative">
 
 
 class PlotlyView(gr.HTML):
-    """`value` is a plotly Figure, its JSON, or None. See the module docstring for the events."""
+    """`value` is a plotly Figure, a dict of its data and layout, the JSON of either, or None; events: see above."""
 
     def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
         gr.set_static_paths([PLOTLY_JS])
@@ -48,8 +49,10 @@ class PlotlyView(gr.HTML):
             **properties,
         )
 
-    def postprocess(self, value: go.Figure | str | None) -> str | None:
+    def postprocess(self, value: go.Figure | dict | str | None) -> str | None:
         """The figure as JSON."""
+        if isinstance(value, dict):
+            return to_json_plotly(value)
         return value if value is None or isinstance(value, str) else value.to_json()
 
     def api_info(self) -> dict[str, str]:

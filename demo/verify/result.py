@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-import plotly.graph_objects as go
-
 from demo.common.notices import in_markdown
 from demo.verify.head_svg import heads_svg
 from demo.verify.photo_html import crops_html
@@ -114,7 +112,7 @@ def verdict_html(card: Card, result: Result, rule: DecisionRule) -> str:
     )
 
 
-def axis_figure(card: Card, result: Result, rule: DecisionRule) -> go.Figure:
+def axis_figure(card: Card, result: Result, rule: DecisionRule) -> dict:
     """The score over the histograms that its rates are counted in. Raises UserError if the card has none."""
     _, histogram = histogram_of(card, rule)
     return score_axis(histogram, result.score, rule.point.threshold, rule.uncertain_from)
