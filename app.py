@@ -53,6 +53,7 @@ from demo.pose_errors import tab as pose_errors  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from demo.verify import tab as verify  # noqa: E402
+from demo.zero_gpu import lend_to, lender  # noqa: E402
 from sfpn.data.dataset import FaceDataset  # noqa: E402
 from sfpn.errors import UserError  # noqa: E402
 from sfpn.evaluation.report import Report  # noqa: E402
@@ -74,7 +75,9 @@ def load(options: Options) -> Loaded:
     """Load everything named in the options. Raises UserError."""
     if not options.models:
         raise UserError("no model is bundled; give one with --model PATH")
+    lender()
     embedders = [load_embedder(name) for name in options.models]
+    lend_to(embedders)
     models = {embedder.name: embedder for embedder in embedders}
     if len(models) < len(embedders):
         raise UserError(
