@@ -12,6 +12,13 @@ from demo.common import events
 
 SINGLE = (gr.Radio, gr.Dropdown, gr.Slider, gr.Number)  # of these, a handler always gets a value
 
+LOOK_SECONDS, PROGRESS_SECONDS = 0.005, 0.1  # between looks; Gradio's 1 and 10 ms kept a processor busy doing nothing
+
+
+def no_statistics(records: list) -> dict:
+    """In place of tables of the last events, which took longer than many of them."""
+    return {}
+
 
 def may_be_empty(component: Any) -> Any:
     """Mark a choice or number whose value may be None; returns it."""
@@ -24,6 +31,14 @@ class Page(gr.Blocks):
 
     is_template = True
     own_sets: Any = None  # demo.common.own_sets.Sets, for the gate and for the end of sessions
+
+    def queue(self, *args: Any, **kwargs: Any) -> Page:
+        """The page, whose queue looks for work less often than Gradio's, and makes no statistics that nobody sees."""
+        super().queue(*args, **kwargs)
+        self._queue.sleep_when_free = LOOK_SECONDS
+        self._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
+        self._queue.compute_analytics_summary = no_statistics
+        return self
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Raise gr.Error when there are too few values."""

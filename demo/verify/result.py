@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
+from demo.common.at_once import AT_WORK, large_alone
 from demo.common.notices import in_markdown
 from demo.verify.head_svg import heads_svg
 from demo.verify.photo_html import crops_html
@@ -69,10 +70,19 @@ class Result:
 def compare_photos(
     models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str, fmr: float | None
 ) -> Comparison:
-    """Compare the photos of both sides at a target FMR, the usual one where that is None. Raises UserError."""
-    verifier = Verifier(models[model], detector)
-    one, other = ([photo.shot() for photo in side] for side in (first, second))
-    return verifier.compare(one, other, DEFAULT_FMR if fmr is None else fmr)
+    """Compare the photos of both sides at a target FMR, the usual one where that is None. Raises UserError.
+
+    Done once for all who compare the same at that moment.
+    """
+    target = DEFAULT_FMR if fmr is None else fmr
+
+    def make() -> Comparison:
+        with large_alone(max(photo.size[0] * photo.size[1] for photo in (*first, *second))):
+            one, other = ([photo.shot() for photo in side] for side in (first, second))
+            return Verifier(models[model], detector).compare(one, other, target)
+
+    contents = (tuple(photo.content for photo in side) for side in (first, second))
+    return AT_WORK.share(("compare", id(models[model]), target, *contents), make)
 
 
 def summarize(model: str, comparison: Comparison) -> Result:

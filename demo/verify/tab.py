@@ -13,7 +13,7 @@ from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
+from demo.common.handlers import COMPARING, QUIET, SKIP, bound
 from demo.common.links import Links, Opened
 from demo.common.notices import notices_html
 from demo.common.own_sets import Sets
@@ -153,7 +153,7 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
         "outputs": view.shown,
         "show_progress_on": view.verdict,
         "api_visibility": "private",
-        **ONE_AT_A_TIME,
+        **COMPARING,
     }
 
     def compare_second(event: Dependency) -> None:
@@ -170,7 +170,7 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
     _wire_threshold(loaded.models, view, fmr)
     lost.wire(turned, loaded, sides[0].photos, model, fmr)
     why.wire(reasons, loaded, sides[0].photos, sides[1].photos, model)
-    both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
+    both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **COMPARING}
 
     def open_example(event: gr.EventData) -> BothSides:
         example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
