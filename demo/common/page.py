@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -9,9 +11,12 @@ from gradio.block_function import BlockFunction
 from gradio.utils import get_type_hints
 
 from demo.common import events
+from sfpn.errors import UserError
 
 SINGLE = (gr.Radio, gr.Dropdown, gr.Slider, gr.Number)  # of these, a handler always gets a value
 
+CANNOT_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+FULL_DISK = "This cannot be done at the moment: the disk of this computer is full. Try again in some minutes."
 LOOK_SECONDS, PROGRESS_SECONDS = 0.005, 0.1  # between looks; Gradio's 1 and 10 ms kept a processor busy doing nothing
 
 
@@ -69,7 +74,11 @@ class Page(gr.Blocks):
         *args: Any,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The handler's answer. Raises gr.Error for events that run in the browser only, and for empty clicks."""
+        """The handler's answer.
+
+        Raises gr.Error for events that run in the browser only, for empty clicks, and with the sentence of a UserError
+        or of a disk that cannot be written.
+        """
         function = block_fn.fn if isinstance(block_fn, BlockFunction) else self.fns[block_fn].fn
         if function is None:
             raise events.gone()
@@ -79,7 +88,14 @@ class Page(gr.Blocks):
             except (TypeError, KeyError) as error:
                 raise events.gone() from error
         given = (processed_input, iterator, requests, event_id, event_data, *args)
-        return await super().call_function(block_fn, *given, **kwargs)
+        try:
+            return await super().call_function(block_fn, *given, **kwargs)
+        except UserError as error:
+            raise gr.Error(escape(str(error)), print_exception=False) from error
+        except OSError as error:
+            if error.errno not in CANNOT_BE_WRITTEN:
+                raise
+            raise gr.Error(FULL_DISK, print_exception=False) from error
 
 
 def check_value(component: Any, value: Any) -> None:

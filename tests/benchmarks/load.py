@@ -284,7 +284,7 @@ def main() -> None:
             time.sleep(1)
         time.sleep(args.settle)
         after = memory_mb(process)
-        left = sum(file.is_file() for file in Path(folder).rglob("*"))
+        left = sum(file.is_file() and file.suffix != ".lock" for file in Path(folder).rglob("*"))
     print(
         f"{args.visitors} visitors, {args.minutes:g} minutes, {args.pause:g} s between clicks, load average "
         f"{os.getloadavg()[0]:.1f}\n\n| what | answers | median s | 95 % s | slowest s |\n|---|---|---|---|---|"
