@@ -28,6 +28,7 @@ from starlette.middleware import Middleware  # noqa: E402
 
 from demo.api import endpoints  # noqa: E402
 from demo.api.tools import serve_tools  # noqa: E402
+from demo.common.connections import bound_connections  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, UPLOAD_BYTES, Book, Gate, Rules  # noqa: E402
@@ -113,6 +114,7 @@ def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
     own_uploads()
     lean_sessions()
+    bound_connections()
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])
