@@ -34,7 +34,7 @@ from sfpn.errors import UserError
 from sfpn.photos.photo import MAX_BYTES
 from sfpn.verification import decision, verifier
 
-OPTIONAL = {"umap"}  # offered only where it is installed
+OPTIONAL = {"umap", "spaces"}  # used only where it is installed
 
 
 @pytest.fixture(scope="module")

@@ -111,16 +111,19 @@ class Visitor:
         if answer.status_code != 200:
             raise RuntimeError(answer.json().get("detail", answer.status_code))
         event = answer.json()["event_id"]
+        answered = None
         with self.client.stream("GET", "gradio_api/queue/data", params={"session_hash": self.session}) as stream:
-            for line in stream.iter_lines():
+            for line in stream.iter_lines():  # to its end: who leaves earlier may take the next answer with them
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
                 if message.get("msg") == "process_completed" and message["event_id"] == event:
-                    if not message["success"]:
-                        raise RuntimeError(str(message["output"].get("error"))[:100])
-                    return message["output"]["data"]
+                    answered = message
                 if message.get("msg") == "unexpected_error":
                     raise RuntimeError(message["message"][:100])
-        raise RuntimeError("no answer came")
+        if answered is None:
+            raise RuntimeError("no answer came")
+        if not answered["success"]:
+            raise RuntimeError(str(answered["output"].get("error"))[:100])
+        return answered["output"]["data"]
 
     def verify(self, pair: Pair) -> str:
         """Give both photos, compare; the score of the answer."""
