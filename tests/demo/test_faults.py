@@ -62,7 +62,11 @@ class App:
             command, cwd=ROOT, env=given, stdout=self.log.open("w"), stderr=subprocess.STDOUT
         )
         self.address = f"http://127.0.0.1:{self.port}/"
-        wait_for(self.address, self.process, self.log)
+        try:
+            wait_for(self.address, self.process, self.log)
+        except BaseException:
+            self.process.kill()
+            raise
         self.config = httpx.get(f"{self.address}config", trust_env=False, timeout=60).json()
 
     @property
