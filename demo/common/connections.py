@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from uvicorn import config as uvicorn_config
@@ -18,14 +20,17 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 REQUEST_SECONDS = 20  # for the head of a request, from the connection or from the answer before on
 CONNECTIONS_OF_ONE = 512  # of an address: 64 pages with six each, as browsers open them, and some
 CONNECTIONS_OF_ALL = 4096
+PROXIES, LOOPBACK = "FORWARDED_ALLOW_IPS", "127.0.0.1"  # the server's own setting, and its default
 
 
 class Connections(Counter[str]):
     """How many each address has open."""
 
     def admit(self, address: str) -> bool:
-        """Count one more, unless there are enough."""
-        if self[address] >= CONNECTIONS_OF_ONE or sum(self.values()) >= CONNECTIONS_OF_ALL:
+        """Count one more, unless there are enough; a proxy, which speaks for many, is bounded by the total alone."""
+        if self.total() >= CONNECTIONS_OF_ALL:
+            return False
+        if self[address] >= CONNECTIONS_OF_ONE and not is_proxy(address, os.environ.get(PROXIES, LOOPBACK)):
             return False
         self[address] += 1
         return True
@@ -38,6 +43,21 @@ class Connections(Counter[str]):
 
 
 OPEN = Connections()
+
+
+@lru_cache(maxsize=256)
+def is_proxy(address: str, proxies: str) -> bool:
+    """Whether an address is one of those, separated by commas, that may say on whose behalf they ask; *: all are."""
+    with contextlib.suppress(ValueError):
+        own = ipaddress.ip_network(address, strict=False)
+        for name in map(str.strip, proxies.split(",")):
+            if name == "*":
+                return True
+            with contextlib.suppress(ValueError):
+                network = ipaddress.ip_network(name, strict=False)
+                if own.version == network.version and own.overlaps(network):
+                    return True
+    return False
 
 
 def network_of(host: str) -> str:
@@ -95,7 +115,8 @@ class BoundedProtocol(AutoHTTPProtocol):
 
     def _asked(self) -> bool:
         """Whether a request is at work."""
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle = getattr(self, "cycle", None)
+        return cycle is not None and not cycle.response_complete
 
     def _wait(self) -> None:
         self._stop_waiting()
@@ -113,4 +134,5 @@ class BoundedProtocol(AutoHTTPProtocol):
 
 def bound_connections() -> None:
     """Make the server that Gradio starts use it. Call it before the app is launched."""
-    uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{BoundedProtocol.__name__}"
+    if hasattr(AutoHTTPProtocol, "on_response_complete"):  # as h11's and httptools' have
+        uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{BoundedProtocol.__name__}"

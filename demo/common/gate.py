@@ -19,7 +19,7 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -55,6 +55,7 @@ LARGE_OF_ONE, LARGE_OF_ALL = 4, 16  # of requests that are larger, waiting or at
 UPLOAD_BYTES = 130_000_000  # of one request, which may bring both sides; more where sets may be larger
 UNREAD_BYTES = 400_000_000  # of one address on the disk
 UPLOADS_OF_ONE, UPLOADS_OF_ALL = 32, 64  # at a time
+STREAMS_OF_ONE = 256  # answers that last, of an address: two for each of its pages, and uploads
 ARRIVING_OF_ONE, ARRIVING_OF_ALL = 60_000_000, 300_000_000  # bytes of bodies that are not uploads, on their way
 PATIENCE = 30  # seconds for the next part of a body
 SLOWEST = 4_000  # bytes a second of a body, once PATIENCE has passed: who is slower keeps others out
@@ -122,6 +123,7 @@ class Book:
     sessions: Sessions = field(default_factory=Sessions)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     uploading: Counter[str] = field(default_factory=Counter)  # by address
+    streams: Counter[str] = field(default_factory=Counter)  # answers that last, by address
     arriving: Counter[str] = field(default_factory=Counter)  # bytes of bodies on their way, by address
     unread: dict[str, str] = field(default_factory=dict)  # path of an upload: whose address
     large: dict[str, str] = field(default_factory=dict)  # id of an event that brought much: whose address
@@ -211,13 +213,31 @@ class Gate:
             session = self._named(given, visitor)
             await self._beat(_at(scope, given, session), receive, answer, session, client)
             return
-        await self.book.page.answer(self.app, scope, receive, answer, path)
+        if path not in (API + "queue/data", API + "upload_progress"):
+            await self.book.page.answer(self.app, scope, receive, answer, path)
+            return
+        with self._streaming(client):
+            await self.app(scope, receive, answer)
+
+    @contextlib.contextmanager
+    def _streaming(self, client: str) -> Iterator[None]:
+        """Count an answer that lasts. Raises Busy where its address has enough of them."""
+        if self.book.streams[client] >= STREAMS_OF_ONE:
+            raise Busy("Busy: too many pages are open from your address. Close some of them.")
+        self.book.streams[client] += 1
+        try:
+            yield
+        finally:
+            self.book.streams[client] -= 1
+            if not self.book.streams[client]:
+                del self.book.streams[client]
 
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)
         known.open += 1
         try:
-            await self.app(scope, receive, answer)
+            with self._streaming(client):
+                await self.app(scope, receive, answer)
         finally:
             known.open -= 1
             known.used = time.monotonic()

@@ -90,6 +90,7 @@ def test_a_connection_without_a_request_is_closed(address, monkeypatch, said):
 def test_connections_of_an_address_are_bounded_and_the_count_is_right_afterwards(address, monkeypatch):
     assert until(lambda: OPEN["127.0.0.1"] == 0)
     monkeypatch.setattr(connections, "CONNECTIONS_OF_ONE", 5)
+    monkeypatch.setenv(connections.PROXIES, "10.0.0.1")
     held = [wire(address, b"GET / HT") for _ in range(5)]
     assert until(lambda: OPEN["127.0.0.1"] == 5)
     with contextlib.closing(wire(address)) as one_more:
@@ -100,6 +101,27 @@ def test_connections_of_an_address_are_bounded_and_the_count_is_right_afterwards
         connection.close()
     assert until(lambda: OPEN["127.0.0.1"] == 0)
     assert httpx.get(address, trust_env=False, timeout=30).status_code == 200
+
+
+def test_a_proxy_speaks_for_many(monkeypatch):
+    monkeypatch.setattr(connections, "CONNECTIONS_OF_ONE", 2)
+    monkeypatch.setattr(connections, "CONNECTIONS_OF_ALL", 6)
+    monkeypatch.setenv(connections.PROXIES, "10.0.0.0/8, nonsense")
+    counted = connections.Connections()
+    assert [counted.admit("1.2.3.4") for _ in range(3)] == [True, True, False]
+    assert [counted.admit("10.1.1.1") for _ in range(5)] == [True] * 4 + [False]
+    counted.leave("10.1.1.1")
+    assert counted.admit("2001:db8::/64") and not counted.admit("10.1.1.1") and counted.total() == 6
+
+
+def test_streams_of_an_address_are_bounded(address, monkeypatch):
+    monkeypatch.setattr(gate, "STREAMS_OF_ONE", 2)
+    visitor = Visitor(address)
+    visitor.open()
+    stream = f"{address}gradio_api/heartbeat/{visitor.session}"
+    with visitor.client.stream("GET", stream), visitor.client.stream("GET", stream):
+        assert visitor.client.get(stream).status_code == 429
+    assert until(lambda: visitor.join(0, []).status_code == 200)
 
 
 def test_an_upgrade_is_no_way_around_it(address):
