@@ -27,6 +27,7 @@ from data_tools.sources.base import Item, Pair, Problem, Source, SourceInfo
 from data_tools.sources.columns import REQUIRED, Columns, parse_columns
 from data_tools.sources.folder import Table
 from data_tools.sources.hub import Hub
+from sfpn.data.decisions import Box
 from sfpn.errors import UserError
 from sfpn.files import whole_file
 from sfpn.machine import processors
@@ -47,14 +48,14 @@ class Finders:
 
     _free: SimpleQueue = field(default_factory=SimpleQueue)
 
-    def find(self, image: Image.Image) -> Any:
-        """The face of a picture."""
+    def find(self, image: Image.Image, *box: Box) -> Any:
+        """The face of a picture, or the one at a place: see data_tools.annotate.FindFace."""
         try:
             finder: FindFace = self._free.get_nowait()
         except Empty:
             finder = face_finder(small_faces=False, turns=True)
         try:
-            return finder(image)
+            return finder(image, *box)
         finally:
             self._free.put(finder)
 
