@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.paths import SYNTHETIC
-from PIL import Image
+from helpers.two_faces import PLANTED, write_two_faces
 
 from data_tools.__main__ import main
 from data_tools.annotate import common_share, face_finder, mtcnn
@@ -26,40 +25,13 @@ from sfpn.evaluation.checks.draft import draft
 from sfpn.network.embedders import load_embedder
 from sfpn.photos.detector import FaceDetector
 
-PEOPLE, PHOTOS = 5, 5
-PLANTED, BESIDE = "p1/two.png", "p3"
 QUIET = BuildConfig("x", workers=0, progress=False)
-
-
-def photos() -> dict[str, list[Image.Image]]:
-    """Frontal photos of drawn people, by a name; the detector finds a face in each."""
-    dataset = FaceDataset.open(SYNTHETIC)
-    rows = dataset.rows()
-    rows = rows[(rows["pose"] == "frontal") & (rows["pose_estimated"] == "frontal")]
-    chosen = rows.groupby("identity").head(PHOTOS + 1)
-    names = sorted(chosen["identity"].unique())[:PEOPLE]
-    wanted = chosen[chosen["identity"].isin(names)].set_index("row_id")["identity"]
-    found: dict[str, list[Image.Image]] = {f"p{number}": [] for number in range(PEOPLE)}
-    for picture in dataset.pictures(set(wanted.index)):
-        found[f"p{names.index(wanted[picture.row_id])}"].append(picture.decode())
-    return found
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """person/number.png; in the planted photo of p1, p3 stands large in the middle and p1 smaller at the right."""
     place = tmp_path_factory.mktemp("two faces")
-    people = photos()
-    for name, images in people.items():
-        (place / "people" / name).mkdir(parents=True)
-        for number, image in enumerate(images[:PHOTOS]):
-            image.save(place / "people" / name / f"{number}.png")
-    large, small = people[BESIDE][-1], people["p1"][-1]
-    small = small.resize((small.width * 7 // 10, small.height * 7 // 10))
-    both = Image.new("RGB", (large.width + small.width, large.height), "gray")
-    both.paste(large, (0, 0))
-    both.paste(small, (large.width, large.height - small.height))
-    both.save(place / "people" / PLANTED)
+    write_two_faces(place / "people")
     return place
 
 
