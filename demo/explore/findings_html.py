@@ -69,15 +69,12 @@ def _face(view: DatasetView, decision: Decision) -> str:
     photo = view.photo(decision.row_id)
     left, top, right, bottom = decision.face_box
     margin = FACE_MARGIN * max(right - left, bottom - top)
-    box = (
-        max(left - margin, 0),
-        max(top - margin, 0),
-        min(right + margin, photo.width),
-        min(bottom + margin, photo.height),
-    )
-    if box[0] >= box[2] or box[1] >= box[3]:
+    low = [round(max(value - margin, 0)) for value in (left, top)]
+    high = [round(min(value + margin, side)) for value, side in zip((right, bottom), photo.size, strict=True)]
+    if low[0] >= high[0] or low[1] >= high[1]:
         return ""
-    return f'<img src="{data_uri(photo.crop(tuple(map(round, box))), FACE_SIDE)}" alt="the other face">'
+    face = photo.crop((low[0], low[1], high[0], high[1]))
+    return f'<img src="{data_uri(face, FACE_SIDE)}" alt="the other face">'
 
 
 def decision_words(decision: Decision) -> str:
