@@ -48,11 +48,14 @@ def find_which_face(
 
 
 def in_doubt(looked: Looked) -> list[int]:
-    """Positions of the photos to look at again, the most doubtful first."""
+    """Positions of the photos to look at again: the most doubtful first, those with nothing to compare with last."""
     near = looked.near
-    doubt = np.where(np.isfinite(near.own), near.other - near.own, 0)
-    rows = np.flatnonzero((doubt >= DOUBT_FROM) & looked.samples.acquired)
-    return rows[np.argsort(-doubt[rows], kind="stable")][:MOST_LOOKED_AT].tolist()
+    comparable = np.isfinite(near.own)
+    doubt = np.where(comparable, near.other - near.own, -np.inf)
+    doubtful = np.flatnonzero((doubt >= DOUBT_FROM) & looked.samples.acquired)
+    alone = np.flatnonzero(~comparable & looked.samples.acquired)
+    ordered = [*doubtful[np.argsort(-doubt[doubtful], kind="stable")].tolist(), *alone.tolist()]
+    return ordered[:MOST_LOOKED_AT]
 
 
 def _look_again(
