@@ -13,6 +13,7 @@ from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound
 from demo.common.links import VERIFY, Links, Opened, goto, opened
+from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html, warn
 from demo.common.own_sets import Sets
 from demo.common.sample_html import neighbours_html, sample_html
@@ -72,20 +73,14 @@ class Picked(NamedTuple):
     pair: Any = SKIP
 
 
-def build(sets: Sets, store: EmbeddingStore, links: Links) -> None:
+def build(sets: Sets, links: Links) -> None:
     """Lay out and wire."""
     gr.HTML(SAMPLE_TITLE)
     current, marked = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
         typed = gr.Textbox(label="row_id", elem_id="sample-id", max_lines=1, scale=3, min_width=200)
-        model = gr.Dropdown(
-            [(e.card.title, name) for name, e in store.models.items()],
-            value=next(iter(store.models)),
-            label="Crop and neighbours by",
-            elem_id="sample-model",
-            scale=3,
-            filterable=False,
-            min_width=280,
+        model = build_choice(
+            sets.own_models, links, label="Crop and neighbours by", elem_id="sample-model", scale=3, min_width=280
         )
         mark = gr.Button(PICK, size="sm", elem_id="mark", scale=1, min_width=170)
     picked = gr.HTML(elem_id="picked", padding=False)

@@ -120,7 +120,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     )
     chance.click(random_sample, shown, [links.sample], **QUIET)
     grid.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    sample.build(sets, sets.bundled, links)
+    sample.build(sets, links)
 
 
 def _build_controls(view: DatasetView) -> Controls:

@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.handlers import LONG, QUIET, bound
+from demo.common.handlers import LONG, QUIET, PerSession, bound
 from demo.common.notices import notices_html
 from demo.common.why_score import EXPLAINED, Crops, WhyValues, explained
-from demo.loaded import Loaded
 from demo.verify.photos import Seen
 from sfpn.network.embedders import Embedder
 from sfpn.verification.occlusion import best_crops
@@ -38,9 +37,9 @@ def build() -> WhyView:
     return WhyView(start, WhyValues(status, faces))
 
 
-def wire(view: WhyView, loaded: Loaded, first: gr.State, second: gr.State, model: gr.Dropdown) -> None:
+def wire(view: WhyView, models: PerSession, first: gr.State, second: gr.State, model: gr.Dropdown) -> None:
     """Connect the button; another model empties the fold-out."""
-    view.start.click(bound(explain, loaded.models), [first, second, model], list(view.shown), **QUIET, **LONG)
+    view.start.click(bound(explain, models), [first, second, model], list(view.shown), **QUIET, **LONG)
     empty_after(view, model.input)
 
 
