@@ -234,13 +234,18 @@ class Gate:
 
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)
+        sets = getattr(scope["app"].get_blocks(), "own_sets", None)
         known.open += 1
+        if sets:
+            sets.page_came(session)
         try:
             with self._streaming(client):
                 await self.app(scope, receive, answer)
         finally:
             known.open -= 1
             known.used = time.monotonic()
+            if sets and not known.open:
+                sets.page_left(session)
 
     async def _write(
         self, scope: Scope, receive: Receive, answer: _Answer, path: str, visitor: str, client: str

@@ -33,7 +33,7 @@ SECONDS = 2.0  # the longest that any such call may take
 CANARY = "what-nobody-may-read"
 META = {"_type": "gradio.FileData"}
 TAKE_FILES = ("image", "file", "uploadbutton")
-GESTURES = ("select", "remove", "lasso", "drag", "key_up")
+GESTURES = ("select", "remove", "lasso", "drag", "expand", "key_up")
 NAN, HUGE = float("nan"), 10**300
 VALUES = [
     None,

@@ -24,6 +24,7 @@ from demo.common.sample_html import grid_html
 from demo.embeddings import chosen
 from demo.embeddings.figures import heat_map, map_figure
 from demo.explore import figures as explore_figures
+from demo.explore import sample
 from demo.explore import tab as explore
 from demo.model.card_html import facts_html, results_html
 from demo.pose_errors import hardest
@@ -116,11 +117,11 @@ def test_text_in_markdown_reads_as_it_is(text):
 def test_samples(store):
     view, row_id = store.view, store.view.rows.index[5]
     assert_text(grid_html(view, [row_id]))
-    shown = explore.show_sample(store, row_id, "colour")
+    shown = sample.show_sample(store, sample.Shown(row_id), "colour")
     assert_text(shown.detail)
     assert_text(shown.neighbours)
-    assert_text(explore.pick_for_comparison(row_id, None).words)
-    assert_text(explore.take_sample(store, opened("x" + EVIL), "colour").detail)
+    assert_text(sample.pick_for_comparison(sample.Shown(row_id), None).words)
+    assert_text(sample.take_sample(store, opened("x" + EVIL), "colour").detail)
     assert_text(chosen.choose(store, tuple(view.rows.index[:3])).grid)
     assert_text(explore.refresh(view, *explore.clear_facets()).grid)
 
@@ -180,7 +181,7 @@ def test_figures(store, report):
 
 
 def test_corners_of_the_page(store, report, toasts):
-    explore.type_sample(store.view, EVIL)
+    sample.type_sample(store.view, EVIL)
     pose_errors.open_cell({"one": report}, opened((EVIL, "")))
     pose_errors.open_cell({"one": report}, opened(("frontal-profile", "x" + EVIL)))
     assert len(toasts) == 3

@@ -23,8 +23,9 @@ from demo.common.links import opened, pair_address, sample_address
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.embeddings import tab as embeddings
-from demo.explore import name_facet
+from demo.explore import name_facet, sample
 from demo.explore import tab as explore
+from demo.explore.sample import Shown
 from sfpn.data.embed import embed_dataset
 from sfpn.errors import UserError
 
@@ -198,10 +199,10 @@ def test_clicks_open_samples_and_pairs(view):
 
 def test_sample_shows_columns_crop_and_neighbours(store):
     row_id = store.view.rows.index[8]
-    typed, detail, neighbours = explore.show_sample(store, row_id, "colour")
-    assert typed == row_id and "what the network sees" in detail and "person" in detail and "<rect" in detail
-    assert explore.take_sample(store, opened(row_id), "colour")[:2] == (row_id, row_id)
-    assert "has no sample nobody" in explore.take_sample(store, opened("nobody"), "colour")[2]
+    detail, neighbours = sample.show_sample(store, Shown(row_id), "colour")
+    assert "what the network sees" in detail and "person" in detail and "<rect" in detail
+    assert sample.take_sample(store, opened(row_id), "colour")[:2] == (Shown(row_id), row_id)
+    assert "has no sample nobody" in sample.take_sample(store, opened("nobody"), "colour")[2]
     expected = store.neighbours("colour", row_id)["row_id"].tolist()
     assert [json.loads(unescape(t))[-1] for t in re.findall(r'data-select="([^"]+)"', neighbours)][::2] == expected
 
@@ -218,7 +219,7 @@ def test_neighbours_like_a_sort(store):
 def test_without_embeddings_there_are_no_neighbours(tmp_path):
     store = make_store(tmp_path, computed=False)
     assert store.get("colour") is None and store.neighbours("colour", store.view.rows.index[0]) is None
-    assert "not there yet" in explore.show_sample(store, store.view.rows.index[0], "colour")[2]
+    assert "not there yet" in sample.show_sample(store, Shown(store.view.rows.index[0]), "colour")[1]
 
 
 def test_embeddings_of_half_size_are_found_beside_the_dataset(store, tmp_path):
@@ -237,9 +238,22 @@ def test_random_sample_is_of_the_selection(view):
 
 
 def test_two_presses_compare_two_samples(view):
-    first = explore.pick_for_comparison("a", None)
-    assert first[0] == "a"
-    assert explore.pick_for_comparison("b", "a").pair.value == ("a", "b")
+    first = sample.pick_for_comparison(Shown("a"), None)
+    assert first[0] == Shown("a")
+    assert sample.pick_for_comparison(Shown("b"), Shown("a")).pair.value == ("a", "b")
+
+
+def test_another_set_forgets_the_samples_of_the_one_before_and_none_of_its_own():
+    before, after = opened("a.zip"), opened("a.zip")
+    of_before, of_after = Shown("a", before), Shown("a", after)
+    assert sample.forget(after, of_before, of_before)[:2] == (None, None)
+    assert sample.forget(after, of_after, of_before)[:2] == (of_after, None)
+    assert sample.forget(after, of_after, of_after)[:2] == (of_after, of_after)
+    assert sample.pick_for_comparison(of_after, of_before).marked == of_after
+
+
+def test_a_sample_of_another_set_is_not_shown(store):
+    assert sample.show_sample(store, Shown("of another set"), "colour") == sample.SampleValues()
 
 
 def test_tiles_name_yaw_and_pitch(view):

@@ -21,9 +21,9 @@ from demo.common.links import opened
 from demo.common.words import titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import pair_list, saved_reports
 from demo.pose_errors import pose_map as error_map
 from demo.pose_errors import provenance as report_words
-from demo.pose_errors import saved_reports
 from demo.pose_errors import tab as pose_errors
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.pose_map_figure import Shown, pose_map_figure, read_map
@@ -138,9 +138,9 @@ def test_pairs_of_another_dataset_are_named_without_pictures(named):
 
 def test_unknown_pair_is_refused(view):
     with pytest.raises(gr.Error):
-        hardest_pairs.pick_pair(view, SimpleNamespace(index=["nobody", "nothing"]))
+        pair_list.pick_pair(view, SimpleNamespace(index=["nobody", "nothing"]))
     row_ids = view.rows.index[:2]
-    assert hardest_pairs.pick_pair(view, SimpleNamespace(index=list(row_ids)))[1].value == tuple(row_ids)
+    assert pair_list.pick_pair(view, SimpleNamespace(index=list(row_ids)))[1].value == tuple(row_ids)
 
 
 def test_another_report_keeps_the_cell_it_has(named):
