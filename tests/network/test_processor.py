@@ -75,9 +75,9 @@ def test_the_graph_is_an_onnx_file_that_copies_no_maps(depthwise):
     from onnx.reference import ReferenceEvaluator
 
     faces = np.random.default_rng(0).uniform(-130, 160, (1, 3, 113, 113)).astype(np.float32)
-    found = np.asarray(ReferenceEvaluator(model).run(None, {"faces": faces})[0])
+    [found] = ReferenceEvaluator(model).run(None, {"faces": faces})  # pyright: ignore
     expected = torch_descriptors(network, faces)
-    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())  # pyright: ignore
 
 
 def test_batch_normalisation_has_to_be_folded_first():
