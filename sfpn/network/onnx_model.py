@@ -17,7 +17,7 @@ import numpy as np
 
 from sfpn.errors import UserError
 from sfpn.network.card import MAX_DESCRIPTOR, MAX_SIZE
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import onnx_runtime
 
 INPUT_TYPES = {
     "tensor(float)": np.float32,

@@ -16,7 +16,7 @@ import torch
 
 from sfpn.network.model import INPUT_SIZE, SFPN
 from sfpn.network.onnx_graph import INPUT, OUTPUT, encode
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import one_thread_session
 
 AGREES = 1e-3  # of the largest number of a descriptor: how far it may be from PyTorch's
 
@@ -26,11 +26,7 @@ class ProcessorNetwork:
 
     def __init__(self, network: SFPN) -> None:
         """Raises ImportError where ONNX Runtime is not installed, and what it raises where it cannot be used."""
-        runtime = onnx_runtime()
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # fatal only: what it cannot do arrives as an error
-        self._session = runtime.InferenceSession(encode(network), options, providers=["CPUExecutionProvider"])
+        self._session = one_thread_session(encode(network))
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """(B, 3, 113, 113) float32 as the network takes them -> descriptors (B, D) float32."""

@@ -26,6 +26,7 @@ from torch import nn
 
 from sfpn.machine import choose_device
 from sfpn.photos.detector import USUAL_THRESHOLDS, Thresholds
+from sfpn.photos.mtcnn_processor import on_processor
 
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as are the following
 WINDOW, STRIDE = 12, 2  # of P-Net, px
@@ -57,11 +58,15 @@ class Mtcnn:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         self.device = choose_device(device)
+        networks = {WINDOW: PNet(), REFINE_SIZE: RNet(), OUTPUT_SIZE: ONet()}
         self._propose, self._refine, self._output = (
-            network.eval().to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            for network in (PNet(), RNet(), ONet())
+            self._placed(network.eval(), side) for side, network in networks.items()
         )
         self._thread = OneThread("faces")
+
+    def _placed(self, network: nn.Module, side: int) -> nn.Module:
+        network = network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return on_processor(network, side) if self.device.type == "cpu" else network
 
     def search(
         self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds = USUAL_THRESHOLDS

@@ -87,7 +87,7 @@ def _in_bf16(network: SFPN) -> Run:
 def _onnx(title: str, name: str, network: SFPN, threads: int, folder: Path) -> Run:
     """The bare network in float32, or the exported int8 file, whose input are pixels and which mirrors by itself."""
     require_onnx()
-    from sfpn.network.onnx_runtime import onnx_runtime
+    from sfpn.onnx_runtime import onnx_runtime
 
     file = folder / f"{name}-{title == INT8}.onnx"
     if not file.exists() and title == ONNX:
