@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 from helpers.drawn_people import drawn_image
+from helpers.paths import ROOT
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime (requirements.txt)")
 
@@ -78,3 +80,19 @@ def test_networks_that_come_out_otherwise_are_left_to_pytorch(monkeypatch, caplo
     monkeypatch.setattr(mtcnn_processor, "encode", encode)
     monkeypatch.setattr(mtcnn_processor, "AGREES", -1.0)
     assert mtcnn_processor.on_processor(network, 12) is network and "other faces" in caplog.text
+
+
+def test_the_networks_are_facenet_pytorchs_and_need_none_of_torchvision(fast):
+    from sfpn.photos.torchvision_ops import ensure_torchvision
+
+    code = "import sys; from sfpn import FaceDetector; FaceDetector(); print('torchvision' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.stdout.strip() == "False", done.stderr
+    ensure_torchvision()
+    from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+
+    for ours, theirs, side in ((fast._propose, PNet(), 40), (fast._refine, RNet(), 24), (fast._output, ONet(), 48)):
+        windows = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(2)) * 2 - 1
+        with torch.inference_mode():
+            for one, other in zip(ours.network(windows), theirs.eval()(windows), strict=True):
+                np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
