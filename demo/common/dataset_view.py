@@ -1,16 +1,18 @@
-"""A dataset folder for looking at: its columns in memory, its pictures by row_id, and thumbnails that are made once.
+"""A dataset folder for looking at: its columns in memory, its pictures by row_id, and thumbnails made when seen.
 
-Everything is keyed by `row_id`. Pictures stay on disk; one access reads one group of rows of one file.
+Everything is keyed by `row_id`. Pictures stay on disk; one access reads one group of rows of one file. The address of a
+thumbnail holds the dataset's mark and the row's position, and `picture_named` makes it when a browser asks for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +31,7 @@ from sfpn.photos.photo import decode_photo
 THUMBNAIL_SIDE = 144  # px, longer side
 CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
 UNKNOWN = "unknown"
+NAMED = re.compile(r"([0-9a-f]{1,12})-([0-9]{1,9})\.jpg")  # mark and position
 Row = Any  # of DatasetView.rows: columns by name (a pandas.Series, whose values type checkers cannot know)
 
 
@@ -42,8 +45,7 @@ class DatasetView:
     dataset: FaceDataset
     rows: pd.DataFrame
     thumbnails: Path
-    groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
-    background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are made
+    groups: np.ndarray = field(repr=False)  # (G, 3): file, row group, and the position after its last row
 
     @classmethod
     def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:
@@ -57,7 +59,19 @@ class DatasetView:
         return cls(dataset, rows, folder, _groups(dataset.files))
 
     def __contains__(self, row_id: object) -> bool:
-        return row_id in self.groups
+        return isinstance(row_id, str) and row_id in self.rows.index
+
+    @property
+    def mark(self) -> str:
+        """What positions are told together with: another dataset, or another build of this one, has another."""
+        return self.dataset.fingerprint[:12].lower()
+
+    def position(self, row_id: str) -> int:
+        """The place of a row in `rows`. Raises UserError for a row that the dataset does not have."""
+        if row_id not in self:
+            raise UserError(f"{row_id}: no such picture in the dataset {self.dataset.name}")
+        found: Any = self.rows.index.get_loc(row_id)  # one number: row_ids occur once
+        return found
 
     @property
     def has_pitch(self) -> bool:
@@ -66,10 +80,9 @@ class DatasetView:
 
     def picture(self, row_id: str) -> Picture:
         """The encoded picture and its face. Raises UserError for a row that the dataset does not have."""
-        if row_id not in self.groups:
-            raise UserError(f"{row_id}: no such picture in the dataset {self.dataset.name}")
-        file, group = self.groups[row_id]
-        return _read_group(self.dataset.files[file], group)[row_id]
+        group = self.groups[np.searchsorted(self.groups[:, 2], self.position(row_id), side="right")]
+        with _reading:
+            return _read_group(self.dataset.files[group[0]], int(group[1]))[row_id]
 
     def photo(self, row_id: str) -> Image.Image:
         """The upright RGB picture. Raises UserError for a row that the dataset does not have."""
@@ -88,21 +101,22 @@ class DatasetView:
 
     def address(self, row_id: str) -> str:
         """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML."""
-        return file_address(self.thumbnail(row_id))
+        return file_address(self.thumbnails / f"{self.mark}-{self.position(row_id)}.jpg")
 
-    def make_thumbnails(self, row_ids: Iterable[str]) -> None:
-        """Make those that are missing; rows that lie together are read together."""
-        for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
-            self.thumbnail(row_id)
+    @property
+    def addresses(self) -> str:
+        """All of them, with {} for the position of the row."""
+        return file_address(self.thumbnails / self.mark) + "-{}.jpg"
 
-    def thumbnails_made(self) -> bool:
-        """Whether all are there; starts to make them in the background if not."""
-        made = {file.stem for file in self.thumbnails.glob("*.jpg")}
-        if all(thumbnail_name(row_id) in made for row_id in self.groups):
-            return True
-        if self.background.acquire(blocking=False):
-            threading.Thread(target=self.make_thumbnails, args=(self.groups,), daemon=True).start()
-        return False
+    def picture_named(self, name: str) -> Path | None:
+        """The file behind the last part of an `address`, made if it is not there; None for any other name.
+
+        Raises UserError if the picture cannot be decoded.
+        """
+        asked = NAMED.fullmatch(name)
+        if not asked or asked[1] != self.mark or int(asked[2]) >= len(self.rows):
+            return None
+        return self.thumbnail(str(self.rows.index[int(asked[2])]))
 
 
 def thumbnail_name(row_id: str) -> str:
@@ -158,14 +172,18 @@ def _save_thumbnail(photo: Image.Image, file: Path) -> None:
     temporary.replace(file)
 
 
-def _groups(files: Sequence[Path]) -> dict[str, tuple[int, int]]:
-    found = {}
+def _groups(files: Sequence[Path]) -> np.ndarray:
+    """The groups of rows in their order, from what the ends of the files say of them: no row is read."""
+    found, end = [], 0
     for number, file in enumerate(files):
-        stream = pq.ParquetFile(file)
-        for group in range(stream.num_row_groups):
-            ids = stream.read_row_group(group, columns=["row_id"]).column("row_id").to_pylist()
-            found.update(dict.fromkeys(ids, (number, group)))
-    return found
+        known = pq.read_metadata(file)
+        for group in range(known.num_row_groups):
+            end += known.row_group(group).num_rows
+            found.append((number, group, end))
+    return np.array(found, int).reshape(-1, 3)
+
+
+_reading = threading.Lock()  # several pictures of a group that are asked for at once are read once
 
 
 @lru_cache(maxsize=4)

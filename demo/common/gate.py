@@ -187,9 +187,7 @@ class Gate:
     ) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if path.startswith(API + "file="):
-            sets = getattr(scope["app"].get_blocks(), "own_sets", None)
-            if sets and not sets.may_read(path[len(API + "file=") :], visitor):
-                raise Refused(403, "This is not part of the page.")
+            scope = await self._file(scope, path[len(API + "file=") :], visitor)
         if path.startswith(API + "file=") and re.match(r"(?i)[\s/]*[a-z][a-z+.-]*:", path[len(API + "file=") :]):
             raise Refused(403, "This is not part of the page.")
         if path == API + "queue/data":
@@ -201,6 +199,19 @@ class Gate:
             await self._beat(_at(scope, given, session), receive, answer, session, client)
             return
         await self.app(scope, receive, answer)
+
+    async def _file(self, scope: Scope, given: str, visitor: str) -> Scope:
+        """The request for a file that a visitor may read; a small picture is made when it is asked for."""
+        sets = getattr(scope["app"].get_blocks(), "own_sets", None)
+        if sets is None:
+            return scope
+        if not sets.may_read(given, visitor):
+            raise Refused(403, "This is not part of the page.")
+        try:
+            made = await anyio.to_thread.run_sync(sets.picture_file, given)
+        except UserError as error:
+            raise Refused(404, str(error)) from error
+        return _at(scope, given, str(made)) if made else scope
 
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)

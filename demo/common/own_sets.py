@@ -260,6 +260,18 @@ class Sets:
             return False
         return secrets.compare_digest(owners[parts[1]], visitor)
 
+    def picture_file(self, path: str) -> Path | None:
+        """The small picture that an address of some set's means, made if it is not there; None for any other path.
+
+        Raises UserError if the picture cannot be decoded.
+        """
+        file = Path(path)
+        stores = [self.bundled, *(own.store for own in list(self._open.values()))]
+        for store in filter(None, stores):
+            if file.parent == store.view.thumbnails:
+                return store.view.picture_named(file.name)
+        return None
+
     def _drop_making(self, session: str) -> None:
         if own := self._making.pop(session, None):
             own.delete()

@@ -27,7 +27,6 @@ def grid_html(view: DatasetView, row_ids: Iterable[str]) -> str:
     row_ids = list(row_ids)
     if not row_ids:
         return '<p class="quiet">No image fits these filters.</p>'
-    view.make_thumbnails(row_ids)
     return f'<div class="grid">{"".join(_tile(view, row_id) for row_id in row_ids)}</div>'
 
 
@@ -43,7 +42,6 @@ def _tile(view: DatasetView, row_id: str) -> str:
 
 def neighbours_html(view: DatasetView, row_id: str | None, neighbours: pd.DataFrame) -> str:
     """The most alike samples (row_id, score) with their scores; blue frame: the same identity, orange: another."""
-    view.make_thumbnails(neighbours["row_id"])
     found = zip(neighbours["row_id"], neighbours["score"], strict=True)
     tiles = "".join(_neighbour(view, row_id, other, score) for other, score in found)
     return f'<div class="grid neighbours">{tiles}</div>'

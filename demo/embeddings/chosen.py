@@ -5,9 +5,11 @@ Beside them, how much pose and identity move the embeddings of all samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
 import plotly.graph_objects as go
 
 from demo.common import events
@@ -19,8 +21,10 @@ from demo.common.handlers import QUIET, bound
 from demo.common.links import VERIFY, Links, Opened, goto, opened
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
+from demo.common.points import enclosed_rows, highlight_of
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
+from demo.common.vectors import rows_of
 from demo.embeddings.figures import heat_map, spread_figure
 from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
 
@@ -75,9 +79,7 @@ def build(sets: Sets, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: 
 
 def take_lasso(store: EmbeddingStore, event: gr.EventData) -> Chosen:
     """What `choose` gives for the points inside a lasso or box."""
-    points = events.dicts(events.detail(event, "points"))
-    values = [value for point in points if isinstance(value := point.get("value"), str)]
-    return choose(store, tuple(dict.fromkeys(value for value in values if value in store.view)))
+    return choose(store, enclosed_rows(store.view, event))
 
 
 def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
@@ -85,30 +87,30 @@ def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
     return choose(store, selection.value if selection else ())
 
 
-def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> Chosen:
+def choose(store: EmbeddingStore, row_ids: Sequence[str] | np.ndarray) -> Chosen:
     """A selection of rows: its thumbnails, and the map with the others dimmed."""
-    if not row_ids:
+    if not len(row_ids):
         return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=None))
-    rows = store.view.rows.loc[list(row_ids)]
+    row_ids = np.asarray(row_ids, object)  # not a tuple, whose every element Gradio hashes before and after a handler
+    identities = store.view.rows["identity"].cat.codes.to_numpy()[store.view.rows.index.get_indexer(row_ids)]
     more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
-    counted = f"<b>{len(row_ids):,}</b> images of {rows['identity'].nunique():,} identities chosen{more}"
-    others = len(row_ids) < len(store.view.rows)
+    counted = f"<b>{len(row_ids):,}</b> images of {len(np.unique(identities)):,} identities chosen{more}"
     return Chosen(
         selection=row_ids,
         tools=gr.update(visible=True),
         words=f'<p class="summary">{counted}</p>',
         grid=grid_html(store.view, row_ids[:SHOWN_SELECTION]),
-        chart=gr.update(highlight=list(row_ids) if others else None),
+        chart=gr.update(highlight=highlight_of(store.view, row_ids)),
     )
 
 
-def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]) -> go.Figure:
+def show_similar(store: EmbeddingStore, model: str, selection: Sequence[str] | np.ndarray) -> go.Figure:
     """The heat map of the selection, or of a few images of the first identities."""
     values = store.get(model)
     if values is None:
         return message("No embeddings yet")
     chosen = for_heat_map(store.view.rows, list(selection))
-    vectors = values[store.view.rows.index.get_indexer(chosen)]
+    vectors = rows_of(values, store.view.rows.index.get_indexer(chosen))
     return heat_map(store.view.rows.loc[chosen], vectors @ vectors.T)
 
 

@@ -6,27 +6,24 @@ PYTHONPATH=. python tests/benchmarks/explorer.py --rows 11000 100000
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
 
 from demo.common.dataset_view import DatasetView
 from demo.common.facets import Facets, masks, select
 from demo.explore.tab import clear_facets, refresh
 from sfpn.data.dataset import FaceDataset
-from sfpn.schema import POSES, ROW_COLUMNS, row_features
 
-PER_IDENTITY = 30
+sys.path[:0] = [str(Path(__file__).parent)]
+from made_up import write  # noqa: E402
+
 CLOCK = time.process_time  # processor time: other work on the machine does not count
 FILTERS = {
     "no filter": (),
@@ -75,38 +72,6 @@ def report(count: int, what: str, work: Callable[[], object], repeats: int = 7) 
         times.append(1000 * (CLOCK() - start))
     times = times[1:] or times
     print(f"| {count:,} | {what} | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
-
-
-def write(folder: Path, count: int) -> None:
-    """`count` rows of one small picture."""
-    folder.mkdir()
-    encoded = io.BytesIO()
-    Image.new("RGB", (64, 64), "gray").save(encoded, "JPEG")
-    rng = np.random.default_rng(0)
-    yaw, quality = rng.uniform(-90, 90, count), rng.uniform(0.5, 1, count)
-    rows = [
-        dict.fromkeys(ROW_COLUMNS)
-        | {
-            "row_id": f"row {i}",
-            "image": {"bytes": encoded.getvalue(), "path": None},
-            "identity": f"person {i // PER_IDENTITY}",
-            "pose": POSES[i % 3],
-            "yaw_degrees": yaw[i],
-            "template": f"t{i // 5}",
-            "quality": quality[i],
-            "source": "benchmark",
-            "split": "test",
-            "box_xyxy": [1.0, 1, 30, 30],
-            "landmarks_xy": [1.0] * 10,
-        }
-        for i in range(count)
-    ]
-    pq.write_table(
-        pa.Table.from_pylist(rows, schema=row_features().arrow_schema),
-        folder / "data-00000.parquet",
-        row_group_size=100,
-    )
-    (folder / "dataset.json").write_text(json.dumps({"name": "benchmark", "fingerprint": f"{count:064d}"}))
 
 
 if __name__ == "__main__":
