@@ -56,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[11_000])
     parser.add_argument("--keep", type=Path, help="where the made-up datasets are kept (default: nowhere)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each gesture")
     args = parser.parse_args()
     print(
         f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n\n"
@@ -65,10 +66,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         with served([]) as (address, process, seconds):
             line("bundled people: app start (s)", [seconds])
-            line("bundled people: first useful paint (s)", [first_paint(browser, address) for _ in range(REPEATS)])
+            line("bundled people: first useful paint (s)", [first_paint(browser, address) for _ in range(args.repeats)])
             tell_memory("bundled people", process.pid)
         for count in args.rows:
-            measure(browser, count, made_up(args.keep or Path(folder), count))
+            measure(browser, count, made_up(args.keep or Path(folder), count), args.repeats)
 
 
 def made_up(folder: Path, count: int) -> Path:
@@ -81,7 +82,7 @@ def made_up(folder: Path, count: int) -> Path:
     return found
 
 
-def measure(browser, count: int, folder: Path) -> None:
+def measure(browser, count: int, folder: Path, repeats: int) -> None:
     """Serve a dataset, and click."""
     what = f"{count:,} rows"
     with served(["--dataset", str(folder), "--model", MODEL]) as (address, process, seconds):
@@ -94,14 +95,14 @@ def measure(browser, count: int, folder: Path) -> None:
         first, again = map_draws(page)
         line(f"{what}: the tab of the map first opened, until its points are drawn (ms)", first)
         line(f"{what}: another colour, until its points are drawn (ms)", again)
-        words, pictures = hovers(page, count)
+        words, pictures = hovers(page, count, repeats)
         line(f"{what}: pointer on a point, until it is named (ms)", words)
         line(f"{what}: pointer on a point, until its face shows (ms)", pictures)
-        line(f"{what}: a box around points, until they are counted (ms)", boxes(page))
-        samples, neighbours = map_clicks(page, count)
+        line(f"{what}: a box around points, until they are counted (ms)", boxes(page, repeats))
+        samples, neighbours = map_clicks(page, count, repeats)
         line(f"{what}: a click on the map, until the sample shows (ms)", samples)
         line(f"{what}: a click on the map, until its neighbours show (ms)", neighbours)
-        line(f"{what}: a filter, until its count shows (ms)", filters(page, count))
+        line(f"{what}: a filter, until its count shows (ms)", filters(page, count, repeats))
         line(f"{what}: objects of the page (MB)", [heap_megabytes(page)])
         tell_memory(what, process.pid)
         page.close()
@@ -121,12 +122,12 @@ def map_draws(page: Page) -> tuple[list[float], list[float]]:
     return first, times
 
 
-def hovers(page: Page, count: int) -> tuple[list[float], list[float]]:
+def hovers(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
     """Milliseconds from the pointer's arrival until the name and the face of its point show."""
     page.wait_for_timeout(REST_MS)
     hint = "document.querySelector('#map .plotly-view-hint')"
     words, pictures = [], []
-    for number in range(REPEATS):
+    for number in range(repeats):
         page.locator("#map").scroll_into_view_if_needed()
         spot = page.evaluate(POINT, number * (count // 11))
         page.mouse.move(1, 1)
@@ -140,10 +141,10 @@ def hovers(page: Page, count: int) -> tuple[list[float], list[float]]:
     return words, pictures
 
 
-def boxes(page: Page) -> list[float]:
+def boxes(page: Page, repeats: int) -> list[float]:
     """Milliseconds from letting go of the box around a part of the points until their number shows."""
     times = []
-    for number in range(REPEATS):
+    for number in range(repeats):
         page.locator("#map .modebar-btn[data-val=select]").dispatch_event("click")
         left, right, low, high = page.evaluate(
             f"""share => {{ const {{xaxis, yaxis}} = {MAP}._fullLayout, [a, b] = xaxis.range, [c, d] = yaxis.range;
@@ -161,10 +162,10 @@ def boxes(page: Page) -> list[float]:
     return times
 
 
-def map_clicks(page: Page, count: int) -> tuple[list[float], list[float]]:
+def map_clicks(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
     """Milliseconds from the click on a point until its sample shows in Explore, and until its neighbours do."""
     samples, neighbours = [], []
-    for number in range(2 * REPEATS + 1):
+    for number in range(2 * repeats + 1):
         page.get_by_role("tab", name="Embeddings", exact=True).click()
         page.wait_for_timeout(200)
         page.locator("#map").scroll_into_view_if_needed()
@@ -193,12 +194,12 @@ def first_paint(browser, address: str) -> float:
     return seconds
 
 
-def filters(page: Page, count: int) -> list[float]:
+def filters(page: Page, count: int, repeats: int) -> list[float]:
     """Milliseconds of ticking and unticking a pose until the number of chosen images shows."""
     page.get_by_role("tab", name="Explore", exact=True).click()
     page.wait_for_selector("#grid img")
     times = []
-    for number in range(2 * REPEATS):
+    for number in range(2 * repeats):
         some = f"{len(range(2, count, 3)):,}" if number % 2 == 0 else f"{count:,}"
         box = page.locator("#facet-pose label", has_text="profile").locator("input")
         counted = f"() => document.querySelector('#summary b')?.innerText === '{some}'"
