@@ -7,6 +7,7 @@ Of many images, the numbers are kept with two bytes each: scores then err by les
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,17 +39,16 @@ class EmbeddingStore:
     writable: bool = True  # whether new files may be put into the dataset folder
     computes: bool = True  # whether embeddings and reports are computed on request
     own: bool = False  # whether a visitor brought it, and nobody else sees it
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one reads, others wait for it
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     _derived: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def get(self, model: str) -> np.ndarray | None:
         """The embeddings, or None if they have not been computed for all rows."""
-        if model not in self._kept:
-            known = self._stored(model)
-            if known is None:
-                return None
-            self._keep(model, known.values)
-        return self._kept[model]
+        with self._reading:
+            if model not in self._kept and (known := self._stored(model)):
+                self._keep(model, known.values)
+        return self._kept.get(model)
 
     def compute(self, model: str, progress: Progress | None = None) -> np.ndarray:
         """Embed what is missing, keep it on disk, and return all; `progress` may raise to stop."""

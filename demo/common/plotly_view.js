@@ -2,7 +2,8 @@
 const host = element.querySelector('.plotly-view-host');
 const hint = element.querySelector('.plotly-view-hint'), thumbnail = hint.querySelector('img'), words = hint.querySelector('span');
 const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '');
-const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'] };
+const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'],
+  plotGlPixelRatio: Math.max(1, window.devicePixelRatio || 1) }; // the default of 2 is four times the work where WebGL runs on the processor
 let plotly = null, bound = false, width = 0, line = null, held = false, queue = Promise.resolve();
 let points = null; // layout.meta.points of the figure: what its customdata are positions in
 
@@ -85,7 +86,7 @@ function bind() {
   host.on('plotly_selected', event => {
     if (!points || !event?.points || !(event.range || event.lassoPoints)) return;
     trigger('lasso', { chosen: packed(event.points), of: points.of });
-    setTimeout(() => plotly.relayout(host, { selections: [] }), 0); // an outline that stays would swallow clicks inside it
+    setTimeout(() => plotly.relayout(host, { selections: [] }), 500); // an outline that stays would swallow clicks inside it; the answer goes first
   });
 }
 

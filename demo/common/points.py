@@ -52,17 +52,17 @@ def clicked_row(view: DatasetView, event: gr.EventData) -> str:
 
 
 def enclosed_rows(view: DatasetView, event: gr.EventData) -> np.ndarray:
-    """The row_ids (n,) of the points inside a lasso, in the order of the rows. Raises gr.Error as `clicked_row`."""
+    """The positions (n,) of the points inside a lasso, ascending. Raises gr.Error as `clicked_row`."""
     _check_mark(view, event)
-    return view.rows.index.to_numpy(object)[events.mask(events.detail(event, "chosen"), len(view.rows))]
+    return np.flatnonzero(events.mask(events.detail(event, "chosen"), len(view.rows)))
 
 
-def highlight_of(view: DatasetView, row_ids: Sequence[str] | np.ndarray) -> str | None:
-    """The `highlight` of a PlotlyView for these rows; None for all or none of them."""
-    if not 0 < len(row_ids) < len(view.rows):
+def highlight_of(view: DatasetView, positions: np.ndarray) -> str | None:
+    """The `highlight` of a PlotlyView for the rows at these positions (n,); None for all or none of them."""
+    if not 0 < len(positions) < len(view.rows):
         return None
     chosen = np.zeros(len(view.rows), bool)
-    chosen[view.rows.index.get_indexer(list(row_ids))] = True
+    chosen[positions] = True
     return base64.b64encode(np.packbits(chosen).tobytes()).decode()
 
 

@@ -54,8 +54,10 @@ def make_unit(values: np.ndarray) -> None:
 
 
 def _make_unit(values: np.ndarray) -> None:
-    for place, block in blocks(values, AT_ONCE):
-        values[place] = unit_length(block)
+    kept = torch.from_numpy(values)
+    for start in range(0, len(values), AT_ONCE):
+        part = kept[start : start + AT_ONCE]
+        part.copy_(torch.from_numpy(unit_length(part.float().numpy())))
 
 
 def principal_axes(values: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:

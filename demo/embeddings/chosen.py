@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from demo.common import events
@@ -84,23 +85,25 @@ def take_lasso(store: EmbeddingStore, event: gr.EventData) -> Chosen:
 
 def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
     """What `choose` gives for the rows that another tab sent."""
-    return choose(store, selection.value if selection else ())
+    row_ids = list(selection.value) if selection else []
+    return choose(store, store.view.rows.index.get_indexer(pd.Index(row_ids, dtype=object)))
 
 
-def choose(store: EmbeddingStore, row_ids: Sequence[str] | np.ndarray) -> Chosen:
-    """A selection of rows: its thumbnails, and the map with the others dimmed."""
-    if not len(row_ids):
+def choose(store: EmbeddingStore, positions: Sequence[int] | np.ndarray) -> Chosen:
+    """A selection of rows by their positions: its thumbnails, and the map with the others dimmed."""
+    if not len(positions):
         return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=None))
-    row_ids = np.asarray(row_ids, object)  # not a tuple, whose every element Gradio hashes before and after a handler
-    identities = store.view.rows["identity"].cat.codes.to_numpy()[store.view.rows.index.get_indexer(row_ids)]
-    more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
-    counted = f"<b>{len(row_ids):,}</b> images of {len(np.unique(identities)):,} identities chosen{more}"
+    view, positions = store.view, np.asarray(positions)
+    row_ids = view.rows.index[positions].to_numpy(object)  # not a tuple: Gradio hashes each part, before and after
+    identities = len(np.unique(view.rows["identity"].cat.codes.to_numpy()[positions]))
+    more = f"; the first {SHOWN_SELECTION} are shown" if len(positions) > SHOWN_SELECTION else ""
+    counted = f"<b>{len(positions):,}</b> images of {identities:,} identities chosen{more}"
     return Chosen(
         selection=row_ids,
         tools=gr.update(visible=True),
         words=f'<p class="summary">{counted}</p>',
-        grid=grid_html(store.view, row_ids[:SHOWN_SELECTION]),
-        chart=gr.update(highlight=highlight_of(store.view, row_ids)),
+        grid=grid_html(view, row_ids[:SHOWN_SELECTION]),
+        chart=gr.update(highlight=highlight_of(view, positions)),
     )
 
 

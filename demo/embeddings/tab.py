@@ -154,6 +154,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     download(chart.csv, bound(map_csv, sets.store), [model, method])
     alike.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     chosen_samples.build(sets, model, chart, links, tab)
+    gr.on(None, bound(prepare, sets.store), None, None, **QUIET)
 
 
 def offer(store: EmbeddingStore) -> tuple:
@@ -243,6 +244,12 @@ def map_csv(store: EmbeddingStore, model: str, method: str) -> tuple[str, bytes]
     x, y = _coordinates(store, model, method).T
     table = pd.DataFrame({"row_id": store.view.rows.index, "x": x, "y": y})
     return f"{MAP_NAME}.csv", table.to_csv(index=False, float_format="%.6g").encode()
+
+
+def prepare(store: EmbeddingStore) -> None:
+    """What the map shows first is read and computed while its visitor looks at the first tab."""
+    for _ in draw(store, next(iter(store.models)), "PCA", "pose", None, None):
+        pass
 
 
 def compute_embeddings(store: EmbeddingStore, model: str, request: gr.Request | None = None) -> Iterator[str]:

@@ -85,7 +85,8 @@ def _read_values(stored: pq.ParquetFile, chosen: np.ndarray, kind: np.dtype) -> 
             raise ValueError("a row has no embedding")
         places = target[first : first + len(batch)]
         found = batch.column(0).flatten().to_numpy().reshape(-1, size)
-        values[places[places >= 0]] = found[places >= 0]
+        wanted = places >= 0
+        values[places[wanted]] = found if wanted.all() else found[wanted]
         first += len(batch)
     return values
 

@@ -93,7 +93,7 @@ def measure(browser, count: int, folder: Path, repeats: int) -> None:
         page.goto(address)
         page.wait_for_function("document.querySelector('#examples img')?.naturalWidth > 0")
         first, again = map_draws(page)
-        line(f"{what}: the tab of the map first opened, until its points are drawn (ms)", first)
+        line(f"{what}: the map's tab first opened, the page at rest, until its points are drawn (ms)", first)
         line(f"{what}: another colour, until its points are drawn (ms)", again)
         words, pictures = hovers(page, count, repeats)
         line(f"{what}: pointer on a point, until it is named (ms)", words)
@@ -112,6 +112,7 @@ def map_draws(page: Page) -> tuple[list[float], list[float]]:
     """Milliseconds until the map is drawn when its tab is opened, and when its colour is changed."""
     drawn = f"() => {MAP}?._fullData?.length && {MAP}.querySelector('canvas') && !{MAP}._replotting"
     tab = page.get_by_role("tab", name="Embeddings", exact=True)
+    page.wait_for_timeout(REST_MS)
     first = [timed(page, "click", drawn, tab.click)]
     times = []
     for colour, traces in 2 * (("identity", 40), ("pose", 3)):
