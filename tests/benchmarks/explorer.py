@@ -19,8 +19,8 @@ import numpy as np
 from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import Facets, masks, select
-from demo.explore.tab import clear_facets, refresh
 from demo.embeddings.projection import project
+from demo.explore.tab import clear_facets, refresh
 from sfpn.data.dataset import FaceDataset
 from sfpn.network.embedders import load_embedder
 
