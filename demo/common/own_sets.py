@@ -260,6 +260,18 @@ class Sets:
             own.delete()
         return own
 
+    def picture_file(self, path: str) -> Path | bytes | None:
+        """The small picture that an address of some set's means, made if it is not there; None for any other path.
+
+        JPEG where it cannot be kept on the disk. Raises UserError if the picture cannot be decoded.
+        """
+        file = Path(path)
+        stores = [self.bundled, *(own.store for own in list(self._open.values()))]
+        for store in filter(None, stores):
+            if file.parent == store.view.thumbnails:
+                return store.view.picture_named(file.name)
+        return None
+
     def _drop_making(self, session: str) -> None:
         if own := self._making.pop(session, None):
             own.delete()

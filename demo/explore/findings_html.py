@@ -24,8 +24,6 @@ def findings_html(view: DatasetView, findings: Sequence[tuple[int, Finding]], de
     """`findings` with their numbers; `decided`: the suggestion that was accepted, by the number of the finding."""
     if not findings:
         return '<p class="quiet">Nothing of this kind.</p>'
-    shown = [row_id for _, finding in findings for row_id in finding.row_ids[:PICTURES] if row_id in view]
-    view.make_thumbnails(shown)
     return "".join(_finding(view, number, finding, decided.get(number)) for number, finding in findings)
 
 

@@ -199,7 +199,6 @@ def show_filtered(view: DatasetView, *values: Any) -> Filtered:
         return made._replace(**{name: getattr(made, name).to_json() for name in FIGURES})
 
     kept = view.answered(f"filtered by {values}", make)
-    view.make_thumbnails(kept.row_ids[:PAGE])  # if somebody cleared them away
     return Filtered(*({**value} if isinstance(value, dict) else value for value in kept))  # Gradio changes updates
 
 

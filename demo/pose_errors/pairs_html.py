@@ -22,8 +22,6 @@ def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
         return '<p class="quiet">None.</p>'
     if view is None:
         return f'<ol class="pair-names">{"".join(f"<li>{_names(pair)}</li>" for pair in pairs.itertuples())}</ol>'
-    ids = [*pairs["row_id_a"], *pairs["row_id_b"]]
-    view.make_thumbnails(row_id for row_id in ids if row_id in view)
     return f'<div class="pairs">{"".join(_tile(view, pair) for pair in pairs.itertuples())}</div>'
 
 

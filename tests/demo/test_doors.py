@@ -66,6 +66,9 @@ EVENTS = [
     {"index": ["sample", {}], "value": [{}, {}], "x": {}, "points": {}},
     {"index": ["pair", "a"], "value": ["<b>", "<b>"], "x": True, "points": [None]},
     {"index": [[0], [0]], "value": {"a": 1}, "x": 10**400},
+    {"value": 10**9, "of": "0" * 12, "chosen": "////"},
+    {"value": 0, "of": "0" * 12, "chosen": "A" * 100_000},
+    {"value": True, "of": {}, "chosen": [0]},
 ]
 
 

@@ -98,11 +98,14 @@ def test_facets_come_from_the_components_in_their_order(view):
 def test_each_thumbnail_is_the_picture_of_its_row(view, facets):
     """Whatever is filtered, the file behind a tile has the pixels of the row that the tile opens."""
     html = grid_html(view, select(view.rows, masks(view.rows, facets))[:12])
-    tiles = re.findall(r'data-select="([^"]+)".*?src="gradio_api/file=([^"]+)"', html)
+    tiles = re.findall(r'data-select="([^"]+)".*?src="gradio_api/file=[^"]+/([^"]+)"', html)
     assert len(tiles) == min(12, len(select(view.rows, masks(view.rows, facets))))
     for target, file in tiles:
         kind, row_id = json.loads(unescape(target))
-        shown, photo = (np.asarray(image.convert("RGB"), float) for image in (Image.open(file), view.photo(row_id)))
+        shown, photo = (
+            np.asarray(image.convert("RGB"), float)
+            for image in (Image.open(view.picture_named(file)), view.photo(row_id))
+        )
         assert kind == "sample" and np.abs(shown - photo).mean() < 25
         strangers = [
             np.abs(shown - np.asarray(view.photo(other), float)).mean()
@@ -125,8 +128,24 @@ def test_thumbnails_are_made_once_and_small(view):
     made = file.stat().st_mtime_ns
     assert view.thumbnail(view.rows.index[0]).stat().st_mtime_ns == made
     assert max(Image.open(file).size) <= 144
-    view.make_thumbnails(view.rows.index)
-    assert view.thumbnails_made()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a.jpg",
+        "{mark}.jpg",
+        "{mark}-72.jpg",
+        "{mark}--1.jpg",
+        "0{mark}-1.jpg",
+        "../{mark}-1.jpg",
+        "{mark}-1.png",
+        "{mark}-\u0661.jpg",
+    ],
+)
+def test_only_names_of_its_own_rows_are_pictures(view, name):
+    assert view.picture_named(name.format(mark=view.mark)) is None
 
 
 def test_pages_cover_the_selection_once(view):
