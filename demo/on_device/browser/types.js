@@ -7,7 +7,7 @@
  * @typedef {{box: Box, landmarks: Points, confidence: number, turned: number, head: HeadPose, pose: string}} Face
  *   `turned`: degrees clockwise (0, 90, 180, 270) by which the photo was turned to stand upright
  * @typedef {{run: (feeds: Record<string, any>) => Promise<Record<string, {data: Float32Array, dims: number[]}>>,
- *   inputNames: string[], outputNames: string[]}} Session of ONNX Runtime
+ *   inputNames: string[], outputNames: string[], inputMetadata: {type: string, shape: (number|string)[]}[]}} Session of ONNX Runtime
  * @typedef {{propose: Session, refine: Session, output: Session, pose: Session}} Networks that find faces
  * @typedef {{geometry: string, size: number, crop_factor: number, padding: string, mean: number[], scale: number,
  *   channels: string}} Preprocess of a card
