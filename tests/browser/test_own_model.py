@@ -33,6 +33,7 @@ METRICS = """async ([genuine, impostor]) => {
 }"""
 SAME_EER = 0.0005  # what rounding in another order may move the EER of a cell by
 SAME_FNMR = 0.003  # and its FNMR, which hangs on one threshold
+PATIENCE = 1_800_000  # ms: 1,800 faces take a minute on an idle machine
 NOTICE, RESULT = ".od-own-status .notice", ".od-own-result .od-matrix"
 
 
@@ -138,7 +139,7 @@ def test_our_own_export_has_the_rates_of_the_report_that_ships(page, tmp_path):
     start(page, [exported.path])  # its card is inside
     page.locator(".examples button").first.click()  # the tab goes on working meanwhile
     page.wait_for_selector(".on-device .verdict:not(.waiting)")
-    page.wait_for_selector(RESULT)
+    page.wait_for_selector(RESULT, timeout=PATIENCE)
     report = Report.load(REPORTS / "synthetic-depthwise")
     for index, size in enumerate((1, 5)):
         page.locator("#od-own-size").select_option(index=index)

@@ -43,6 +43,7 @@ def encoded(
         scale.ClearField("raw_data")
         scale.data_location = TensorProto.EXTERNAL
         scale.external_data.add(key="location", value=beside)
+    operator = operator if len(shape) == 4 else "Identity"
     pool = {"kernel_shape": [POOL, POOL], "strides": [POOL, POOL]} if operator == "AveragePool" else {}
     nodes = [
         helper.make_node(operator, ["pixels"], ["means"], domain=domain, **pool),
@@ -51,10 +52,10 @@ def encoded(
     ]
     given = helper.make_tensor_value_info("face", getattr(TensorProto, kind), shape)
     more = [helper.make_tensor_value_info(f"more{i}", TensorProto.FLOAT, [1]) for i in range(inputs - 1)]
-    axes = [0, 3, 1, 2] if shape[-1] == 3 else [0, 1, 2, 3]
+    axes = [0, 3, 1, 2] if len(shape) == 4 and shape[-1] == 3 else list(range(len(shape)))
     nodes.insert(0, helper.make_node("Transpose", ["cast"], ["pixels"], perm=axes))
     nodes.insert(0, helper.make_node("Cast", ["face"], ["cast"], to=TensorProto.FLOAT))
-    out = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [shape[0], NUMBERS])
+    out = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [shape[0], "numbers"])
     graph = helper.make_graph(nodes, "means", [given, *more], [out], [scale])
     sets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
     model = helper.make_model(graph, opset_imports=sets, ir_version=8)
