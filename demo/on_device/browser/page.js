@@ -86,9 +86,8 @@ export class OnDevice {
     try {
       await Promise.all([this.client.load(), this.client.model(this.model), this.loadExamples()]);
     } catch (error) {
-      fill(this.status, html('div', { class: 'notice', role: 'alert' }, `The networks cannot be loaded: ${error.message}`));
       this.failed = error;
-      return;
+      return fill(this.status, html('div', { class: 'notice', role: 'alert' }, `The networks cannot be loaded: ${error.message}`));
     }
     const seconds = (performance.now() - began) / 1000;
     this.ready = true;
@@ -97,7 +96,7 @@ export class OnDevice {
   }
 
   showProgress(share) {
-    if (this.ready) return;
+    if (this.ready || this.failed) return; // of another file on its way, when one did not come
     if (!this.bar?.isConnected) {
       this.bar = html('progress', { max: 1, 'aria-label': 'Loading the networks' });
       fill(this.status, html('div', { class: 'job' }, html('span', {}, 'Loading the networks'), this.bar));
