@@ -5,14 +5,12 @@ Without options it shows the bundled models, the synthetic dataset and the repor
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,22 +40,21 @@ from demo.common.photo_inputs import take_any_file  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
-from demo.examples import ASSETS, load_examples  # noqa: E402
+from demo.examples import load_examples  # noqa: E402
 from demo.explore import tab as explore  # noqa: E402
 from demo.loaded import Loaded  # noqa: E402
 from demo.model import tab as model_card  # noqa: E402
 from demo.on_device import tab as on_device  # noqa: E402
 from demo.on_device.runtime import CDN  # noqa: E402
 from demo.open_set import panel as open_set  # noqa: E402
+from demo.options import Options, on_space, parse  # noqa: E402
 from demo.pose_errors import tab as pose_errors  # noqa: E402
-from demo.pose_errors.saved_reports import saved_reports  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from demo.verify import tab as verify  # noqa: E402
 from sfpn.data.dataset import FaceDataset  # noqa: E402
 from sfpn.errors import UserError  # noqa: E402
 from sfpn.evaluation.report import Report  # noqa: E402
-from sfpn.network.checkpoint import bundled_names  # noqa: E402
 from sfpn.network.embedders import load_embedder  # noqa: E402
 from sfpn.photos.detector import FaceDetector  # noqa: E402
 from sfpn.photos.photo import MAX_BYTES  # noqa: E402
@@ -68,126 +65,8 @@ HEADER = """<header class="page-header"><h1>SqueezeFacePoseNet</h1>
 A network of a few megabytes answers, and says how often it errs for just this pair of poses.</p></header>"""
 HUB_FRAMES = ("https://huggingface.co", "https://*.hf.space")  # show a Space inside their own pages
 PRIVATE_NETWORKS = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # where a Space's proxy is
-OWN_SET = (5_000, 500)  # photos and MB of a set that a visitor brings
-PUBLIC_SET = (500, 100)  # the same on a page that anybody may open
 OWN_SETS, PUBLIC_SETS = 8, 4  # open at once
 BAD_INPUT = 2
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to load, and where to listen."""
-
-    models: tuple[str, ...] = ()
-    dataset: Path | None = None
-    reports: tuple[Path, ...] = ()
-    host: str | None = None
-    port: int | None = None
-    public: bool = False
-    allowed_hosts: tuple[str, ...] = ()
-    mcp: bool = False
-    own_photos: int | None = None  # of a set that a visitor brings; 0: none may be brought; None: as Limits say
-    own_megabytes: int | None = None
-    own_hub: bool = False
-    cdn: bool = False
-
-    @property
-    def own_set(self) -> tuple[int, int]:
-        """(photos, bytes) that a set which a visitor brings may have; (0, 0) where none may be brought."""
-        photos, megabytes = PUBLIC_SET if self.public else OWN_SET
-        photos = photos if self.own_photos is None else self.own_photos
-        megabytes = megabytes if self.own_megabytes is None else self.own_megabytes
-        return (photos, 1_000_000 * megabytes) if photos and megabytes else (0, 0)
-
-
-def parse(arguments: list[str] | None = None) -> Options:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        "app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--model", nargs="+", metavar="NAME_OR_PATH", help="models to offer (default: all that are bundled)"
-    )
-    parser.add_argument(
-        "--dataset", type=Path, help="dataset folder (default: the synthetic people that ship with the project)"
-    )
-    parser.add_argument(
-        "--report",
-        nargs="+",
-        type=Path,
-        metavar="DIR",
-        help="evaluation reports (default: those that ship, and those kept in the dataset folder)",
-    )
-    parser.add_argument("--host", help="address to listen on (default: this computer only)")
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
-    parser.add_argument("--mcp", action="store_true", help="also serve the endpoints as tools for agents (needs mcp)")
-    parser.add_argument(
-        "--allowed-host",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="names by which visitors reach the page, e.g. of the proxy before it (default: this computer's own)",
-    )
-    parser.add_argument(
-        "--public",
-        action=argparse.BooleanOptionalAction,
-        default=on_space(),
-        help="for a page that anybody may open: nothing is written into the dataset folder, and embeddings and reports "
-        "are not computed on request (default on Hugging Face Spaces)",
-    )
-    parser.add_argument(
-        "--own-photos",
-        type=count,
-        metavar="N",
-        help=f"photos of a set that a visitor may bring; 0: no sets (default: {OWN_SET[0]}, public {PUBLIC_SET[0]})",
-    )
-    parser.add_argument(
-        "--own-mb",
-        type=count,
-        metavar="MB",
-        help=f"size of such a set (default: {OWN_SET[1]}, public {PUBLIC_SET[1]})",
-    )
-    parser.add_argument(
-        "--own-hub",
-        action="store_true",
-        help="visitors may also name a dataset of the Hugging Face Hub (needs HF_HUB_OFFLINE=0)",
-    )
-    parser.add_argument(
-        "--runtime-from-cdn",
-        action="store_true",
-        help="browsers load ONNX Runtime, for the tab On your device, from cdn.jsdelivr.net (default: from this app, "
-        "after python -m demo.on_device fetch)",
-    )
-    args = parser.parse_args(arguments)
-    synthetic = ASSETS / "synthetic"
-    dataset = args.dataset or (synthetic if any(synthetic.glob("data*.parquet")) else None)
-    bundled = sorted(file.parent for file in (ASSETS / "reports").glob("*/report.json"))
-    return Options(
-        models=tuple(args.model or bundled_names()),
-        dataset=dataset,
-        reports=tuple(args.report or [*bundled, *(saved_reports(dataset) if dataset else [])]),
-        host=args.host,
-        port=args.port,
-        mcp=args.mcp,
-        public=args.public,
-        allowed_hosts=tuple(args.allowed_host),
-        own_photos=args.own_photos,
-        own_megabytes=args.own_mb,
-        own_hub=args.own_hub,
-        cdn=args.runtime_from_cdn,
-    )
-
-
-def count(text: str) -> int:
-    """The type of an option that is a whole number of 0 or more."""
-    if not text.isdecimal() or int(text) > 10**6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 1,000,000")
-    return int(text)
-
-
-def on_space() -> bool:
-    """Whether this runs on Hugging Face Spaces."""
-    return bool(os.environ.get("SPACE_ID"))
 
 
 def load(options: Options) -> Loaded:
@@ -261,7 +140,7 @@ def build(loaded: Loaded) -> gr.Blocks:
 
 def main(arguments: list[str] | None = None) -> int:
     """Load, build and serve until interrupted; 2 for bad input (one line on stderr)."""
-    options = parse(arguments)
+    options = parse(arguments, __doc__)
     try:
         check_address(options.host, options.port)
         with Signals() as signals, own_temporary_folder():

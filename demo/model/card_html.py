@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -14,6 +15,7 @@ from sfpn.network.model import INPUT_SIZE, SFPN, SFPNConfig
 
 SFPN_TYPE = "SqueezeFacePoseNet"
 MEBIBYTE = 2**20
+DEEP = {"config": "settings", "start": "the run that it started from"}  # of a training record: too much to read along
 RATES = ("eer", "eer_low", "eer_high", "accuracy")
 
 
@@ -39,14 +41,25 @@ def facts_html(card: Card, file_bytes: int | None) -> str:
         "Weights (SHA-256)": card.weights_sha256[:16],
         "Licence": card.licence,
         "Limits": card.limits or "not stated",
-        **{f"Training: {name.replace('_', ' ')}": value for name, value in card.training.items()},
+        **{f"Training: {name.replace('_', ' ')}": value for name, value in card.training.items() if name not in DEEP},
     }
     lines = (
         f"<tr><th>{escape(name)}</th><td>{escape(_words(value))}</td></tr>"
         for name, value in facts.items()
         if value not in ("", None)
     )
-    return f'<table class="facts">{"".join(lines)}</table>'
+    return f'<table class="facts">{"".join(lines)}</table>{_deep_html(card)}'
+
+
+def _deep_html(card: Card) -> str:
+    """How to train it again, for who wants to: settings, and the run that it started from, folded away."""
+    found = [
+        f"<details><summary>Training: {title}</summary><pre>{escape(json.dumps(card.training[name], indent=1))}</pre>"
+        "</details>"
+        for name, title in DEEP.items()
+        if card.training.get(name)
+    ]
+    return "".join(found)
 
 
 def layers_html(card: Card) -> str:
@@ -118,11 +131,20 @@ def results_html(card: Card) -> str:
     """The measured results, whatever columns they have, the command last."""
     if not card.results:
         return '<p class="quiet">This card holds no measured results.</p>'
-    names = sorted(
-        dict.fromkeys(name for result in card.results for name in result), key=lambda name: name == "command"
-    )
+    single = [result for result in card.results if not result.get("sides")]
+    templates = [result for result in card.results if result.get("sides")]
+    found = _results_table(single) if single else ""
+    if templates:
+        found += f"<details><summary>Several photos a side: {len(templates)} mixes of poses</summary>"
+        found += f"{_results_table(templates)}</details>"
+    return found
+
+
+def _results_table(results: Sequence[dict[str, Any]]) -> str:
+    there = dict.fromkeys(name for result in results for name in result if result[name] is not None)
+    names = sorted(there, key=lambda name: name == "command")
     head = [name.replace("_", " ").replace("eer", "EER").replace("fnmr at fmr", "FNMR at FMR") for name in names]
-    return _table(head, [[_result(name, result.get(name)) for name in names] for result in card.results])
+    return _table(head, [[_result(name, result.get(name)) for name in names] for result in results])
 
 
 def _result(name: str, value: Any) -> str:
@@ -134,6 +156,11 @@ def _result(name: str, value: Any) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, dict) and {"title", "faces"} <= value.keys():  # a dataset that was trained on
+        labels = "" if value.get("labelled", True) else " without labels"
+        return f"{value['title']} ({_words(value['faces'])} faces{labels})"
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_words(item)}" for name, item in value.items())
     if isinstance(value, (list, tuple)):

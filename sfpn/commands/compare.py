@@ -14,7 +14,8 @@ import json
 from pathlib import Path
 
 from sfpn.evaluation.cells import yaw_band_words
-from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.difference import Difference
+from sfpn.evaluation.report import Report
 from sfpn.evaluation.tally import TREATMENTS
 
 

@@ -24,17 +24,17 @@ Reading it needs neither the model nor the pictures:
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from sfpn.errors import UserError
-from sfpn.evaluation.cells import CONFIDENCE, WHOLE_IMAGE, Cell, Rates, metric_name
+from sfpn.evaluation.cells import WHOLE_IMAGE, Cell, Rates
+from sfpn.evaluation.difference import Difference, differences
+from sfpn.evaluation.plain import plain
 from sfpn.evaluation.pose_leak import PoseLeak
 from sfpn.evaluation.pose_map import PAIRS, RATES, PoseMap
 from sfpn.evaluation.who_fails import PAIR_COLUMNS
@@ -64,31 +64,6 @@ HEADER: dict[str, Any] = {  # what every header names, and of which type
 FORMAT = 1
 OPTIONAL_TABLES = {"people_pairs": ("cell", *PAIR_COLUMNS)}  # older reports lack them
 SAME_PAIRS = ("dataset_fingerprint", "rows_sha256", "seed", "rounds")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A metric of report B minus that of report A on the same pairs, with the interval of the paired bootstrap.
-
-    `differs` is True where the 95 % interval leaves out zero.
-    """
-
-    protocol: str
-    pose_pair: str | None
-    fold: int | None
-    template_size: int | str  # as Cell.images_a_side
-    yaw_band: tuple[float, float] | None
-    metric: str
-    a: float | None
-    b: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    differs: bool
-
-    def record(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return plain(asdict(self) | pair_record(self.pose_pair))
 
 
 @dataclass(frozen=True)
@@ -162,8 +137,7 @@ class Report:
                 f"the two reports are not about the same pairs ({', '.join(differing)} differ): "
                 "evaluate both models on the same dataset, folds and seed"
             )
-        theirs = {_key(cell): cell for cell in other.cells}
-        return [_difference(cell, theirs[_key(cell)], metric, treatment) for cell in self.cells if _key(cell) in theirs]
+        return differences(self.cells, other.cells, metric, treatment)
 
     def save(self, folder: Path) -> None:
         """Write the folder, whole or not at all, in place of an older report.
@@ -284,17 +258,6 @@ def summary(cell: Cell) -> dict[str, Any]:
     )
 
 
-def plain(value: Any) -> Any:
-    """Numbers and containers as JSON has them: NaN and infinity become null."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _flat(rates: Rates) -> dict[str, Any]:
     return asdict(rates) | {"fnmr_at_fmr": {f"{point.target_fmr:g}": point.fnmr for point in rates.operating_points}}
 
@@ -320,43 +283,3 @@ def _read_table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 def _part(table: pd.DataFrame, number: int) -> pd.DataFrame:
     """The rows of one cell; there may be none."""
     return table.loc[table["cell"] == number].drop(columns="cell")
-
-
-def _key(cell: Cell) -> tuple:
-    return cell.protocol, cell.pose_pair, cell.fold, cell.template_size, cell.yaw_band, cell.sides
-
-
-def _difference(a: Cell, b: Cell, metric: str, treatment: str) -> Difference:
-    of_a, of_b = (_value(cell.rates(treatment), metric) for cell in (a, b))
-    rounds = b.rounds(metric, treatment) - a.rounds(metric, treatment) if None not in (of_a, of_b) else np.array([])
-    rounds = rounds[np.isfinite(rounds)]
-    difference = low = high = None
-    if of_a is not None and of_b is not None and len(rounds):
-        tail = (1 - CONFIDENCE) / 2
-        low, high = (float(end) for end in np.quantile(rounds, [tail, 1 - tail]))
-        difference = of_b - of_a
-    return Difference(
-        protocol=a.protocol,
-        pose_pair=a.pose_pair,
-        fold=a.fold,
-        template_size=a.images_a_side,
-        yaw_band=a.yaw_band,
-        metric=metric,
-        a=of_a,
-        b=of_b,
-        difference=difference,
-        low=low,
-        high=high,
-        differs=low is not None and high is not None and (low > 0 or high < 0),
-    )
-
-
-def _value(rates: Rates, metric: str) -> float | None:
-    if metric == "eer":
-        return rates.eer
-    found = [point.fnmr for point in rates.operating_points if metric == metric_name(point.target_fmr)]
-    if not found:
-        raise UserError(
-            f"unknown metric {metric!r}: choose eer or fnmr_at_ with one of the FMR targets, e.g. fnmr_at_0.01"
-        )
-    return found[0]

@@ -1,16 +1,23 @@
 """The operating surface: the threshold for a target FMR as a smooth function of the two estimated poses.
 
 A table of thresholds per pose pair jumps where a pose gets another name. Here the threshold at (a, b), a <= b, is the
-lowest score t whose weighted FMR is at most AIM * target, over all impostor comparisons weighted by how near their two
+lowest score t whose weighted FMR is at most the aim, over all impostor comparisons weighted by how near their two
 |yaw|, the smaller one first, are to (a, b): a Gaussian in each, of one width. It is set at the nodes of a grid and
 interpolated bilinearly between them. Rare matches need wide neighbourhoods, in which other poses blur the threshold: so
-only that of the laxest target is taken from the scores, and each next one from how far scores lie above the one before.
+only that of the laxest target is taken from the scores, and each next one from how far scores lie above the one before,
+in units of the spread at their own poses: the distance from the median score of strangers to that laxest threshold.
+Scores of strangers spread differently at different poses, but in these units their upper ends are alike.
 
-Where too few comparisons stand behind a node (fewer than ENOUGH / target, counted as the effective number
-(sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next dataset join, and the
-width starts anew; only then come comparisons from further away, at last all. Datasets come in the order in which they
-are named, because strangers in one are more alike than in another, and that moves a threshold more than some degrees
-of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
+Where too little stands behind a node (fewer than ENOUGH / target comparisons, or COUPLES pairs of people, both counted
+as the effective number (sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next
+dataset join, and the width starts anew; only then come comparisons from further away, at last all. Datasets come in the
+order in which they are named, because strangers in one are more alike than in another, and that moves a threshold more
+than some degrees of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
+
+The aim is below the target, by what these people leave open: with other people the FMR at a threshold would be another
+one, and rare matches are of few people. target / (1 + s) is aimed at, where s is the standard error of the FMR at the
+target's own threshold as a share of it, by leaving out one person after the other (the jackknife: B. Efron, C. Stein,
+"The jackknife estimate of variance", 1981). So about one standard error lies between what is aimed at and the target.
 
 The error rates at a node are counts over other people: of all comparisons in a square around the node, each judged by
 the threshold at its own two poses. The scores of these comparisons are kept too, by cells of |yaw|, so that the rates
@@ -34,9 +41,11 @@ NARROWEST_DEGREES = 8.0
 WIDTHS_DEGREES = (*np.round(NARROWEST_DEGREES * 1.25 ** np.arange(11), 1).tolist(), neighbourhood.EVERYWHERE_DEGREES)
 NEAR_DEGREES = 20.0  # up to this width, comparisons of one dataset come before those of the next
 EVERYWHERE_DEGREES = neighbourhood.EVERYWHERE_DEGREES
+MEDIAN = 0.5
+LEAST_SPREAD = 1e-3  # in score: where all strangers score alike
 TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
-AIM = 0.85  # share of the target that is aimed at: a threshold set on few people promises too much to others
 ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
+COUPLES = 300  # pairs of people behind a threshold, as of 25 people; or half of all, where there are fewer
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class PosedScores:
     yaws: np.ndarray
     same: np.ndarray  # (n,) whether the comparison is genuine
     source: np.ndarray  # (n,) number of the dataset, from 0
+    couple: np.ndarray  # (n,) which pair of people: a line of `couples`
+    couples: np.ndarray  # (m, 2) numbers of two people from 0, all of one dataset
 
     @classmethod
     def of(cls, samples: Samples, source: int = 0) -> PosedScores:
@@ -58,21 +69,40 @@ class PosedScores:
             first, second = block.first[down, 0], block.second[0, across]
             yaws = np.abs(np.column_stack([samples.yaw_degrees[first], samples.yaw_degrees[second]]))
             same = samples.subjects[first] == samples.subjects[second]
-            parts.append((block.scores[down, across], np.sort(yaws, axis=1), same))
+            people = np.column_stack([samples.subjects[first], samples.subjects[second]]).astype(np.int32)
+            parts.append((block.scores[down, across], np.sort(yaws, axis=1), same, people))
         if not parts:
-            parts = [(np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool))]
-        scores, yaws, same = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return cls(scores, yaws, same, np.full(len(scores), source, np.int8))
+            none = np.empty(0, np.float32), np.empty((0, 2), np.float32), np.empty(0, bool), np.empty((0, 2), np.int32)
+            parts = [none]
+        scores, yaws, same, people = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(scores, yaws, same, np.full(len(scores), source, np.int8), *couples_of(people))
 
     @classmethod
     def joined(cls, parts: Sequence[PosedScores]) -> PosedScores:
-        """All of them, in order."""
+        """All of them, in order; people of different parts are different people."""
         names = ("scores", "yaws", "same", "source")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        lines, people = (np.cumsum([0, *counts]) for counts in zip(*(part._counts() for part in parts), strict=True))
+        couple = np.concatenate([part.couple + start for part, start in zip(parts, lines, strict=False)])
+        return cls(
+            *columns, couple, np.concatenate([p.couples + start for p, start in zip(parts, people, strict=False)])
+        )
+
+    def _counts(self) -> tuple[int, int]:
+        return len(self.couples), int(self.couples.max(initial=-1)) + 1
 
     def take(self, chosen: np.ndarray) -> PosedScores:
         """Those at the given positions or where a mask is True."""
-        return PosedScores(self.scores[chosen], self.yaws[chosen], self.same[chosen], self.source[chosen])
+        columns = self.scores, self.yaws, self.same, self.source, self.couple
+        return PosedScores(*(column[chosen] for column in columns), self.couples)
+
+
+def couples_of(people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`couple` and `couples` of PosedScores, from the numbers (n, 2) of the two people of each comparison."""
+    one, other = np.sort(people, axis=1).T.astype(np.int64)
+    size = int(people.max(initial=0)) + 1
+    codes, couple = np.unique(one * size + other, return_inverse=True)
+    return couple.astype(np.int32), np.column_stack([codes // size, codes % size])
 
 
 def nodes(axis: Sequence[float]) -> np.ndarray:
@@ -90,22 +120,29 @@ def set_surface(
     """
     impostor = compared.take(~compared.same)
     levels: list[SurfaceLevel] = []
-    for target in TARGETS:
+    for target in (MEDIAN, *TARGETS):
         if metrics.is_supported(target, len(impostor.scores)):
             levels.append(_set_level(impostor, target, datasets_for(target, people), axis, levels))
-    return OperatingSurface(tuple(map(float, axis)), tuple(levels), set_on=set_on)
+    return OperatingSurface(tuple(map(float, axis)), tuple(levels[1:]), set_on=set_on)
 
 
 def _set_level(
     impostor: PosedScores, target: float, datasets: Sequence[int], axis: Sequence[float], laxer: list[SurfaceLevel]
 ) -> SurfaceLevel:
-    """The thresholds of one target, as distances above those of the next laxer one where there is one."""
-    base = interpolate_on(axis, laxer[-1].threshold, *impostor.yaws.T).astype(np.float32) if laxer else np.float32(0)
-    above = replace(impostor, scores=impostor.scores - base)
+    """The thresholds of one target; with two laxer ones or more, as distances above the last of them.
+
+    laxer: from the median on. The unit of distances is that between the first two.
+    """
+    from_scores = len(laxer) < 2
+    base = np.zeros(len(nodes(axis))) if from_scores else np.array(laxer[-1].threshold)
+    unit = np.ones(len(base)) if from_scores else np.subtract(laxer[1].threshold, laxer[0].threshold)
+    unit = np.maximum(unit, LEAST_SPREAD)
+    there = [interpolate_on(axis, values, *impostor.yaws.T).astype(np.float32) for values in (base, unit)]
+    above = replace(impostor, scores=(impostor.scores - there[0]) / there[1])
     falling = above.take(np.argsort(-above.scores, kind="stable"))
     found = [_threshold_at(falling, node, target, datasets) for node in nodes(axis)]
     distance, width, effective = zip(*found, strict=True)
-    thresholds = np.add(distance, 0.0) if not laxer else np.maximum(distance, 0.0) + laxer[-1].threshold
+    thresholds = np.array(distance) if from_scores else base + unit * np.maximum(distance, 0.0)
     return SurfaceLevel(
         target_fmr=target,
         threshold=tuple(round(float(value), 4) for value in thresholds),
@@ -138,13 +175,33 @@ def _threshold_at(
     falling: impostor comparisons by falling score.
     """
     squared = np.square(falling.yaws - node.astype(np.float32)).sum(axis=1)
-    weights, width, effective = np.empty(0, np.float32), 0.0, 0.0
+    weights, mass, width, effective = np.empty(0, np.float32), np.empty(0), 0.0, 0.0
     for some, width in neighbourhoods(datasets):
         weights = np.exp(squared / np.float32(-2 * width**2)) * np.isin(falling.source, some)
+        mass = np.bincount(falling.couple, weights, len(falling.couples))
         effective = effective_number(weights)
-        if effective * target >= ENOUGH:
+        if effective * target >= ENOUGH and effective_number(mass) >= min(COUPLES, len(mass) / 2):
             break
-    return _threshold(falling.scores, weights, AIM * target), width, effective
+    matches = falling.scores >= _threshold(falling.scores, weights, target)
+    matched = np.bincount(falling.couple[matches], weights[matches], len(mass))
+    aim = target / (1 + _relative_error(matched, mass, falling.couples))
+    return _threshold(falling.scores, weights, aim), width, effective
+
+
+def _relative_error(matched: np.ndarray, mass: np.ndarray, couples: np.ndarray) -> float:
+    """Standard error of sum(matched) / sum(mass) as a share of it, by leaving out each person; 0 without matches.
+
+    matched, mass: (m,) weight of the comparisons of each couple, of those that match and of all.
+    """
+    people = int(couples.max(initial=-1)) + 1
+    with_person = [sum(np.bincount(side, values, people) for side in couples.T) for values in (matched, mass)]
+    there = with_person[1] > 0
+    if not matched.any() or there.sum() < 2:
+        return 0.0
+    rest = np.maximum(mass.sum() - with_person[1][there], np.finfo(float).tiny)
+    without = (matched.sum() - with_person[0][there]) / rest
+    variance = (there.sum() - 1) / there.sum() * np.square(without - without.mean()).sum()
+    return float(np.sqrt(variance)) / (matched.sum() / mass.sum())
 
 
 def effective_number(weights: np.ndarray) -> float:

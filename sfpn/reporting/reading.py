@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from sfpn.evaluation.cells import Cell
+from sfpn.evaluation.difference import Difference
 from sfpn.evaluation.pose_leak import ALL
-from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.report import Report
 from sfpn.evaluation.who_fails import WORST, Concentration
 from sfpn.reporting.views import View, against, difference_table, table_of
 from sfpn.reporting.words import in_markdown, interval, pair_names, percent, pose_label

@@ -11,7 +11,8 @@ from html import escape
 
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import Cell
-from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.difference import Difference
+from sfpn.evaluation.report import Report
 from sfpn.reporting import figures, map_figure, svg, tables
 from sfpn.reporting.reading import read_differences, read_leak, read_matrix, read_people
 from sfpn.reporting.tables import KINDS, Table

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sfpn.evaluation.cells import Cell, mix_words
+from sfpn.evaluation.difference import Difference
 from sfpn.evaluation.pose_leak import ALL
-from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.report import Report
 from sfpn.evaluation.tally import TREATMENTS
 from sfpn.evaluation.who_fails import WORST
 from sfpn.reporting.reading import ERRORS

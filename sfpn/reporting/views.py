@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sfpn.evaluation.cells import Cell, Rates, metric_name
+from sfpn.evaluation.difference import Difference
 from sfpn.evaluation.metrics import FMR_TARGETS
-from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.report import Report
 from sfpn.reporting.words import label_of
 from sfpn.schema import POSE_PAIRS, OperatingPoint, pair_key, pair_label
 

@@ -28,8 +28,8 @@ from sfpn.evaluation.calibrate import estimated_yaws
 from sfpn.evaluation.cells import CONFIDENCE
 from sfpn.evaluation.comparisons import Block, Samples, by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
+from sfpn.evaluation.plain import plain
 from sfpn.evaluation.protocol import CFP_PAIRS, LFW_PAIRS, YAW_BANDS, Protocol, official_pairs, posed_rows_of_people
-from sfpn.evaluation.report import plain
 from sfpn.files import write_text
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder

@@ -31,9 +31,10 @@ from sfpn.data.embed import cache_file, embed_dataset, progress_bar
 from sfpn.data.selection import Selection
 from sfpn.data.shard import Shard
 from sfpn.evaluation.comparisons import Samples
+from sfpn.evaluation.difference import Difference
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate, make_samples
 from sfpn.evaluation.protocol import PROTOCOLS, official_pairs
-from sfpn.evaluation.report import Difference, Report
+from sfpn.evaluation.report import Report
 from sfpn.network import checkpoint
 from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.network.export import FORMATS, export

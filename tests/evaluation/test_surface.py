@@ -27,14 +27,13 @@ def found(compared) -> OperatingSurface:
     return surface.measured(made, drawn_scores(seed=12), "people B")
 
 
-def slow_threshold(compared: surface.PosedScores, node: tuple[float, float], width: float, target: float) -> float:
-    weighted = [
-        (float(score), float(np.exp(-((a - node[0]) ** 2 + (b - node[1]) ** 2) / (2 * width**2))))
-        for score, (a, b), same in zip(compared.scores, compared.yaws.astype(float), compared.same, strict=True)
-        if not same
-    ]
-    whole, reached, threshold = sum(weight for _, weight in weighted), 0.0, None
-    for score, weight in sorted(weighted, reverse=True):
+def weights_at(compared: surface.PosedScores, node: tuple[float, float], width: float) -> list[float]:
+    return [float(np.exp(-((a - node[0]) ** 2 + (b - node[1]) ** 2) / (2 * width**2))) for a, b in compared.yaws]
+
+
+def slow_threshold(scores: list[float], weights: list[float], target: float) -> float:
+    whole, reached, threshold = sum(weights), 0.0, np.nan
+    for score, weight in sorted(zip(scores, weights, strict=True), reverse=True):
         reached += weight
         if reached > target * whole:
             return threshold
@@ -42,17 +41,76 @@ def slow_threshold(compared: surface.PosedScores, node: tuple[float, float], wid
     return threshold
 
 
+def slow_error(compared: surface.PosedScores, weights: list[float], threshold: float) -> float:
+    """The jackknife, a person at a time, with the comparisons without this person counted anew."""
+
+    both = compared.couples[compared.couple]
+
+    def rate(without: int) -> float:
+        kept = [w for w, people in zip(weights, both, strict=True) if without not in people]
+        rows = zip(compared.scores, weights, both, strict=True)
+        return sum(w for score, w, people in rows if score >= threshold and without not in people) / sum(kept)
+
+    rates = np.array([rate(person) for person in np.unique(both)])
+    spread = float(np.sqrt((len(rates) - 1) / len(rates) * ((rates - rates.mean()) ** 2).sum()))
+    return spread / rate(-1)
+
+
 @pytest.mark.parametrize("target", [0.1, 0.01])
-def test_thresholds_equal_a_loop(compared, found, target):
-    level, laxer = surface.level_of(found, target), surface.level_of(found, 10 * target)
-    if laxer is not None:
-        base = [slow_bilinear(found, laxer, float(a), float(b)) for a, b in compared.yaws]
-        compared = replace(compared, scores=compared.scores - np.array(base))
+def test_thresholds_equal_a_loop(target):
+    compared = drawn_scores(6_000, seed=21)
+    found = surface.set_surface(compared, "people A", [300], AXIS)
+    level, laxest = surface.level_of(found, target), surface.level_of(found, 0.1)
+    impostor = compared.take(~compared.same)
+    base, unit = np.zeros(len(impostor.scores)), np.ones(len(impostor.scores))
+    at_node = {number: (0.0, 1.0) for number in range(len(level.threshold))}
+    if target < 0.1:
+        median = surface._set_level(impostor, surface.MEDIAN, [0], AXIS, [])
+        at_node = {n: (laxest.threshold[n], laxest.threshold[n] - median.threshold[n]) for n in at_node}
+        base = np.array([slow_bilinear(found, laxest.threshold, *map(float, yaws)) for yaws in impostor.yaws])
+        unit = base - [slow_bilinear(found, median.threshold, *map(float, yaws)) for yaws in impostor.yaws]
+    above = replace(impostor, scores=(impostor.scores - base) / unit)
     for number in (0, 3, 5, 9):
-        node = tuple(surface.nodes(AXIS)[number])
-        slow = slow_threshold(compared, node, level.width_degrees[number], surface.AIM * target)
-        slow += 0 if laxer is None else laxer.threshold[number]
+        weights = weights_at(above, tuple(surface.nodes(AXIS)[number]), level.width_degrees[number])
+        error = slow_error(above, weights, slow_threshold(above.scores.tolist(), weights, target))
+        assert 0.02 < error < 1
+        slow = slow_threshold(above.scores.tolist(), weights, target / (1 + error))
+        slow = at_node[number][0] + at_node[number][1] * slow
         assert level.threshold[number] == pytest.approx(slow, abs=2e-4)  # a card keeps four digits
+
+
+def test_rare_matches_of_one_person_are_trusted_less():
+    """As many high scores, once spread over all people and once all of one of them: then the threshold is higher."""
+    spread = drawn_scores()
+    both = spread.couples[spread.couple]
+    one = (both == 0).any(axis=1) & ~spread.same
+    high = np.flatnonzero(~spread.same)[:: round((~spread.same).sum() / one.sum())][: one.sum()]
+    lifted = [spread.scores.copy(), spread.scores.copy()]
+    lifted[0][high] += np.float32(0.4)
+    lifted[1][one] += np.float32(0.4)
+    thresholds = [
+        surface.level_of(surface.set_surface(replace(spread, scores=scores), "x", [300], AXIS), 0.1).threshold[0]
+        for scores in lifted
+    ]
+    assert thresholds[1] > thresholds[0] + 0.05
+
+
+def test_a_few_people_who_look_alike_do_not_set_a_threshold():
+    """All photos near 30 degrees are of three people, who are alike: other people join, and no hill is left."""
+    compared = drawn_scores()
+    near = (np.abs(compared.yaws - 30) < 14).all(axis=1) & ~compared.same
+    three = np.flatnonzero((compared.couples < 3).all(axis=1) & (np.diff(compared.couples, axis=1)[:, 0] != 0))
+    alike = replace(
+        compared,
+        scores=compared.scores + np.float32(0.3) * near,
+        couple=np.where(near, RNG.choice(three, len(near)), compared.couple),
+    )
+    node = surface.nodes(AXIS).tolist().index([30.0, 30.0])
+    usual, level = (surface.level_of(surface.set_surface(c, "x", [300], AXIS), 0.1) for c in (compared, alike))
+    assert level.width_degrees[node] > 1.5 * usual.width_degrees[node]
+    trusted = replace(alike, couple=compared.couple)  # the same scores, of thirty people
+    hill = surface.level_of(surface.set_surface(trusted, "x", [300], AXIS), 0.1)
+    assert level.threshold[node] < hill.threshold[node] - 0.05
 
 
 def test_rates_at_a_node_are_counts_around_it(found):
@@ -61,17 +119,16 @@ def test_rates_at_a_node_are_counts_around_it(found):
         counts = {"impostor": 0, "false_matches": 0, "genuine": 0, "false_non_matches": 0}
         for score, (a, b), same in zip(compared.scores, compared.yaws, compared.same, strict=True):
             if max(abs(a - node[0]), abs(b - node[1])) <= level.within_degrees[number]:
-                match = score >= slow_bilinear(found, level, float(a), float(b))
+                match = score >= slow_bilinear(found, level.threshold, float(a), float(b))
                 counts["genuine" if same else "impostor"] += 1
                 counts["false_matches"] += bool(match and not same)
                 counts["false_non_matches"] += bool(same and not match)
         assert counts == {name: getattr(level, name)[number] for name in counts}
 
 
-def slow_bilinear(found: OperatingSurface, level, a: float, b: float) -> float:
+def slow_bilinear(found: OperatingSurface, thresholds, a: float, b: float) -> float:
     value = {
-        tuple(sorted(node)): threshold
-        for node, threshold in zip(surface.nodes(AXIS).tolist(), level.threshold, strict=True)
+        tuple(sorted(node)): threshold for node, threshold in zip(surface.nodes(AXIS).tolist(), thresholds, strict=True)
     }
     step = AXIS[1]
     low = [min(int(yaw // step), len(AXIS) - 2) * step for yaw in (a, b)]

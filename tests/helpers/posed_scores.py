@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfpn.evaluation.surface import PosedScores
+from sfpn.evaluation.surface import PosedScores, couples_of
 from sfpn.network.card import Card, OperatingSurface
 from sfpn.photos.preprocess import Preprocess
 
 AXIS = (0.0, 30.0, 60.0, 90.0)
+PEOPLE = 30
 
 
 def drawn_scores(count: int = 60_000, seed: int = 11, source: int = 0, widest: float = 90.0) -> PosedScores:
@@ -18,7 +19,10 @@ def drawn_scores(count: int = 60_000, seed: int = 11, source: int = 0, widest: f
     same = rng.random(count) < 0.1
     centre = 0.1 + 0.002 * yaws[:, 0] - 0.001 * (yaws[:, 1] - yaws[:, 0]) + 0.4 * same
     scores = (centre + rng.normal(0, 0.1, count)).astype(np.float32)
-    return PosedScores(scores, yaws, same, np.full(count, source, np.int8))
+    first = rng.integers(0, PEOPLE, count)
+    second = np.where(same, first, (first + rng.integers(1, PEOPLE, count)) % PEOPLE)
+    couples = couples_of(np.column_stack([first, second]))
+    return PosedScores(scores, yaws, same, np.full(count, source, np.int8), *couples)
 
 
 def surface_card(found: OperatingSurface | None) -> Card:

@@ -58,7 +58,8 @@ def with_points(with_surface: bool) -> ColourEmbedder:
         rng = np.random.default_rng(2)
         yaws = np.sort(rng.uniform(0, 90, (40_000, 2)), axis=1).astype(np.float32)
         scores = (0.6 + 0.003 * yaws[:, 1] + rng.normal(0, 0.1, 40_000)).astype(np.float32)
-        drawn = surface.PosedScores(scores, yaws, rng.random(40_000) < 0.1, np.zeros(40_000, np.int8))
+        same, couples = rng.random(40_000) < 0.1, surface.couples_of(rng.integers(0, 300, (40_000, 2)))
+        drawn = surface.PosedScores(scores, yaws, same, np.zeros(40_000, np.int8), *couples)
         made = surface.measured(surface.set_surface(drawn, "a", [300]), drawn, "b")
         points = {}
     embedder.card = replace(embedder.card, operating_points=points, surface=made)
