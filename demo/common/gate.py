@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import anyio.to_thread
+from starlette.middleware.gzip import GZipMiddleware
 
 from demo.common.own_sets import COOKIE, COOKIE_FORM
 from demo.common.sessions import EVERY_SECONDS, FULL, Busy, Sessions
@@ -127,6 +128,7 @@ class Gate:
 
     def __init__(self, app: Any, rules: Rules, book: Book) -> None:
         self.app, self.rules, self.book, self.sessions = app, rules, book, book.sessions
+        self.packing = GZipMiddleware(app, compresslevel=5)  # Gradio packs its files, but not the page itself (650 kB)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -200,7 +202,7 @@ class Gate:
             session = self._named(given, visitor)
             await self._beat(_at(scope, given, session), receive, answer, session, client)
             return
-        await self.app(scope, receive, answer)
+        await (self.packing if path == "/" else self.app)(scope, receive, answer)
 
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)

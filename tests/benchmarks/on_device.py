@@ -89,7 +89,7 @@ def live(model: str) -> None:
             page.set_default_timeout(180_000)
             page.goto(address)
             page.wait_for_selector(".od-ready")
-            page.locator(".od-live summary").first.click()
+            page.locator(".od-live summary").click()
             page.locator("#od-enrol").click()
             page.wait_for_function("document.querySelectorAll('.od-bins .full').length === 5")
             before = renderer(browser)[1]

@@ -36,7 +36,7 @@ def visit(browser, address: str, contents: dict[str, bytes], ready: str):
     """A page with the open tab, and the addresses that were asked for elsewhere."""
     context = browser.new_context()
     page, elsewhere = context.new_page(), []
-    page.set_default_timeout(180_000)
+    page.set_default_timeout(600_000)
 
     def answer(route):
         elsewhere.append(route.request.url)

@@ -31,7 +31,7 @@ export class Live {
     this.worth = html('div', { class: 'quiet' });
     this.start = button('Start the camera', () => (this.stream ? this.stop() : this.run()), 'od-start');
     const open = html('input', { type: 'file', accept: 'application/json,.json', id: 'od-open', onchange: event => this.open(event.target) });
-    this.element = html('details', { class: 'od-live' }, html('summary', {}, 'Live: your camera against a template of yourself'),
+    this.element = html('details', { class: 'od-part od-live' }, html('summary', {}, 'Live: your camera against a template of yourself'),
       html('p', { class: 'quiet' }, 'The camera’s pictures go to this page’s worker and nowhere else. A template is kept only where you save it.'),
       html('div', { class: 'od-buttons' }, this.start, button('Enrol', () => this.enrol(), 'od-enrol'),
         button('Save the template', () => this.save(), 'od-save'), html('label', { class: 'od-open' }, 'Open a template ', open)),

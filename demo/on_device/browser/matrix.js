@@ -40,7 +40,7 @@ function drawn(cell, pair, metric, top) {
   const found = html('td', { title, 'data-pair': pair, 'data-rate': rate }, html('b', {}, percent(rate)), html('small', {}, interval(low, high)), html('small', {}, counts));
   const share = Math.min(rate / top, 1), [from, to, part] = share < 0.5 ? [LIGHT, MIDDLE, 2 * share] : [MIDDLE, DARK, 2 * share - 1];
   found.style.backgroundColor = `rgb(${from.map((v, i) => Math.round(v + (to[i] - v) * part)).join(' ')})`;
-  found.style.color = share > 0.62 ? '#fff' : '#0f172a';
+  found.style.color = share > 0.72 ? '#fff' : '#0f172a';
   return found;
 }
 

@@ -23,9 +23,9 @@ export class OwnModel {
     this.status = html('div', { class: 'od-own-status', 'aria-live': 'polite' });
     this.result = html('div', { class: 'od-own-result' });
     const { pictures } = this.manifest.faces, megabytes = (pictures.bytes / 1e6).toFixed(1);
-    this.element = html('details', { class: 'od-live od-own' }, html('summary', {}, 'Your own model: its pose matrix beside ours'),
+    this.element = html('details', { class: 'od-part od-own' }, html('summary', {}, 'Your own model: its pose matrix beside ours'),
       html('p', { class: 'quiet' }, 'Choose an ONNX file of your own. It is checked, and embeds 1,800 drawn faces in a worker of this page: the model goes nowhere else. ' +
-        `The faces (${megabytes} MB) come here when you start. Files that were written by python -m sfpn export hold their card; others need it beside them, from python -m sfpn make-card.`),
+        `The faces (${megabytes} MB) come here when you start. Files from `, code('python -m sfpn export'), ' hold their card; others need it beside them, from ', code('python -m sfpn make-card'), '.'),
       html('div', { class: 'od-buttons' }, html('label', { class: 'od-open' }, 'Model (.onnx) ', this.file),
         html('label', { class: 'od-open' }, 'Card (.json), if it has none inside ', this.card), this.start, this.cancel),
       this.status, this.result);
@@ -90,13 +90,16 @@ export class OwnModel {
     const count = n => n.toLocaleString('en-US'), sizes = [...new Set(own.cells.map(({ size }) => size))];
     const select = (id, options, chosen, act) => html('select', { id, onchange: event => { act(Number(event.target.value)); this.show(); } },
       ...options.map(([value, words]) => html('option', { value, selected: value === chosen }, words)));
+    const ownSize = bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
     fill(this.result,
       html('div', { class: 'od-controls' },
         html('label', {}, 'Rate ', select('od-own-metric', METRICS.map(({ words }, i) => [i, words]), METRICS.indexOf(this.metric), i => (this.metric = METRICS[i]))),
         html('label', {}, 'Images a side ', select('od-own-size', sizes.map(size => [size, size === 1 ? 'one' : `templates of ${size}`]), this.size, size => (this.size = size)))),
       html('div', { class: 'od-matrices' }, ...matrices([own, ...references], this.metric, this.size)),
-      html('p', { class: 'quiet' }, `${own.title}: ${(bytes / 1e6).toFixed(1)} MB, embeddings of ${count(descriptorSize)} numbers, ${milliseconds.toFixed(0)} ms a face. ` +
+      html('p', { class: 'quiet' }, `${own.title}: ${ownSize}, embeddings of ${count(descriptorSize)} numbers, ${milliseconds.toFixed(0)} ms a face. ` +
         `${count(faces)} drawn faces of ${people} people who do not exist; in ${notFound} of them no face was found, and the whole picture was embedded. Under a rate: its 95 % interval ` +
         '(of our models; yours has as many people, so expect one as wide), then how many pairs of one person / of two people. Drawn faces tell models apart by pose; they say nothing of how good a model is on photos.'));
   }
 }
+
+const code = words => html('code', {}, words);
