@@ -158,7 +158,7 @@ def _detector(folder: Path) -> dict[str, PackedNetwork]:
             made = Path(temporary) / "detector"
             export_detector(made, check_on)
             for name, file in files.items():
-                _pack(made / f"{name}.onnx", file)
+                pack(made / f"{name}.onnx", file)
     return {name: PackedNetwork(file, {}) for name, file in files.items()}
 
 
@@ -172,7 +172,7 @@ def _pose(folder: Path) -> PackedNetwork:
             made = Path(temporary) / "pose.onnx"
             export_pose(made, [(each.decode(), each.face) for each in check_on if each.face])
             write_text(made.with_suffix(".json").read_text(encoding="utf-8"), card)
-            _pack(made, file)
+            pack(made, file)
     return PackedNetwork(file, json.loads(card.read_text(encoding="utf-8")))
 
 
@@ -187,7 +187,7 @@ def _model(folder: Path, name: str, weights: Path) -> PackedNetwork:
     if file.is_file() and described.is_file():
         return PackedNetwork(file, json.loads(gzip.decompress(described.read_bytes())), described)
     if weights.suffix == ".onnx":
-        _pack(weights, file)
+        pack(weights, file)
         inside = card
     else:
         require_onnx()
@@ -195,12 +195,12 @@ def _model(folder: Path, name: str, weights: Path) -> PackedNetwork:
             [check_on] = faces_of_all_poses(_drawn_people(), card.preprocess, CHECKED_EACH)
             made = Path(temporary) / "model.onnx"
             export(weights, "onnx", made, check_on)
-            _pack(made, file)
+            pack(made, file)
             inside = card_inside(made)
-    for_browser = _for_browser(inside, card)
+    text = json.dumps(_for_browser(inside, card))
     with whole_file(described) as temporary:
-        temporary.write_bytes(gzip.compress(json.dumps(for_browser).encode(), 9, mtime=0))
-    return PackedNetwork(file, for_browser, described)
+        temporary.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    return PackedNetwork(file, json.loads(text), described)
 
 
 def _for_browser(exported: Card, card: Card) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def _pictures(folder: Path, example: Example) -> dict[str, Any]:
     return found
 
 
-def _pack(file: Path, packed: Path) -> None:
+def pack(file: Path, packed: Path) -> None:
     """Gzipped, after all first bytes of four, all second ones ...: the exponents of floats then lie side by side.
 
     A tenth is saved; the bytes that are left over at the end follow as they are.
