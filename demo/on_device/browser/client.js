@@ -17,6 +17,7 @@ export class Client {
   constructor(manifest, onProgress = () => {}, onRequest = () => {}, base = document.baseURI) {
     this.manifest = absolute(manifest, base);
     this.waiting = new Map();
+    this.models = new Set(); // names of those that were loaded
     this.count = 0;
     this.arrived = 0;
     this.expected = 0;
@@ -57,10 +58,10 @@ export class Client {
   /** A model, unless it is there already. @param {string} name */
   async model(name) {
     const model = this.modelOf(name), { file } = model;
-    if (!this.models?.has(name)) this.expected += file.bytes;
+    if (!this.models.has(name)) this.expected += file.bytes;
     model.card ??= JSON.parse(new TextDecoder().decode(await fetchFile(model.card_file)));
     const answer = await this.ask('model', { name, file, card: model.card });
-    (this.models ??= new Set()).add(name);
+    this.models.add(name);
     return answer;
   }
 

@@ -18,7 +18,7 @@ export async function openFaces({ index, pictures }, arrived) {
   const [described, encoded] = await Promise.all([index, pictures].map(file => fetchFile(file, arrived)));
   const { rows, references } = JSON.parse(new TextDecoder().decode(described));
   let at = 0;
-  return { rows, references, pictures: rows.map(({ bytes }) => new Blob([encoded.subarray(at, (at += bytes))])) };
+  return { rows, references, pictures: rows.map(({ bytes }) => new Blob([/** @type {any} */ (encoded.subarray(at, (at += bytes)))])) };
 }
 
 /** As a dataset is embedded: the whole picture where no face was found. @param {Row} row @param {Blob} encoded @param {Card} card @returns {Promise<Picture>} */

@@ -13,7 +13,9 @@ const FRAME_MS = 1000 / 15, FRAME_SIDE = 480; // px that a frame is handed over 
 export class Live {
   /** @param {import('./client.js').Client} client @param {() => {model: string, target: number}} chosen @param {() => void} begin */
   constructor(client, chosen, begin) {
-    Object.assign(this, { client, chosen, begin });
+    this.client = client;
+    this.chosen = chosen;
+    this.begin = begin;
     this.coach = new Coach();
     this.chart = new StripChart();
     this.build();

@@ -8,7 +8,9 @@ export class OwnModel {
    * @param {(request: {name: string, at: number}) => void} onRequest is told what the worker asks for, and when
    */
   constructor(manifest, begin, onRequest) {
-    Object.assign(this, { manifest, begin, onRequest });
+    this.manifest = manifest;
+    this.begin = begin;
+    this.onRequest = onRequest;
     this.metric = METRICS[0];
     this.size = 1;
     this.build();

@@ -7,7 +7,8 @@ import { POSES } from './pose.js';
  *   points: {target: number, fnmr: number|null}[]}} Cell `size`: images a side
  */
 
-export const POSE_PAIRS = POSES.flatMap((first, i) => POSES.slice(i).map(second => [first, second]));
+/** @type {[string, string][]} */
+export const POSE_PAIRS = POSES.flatMap((first, i) => POSES.slice(i).map(second => /** @type {[string, string]} */ ([first, second])));
 
 /** @param {Sample[]} samples @param {(share: number) => void} [told] 0-1 @returns {Cell[]} single images, then templates */
 export function matrixOf(samples, told = () => {}) {
@@ -16,6 +17,7 @@ export function matrixOf(samples, told = () => {}) {
   return [...cells, ...(size > 1 ? POSE_PAIRS.flatMap(pair => cellOf(templates, pair, size)) : [])];
 }
 
+/** @param {Sample[]} samples @param {[string, string]} pair @param {number} size @param {(share: number) => void} [told] @returns {Cell[]} one, or none */
 function cellOf(samples, [down, across], size, told = () => {}) {
   const first = samples.filter(({ pose }) => pose === down), second = samples.filter(({ pose }) => pose === across);
   const genuine = [], impostor = [];

@@ -22,7 +22,7 @@ export function whatIsMissing() {
  */
 export async function loadRuntime({ module, glue, wasm }, arrived) {
   const parts = await Promise.all([module, glue, wasm].map(file => fetchFile(file, arrived)));
-  const [moduleUrl, glueUrl] = parts.slice(0, 2).map(part => URL.createObjectURL(new Blob([part], { type: 'text/javascript' })));
+  const [moduleUrl, glueUrl] = parts.slice(0, 2).map(part => URL.createObjectURL(new Blob([/** @type {any} */ (part)], { type: 'text/javascript' })));
   ort = await import(moduleUrl);
   ort.env.wasm.numThreads = 1; // more need cross-origin isolation, which a page inside another one's frame has not
   ort.env.wasm.proxy = false;

@@ -12,7 +12,7 @@
  * @typedef {{geometry: string, size: number, crop_factor: number, padding: string, mean: number[], scale: number,
  *   channels: string}} Preprocess of a card
  * @typedef {{yaw_degrees: number[], set_on: string, measured_on: string, levels: any[], scores: any}} Surface of a card
- * @typedef {{name: string, title: string, parameters: number|null, licence: string, preprocess: Preprocess,
+ * @typedef {{name: string, title: string, weights_sha256: string, parameters: number|null, licence: string, preprocess: Preprocess,
  *   mirror_sum: boolean, descriptor_mean: number[]|null, pose_direction: number[]|null, architecture: any,
  *   operating_points: Record<string, any[]>, histograms: Record<string, any>, surface: Surface|null}} Card
  * @typedef {{pair: [string, string], scoresOf: string, point: any, uncertainFrom: number, yaws: [number, number]|null,
