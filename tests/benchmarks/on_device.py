@@ -117,7 +117,8 @@ def visit(browser, address: str, folder: Path) -> tuple[float, float, list[float
     page.get_by_role("tab", name="On your device", exact=True).click()
     page.wait_for_selector(".od-ready")
     seconds = time.perf_counter() - start
-    loaded = float(re.search(r"([\d.]+) MB", page.locator(".od-ready").inner_text())[1])  # by the worker
+    told = re.search(r"([\d.]+) MB", page.locator(".od-ready").inner_text())
+    loaded = float(told[1]) if told else 0.0  # by the worker
     verdict(page, folder)  # the first compiles
     before = renderer(browser)[1]
     verdicts = [verdict(page, folder) for _ in range(REPEATS)]

@@ -82,8 +82,10 @@ def of_python(file: Path) -> dict[tuple[str, int], tuple[metrics.EqualErrorRate,
     """(Pose pair, images a side) -> EER and operating points, by the library."""
     people = FaceDataset.open(DRAWN_PEOPLE)
     rows, embeddings = people.rows(), embed_dataset(people, OnnxEmbedder(file))
-    columns = [rows[name] for name in ("row_id", "identity", "pose")]
-    samples = Samples.build(*columns, embeddings.values, rows["yaw_degrees"], embeddings.acquired, rows["template"])
+    row_ids, identities, poses = (rows[name] for name in ("row_id", "identity", "pose"))
+    samples = Samples.build(
+        row_ids, identities, poses, embeddings.values, rows["yaw_degrees"], embeddings.acquired, rows["template"]
+    )
     found = {}
     for chosen, plan in PROTOCOLS["vggface2-pose"].plan(samples, people.pairs(), 0):
         if plan.pose_pair:

@@ -112,6 +112,7 @@ def test_networks_are_made_once_and_say_what_the_page_needs(bundle, monkeypatch)
     found = manifest(again, folder / "cache", lambda path: f"at/{path.name}", cdn=True)
     assert [model["name"] for model in found["models"]] == ["random"]
     [model] = again.models.values()
+    assert model.card_file
     assert found["models"][0]["card_file"]["url"] == f"at/{model.card_file.name}"
     card = json.loads(gzip.decompress(model.card_file.read_bytes()))
     assert card == model.card

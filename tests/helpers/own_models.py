@@ -44,7 +44,7 @@ def encoded(
         scale.data_location = TensorProto.EXTERNAL
         scale.external_data.add(key="location", value=beside)
     operator = operator if len(shape) == 4 else "Identity"
-    pool = {"kernel_shape": [POOL, POOL], "strides": [POOL, POOL]} if operator == "AveragePool" else {}
+    pool: dict[str, Any] = {"kernel_shape": [POOL, POOL], "strides": [POOL, POOL]} if operator == "AveragePool" else {}
     nodes = [
         helper.make_node(operator, ["pixels"], ["means"], domain=domain, **pool),
         helper.make_node("Mul", ["means", "scale"], ["scaled"]),
