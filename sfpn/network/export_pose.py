@@ -67,6 +67,7 @@ def export_pose(out: Path, check_on: Sequence[tuple[Image.Image, Face]]) -> dict
     card = {
         "name": "pose",
         **{name: estimator.card[name] for name in ("title", "licence", "crop", "uncertainty")},
+        "second_view": {"below_length": pose.DOUBTFUL_BELOW, "aside": pose.ASIDE, "wider": pose.WIDER},
         "from_weights_sha256": estimator.card["weights_sha256"],
         "weights_sha256": hashlib.sha256(encoded).hexdigest(),
         "inputs": {

@@ -36,6 +36,10 @@ HIDDEN = 48
 ROOT_OFFSET, DESCRIBED_SCALE = 1e-3, 69.45  # the latter brings the roots to the size of the landmarks
 OUTPUTS = 4  # sin(yaw), cos(yaw), sin(pitch), sin(roll)
 BATCH = 64  # faces at once
+# The network answers with a short vector (sin yaw, cos yaw) where it cannot tell, as of a box beside the face: such a
+# face is seen again from a wider box to either side, and the longest answer is believed. Numbers: docs/pose.md.
+DOUBTFUL_BELOW = 0.75  # length; 1 is sure
+ASIDE, WIDER = 0.35, 1.3  # of the shorter side of the face box; times it
 VERSION_DIGITS = 12
 
 
@@ -100,17 +104,29 @@ class PoseEstimator:
         poses: list[HeadPose] = []
         for start in range(0, len(boxes_xyxy), BATCH):
             some = slice(start, start + BATCH)
-            crops = np.stack([pose_crop(picture, box) for box in boxes_xyxy[some]])
-            landmarks = np.stack(
-                [in_box(box, points) for box, points in zip(boxes_xyxy[some], landmarks_xy[some], strict=True)]
-            )
-            yaw, pitch, roll = self.angles(crops, landmarks)
-            faces = zip(yaw, pitch, roll, confidences[some], strict=True)
+            seen = self._seen(picture, boxes_xyxy[some], landmarks_xy[some])
+            faces = zip(*angles_from_outputs(seen), confidences[some], strict=True)
             poses += [self._with_uncertainty(*(float(value) for value in face)) for face in faces]
         return poses
 
+    def _seen(self, picture: Image.Image, boxes_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> np.ndarray:
+        """(B, 4) as `outputs_of`, of doubtful faces from the box of the three that gives the longest answer."""
+        seen = self._seen_from(picture, boxes_xyxy, landmarks_xy)
+        doubtful = np.flatnonzero(_length(seen) < DOUBTFUL_BELOW)
+        for side in (-1, 1) if len(doubtful) else ():
+            boxes = np.stack([box_aside(box, side) for box in boxes_xyxy[doubtful]])
+            other = self._seen_from(picture, boxes, landmarks_xy[doubtful])
+            longer = _length(other) > _length(seen[doubtful])
+            seen[doubtful[longer]] = other[longer]
+        return seen
+
+    def _seen_from(self, picture: Image.Image, boxes_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> np.ndarray:
+        crops = np.stack([pose_crop(picture, box) for box in boxes_xyxy])
+        landmarks = np.stack([in_box(box, points) for box, points in zip(boxes_xyxy, landmarks_xy, strict=True)])
+        return self._thread.run(outputs_of, self.network, crops, landmarks)
+
     def angles(self, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Yaw, pitch and roll of B crops (B, 64, 64, 3) uint8 with landmarks in_box (B, 5, 2): mean with the mirror."""
+        """Yaw, pitch and roll of B crops (B, 64, 64, 3) uint8 with landmarks in_box (B, 5, 2), of one look each."""
         return self._thread.run(angles_of, self.network, crops, landmarks)
 
     def _with_uncertainty(self, yaw: float, pitch: float, roll: float, confidence: float) -> HeadPose:
@@ -134,9 +150,14 @@ def loaded_network(weights: Path) -> PoseNet:
     return network
 
 
-@torch.inference_mode()
 def angles_of(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Yaw, pitch and roll (B,) of crops and landmarks: the mean of what is seen in them and in their mirror images."""
+    return angles_from_outputs(outputs_of(network, crops, landmarks))
+
+
+@torch.inference_mode()
+def outputs_of(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """(B, 4): the sum of the network's outputs for crops and landmarks and for their mirror images."""
     device = next(network.parameters()).device
     pixels = network_input(crops)
     points = torch.from_numpy(np.ascontiguousarray(landmarks, np.float32))
@@ -144,7 +165,12 @@ def angles_of(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> tup
     both = torch.cat([pixels, pixels.flip(3)]), torch.cat([points, mirrored]).flatten(1)
     seen = network(*(part.to(device) for part in both)).cpu().numpy()
     seen, in_mirror = np.split(seen, 2)
-    return angles_from_outputs(seen + in_mirror * [-1, 1, 1, -1])
+    return seen + in_mirror * [-1, 1, 1, -1]
+
+
+def _length(twice: np.ndarray) -> np.ndarray:
+    """How sure the network is of the yaw, 0 to about 1, from the sum of two outputs (B, 4)."""
+    return np.hypot(twice[:, 0], twice[:, 1]) / 2
 
 
 def angles_from_outputs(twice: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,6 +191,14 @@ def pose_crop(picture: Image.Image, box_xyxy: np.ndarray) -> np.ndarray:
     left, top, right, bottom = (float(v) for v in box_xyxy)
     side = CROP_FACTOR * max(min(right - left, bottom - top), 1.0)
     return np.asarray(crop_square(picture, ((left + right) / 2, (top + bottom) / 2), side, CROP_SIZE, "edge"))
+
+
+def box_aside(box_xyxy: np.ndarray, side: int) -> np.ndarray:
+    """A wider square (4,), moved to the left (side -1) or the right (1) of a face box that may lie beside the face."""
+    left, top, right, bottom = (float(v) for v in box_xyxy)
+    shorter = max(min(right - left, bottom - top), 1.0)
+    x, y, half = (left + right) / 2 + side * ASIDE * shorter, (top + bottom) / 2, WIDER * shorter / 2
+    return np.array([x - half, y - half, x + half, y + half])
 
 
 def in_box(box_xyxy: np.ndarray, landmarks_xy: np.ndarray) -> np.ndarray:

@@ -113,7 +113,7 @@ def drawn_photos(count: int) -> list[tuple[str, bytes]]:
 
 
 def awkward_photos() -> list[tuple[str, bytes]]:
-    """Drawn faces large, turned, in a panorama, behind transparency, at the border, and none at all."""
+    """Drawn faces large, turned, in a panorama, behind transparency, at the border, half hidden, and none at all."""
     [(_, encoded), (_, other)] = drawn_photos(2)
     face, second = (Image.open(io.BytesIO(each)).convert("RGB") for each in (encoded, other))
     wide = Image.new("RGB", (1400, 300), (90, 120, 140))
@@ -129,9 +129,18 @@ def awkward_photos() -> list[tuple[str, bytes]]:
         "panorama": wide,
         "see-through": see_through,
         "at the border": second.resize((700, 700)).crop((180, 120, 560, 640)),
+        "half hidden": _half_hidden("syn-0029-profile-01"),
         "empty": Image.new("RGB", (400, 300), (120, 130, 140)),
     }
     return [(name, _png(picture)) for name, picture in found.items()]
+
+
+def _half_hidden(row_id: str) -> Image.Image:
+    """A face whose pose is doubtful, so that it is seen from boxes to either side."""
+    [picture] = FaceDataset.open(DRAWN).pictures({row_id})
+    image = picture.decode()
+    image.paste((128, 128, 128), (int(0.58 * image.width), 0, *image.size))
+    return image
 
 
 def _png(picture: Image.Image) -> bytes:

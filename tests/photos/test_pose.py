@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from helpers.paths import SYNTHETIC
 from helpers.shared_material import FRMDB, needs_frmdb
 from PIL import Image, ImageOps
@@ -15,7 +16,7 @@ from data_tools.sources import frmdb
 from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector, choose_face
-from sfpn.photos.pose import WEIGHTS, PoseEstimator
+from sfpn.photos.pose import CROP_FACTOR, MEAN, WEIGHTS, PoseEstimator
 from sfpn.schema import pose_from_yaw
 
 EVERY = 24  # of the 1800 drawn pictures
@@ -70,6 +71,55 @@ def test_no_faces_no_poses_and_many_faces_many_poses():
     poses = estimator.estimate(image, boxes, points, np.linspace(0.5, 1, 70))
     assert len(poses) == 70 and all(abs(pose.yaw_degrees) <= 90 for pose in poses)
     assert all(pose.yaw_uncertainty_degrees > 0 and pose.pitch_uncertainty_degrees > 0 for pose in poses)
+
+
+class Brightness(torch.nn.Module):
+    """Stands in for the network: the brighter the crop, the longer the answer; the landmarks tell which box it saw."""
+
+    def __init__(self):
+        super().__init__()
+        self.anything = torch.nn.Parameter(torch.zeros(1))
+        self.calls = 0
+
+    def forward(self, pixels, landmarks):
+        self.calls += 1
+        bright = ((pixels + torch.tensor(MEAN).view(1, 3, 1, 1)).mean((1, 2, 3)) / 255)[:, None]
+        return torch.cat([bright * landmarks[:, 4:5], bright, bright / 2, bright * 0], 1)
+
+
+def test_a_doubtful_face_is_seen_from_wider_boxes_to_either_side_and_the_longest_answer_believed():
+    """Against the three crops cut by hand with Pillow."""
+    pixels = np.zeros((120, 200, 3), np.uint8)
+    pixels[:, 130:] = 200
+    image, box = Image.fromarray(pixels), np.array([[70.0, 30.0, 120.0, 90.0]])  # 50 px, middle at (95, 60)
+    points = np.array([[[80, 50], [110, 50], [97, 60], [85, 80], [105, 80]]], float)
+    estimator, network = PoseEstimator(), Brightness()
+    estimator.network = network
+    [head] = estimator.estimate(image, box, points, np.ones(1))
+    answers = []
+    for x, side in ((95, 50.0), (95 - 0.35 * 50, 65.0), (95 + 0.35 * 50, 65.0)):
+        half = CROP_FACTOR * side / 2
+        crop = image.resize((64, 64), Image.Resampling.BILINEAR, box=(x - half, 60 - half, x + half, 60 + half))
+        answers.append((np.asarray(crop).mean() / 255, (97 - x) / side))
+    bright, nose = max(answers)
+    assert (bright, nose) == answers[2] and bright < 0.75
+    assert head.yaw_degrees == pytest.approx(np.degrees(np.arctan2(nose, 1)), abs=1)
+    assert head.pitch_degrees == pytest.approx(np.degrees(np.arcsin(bright / 2)), abs=1)
+    assert network.calls == 3
+
+
+def test_a_sure_face_costs_no_second_view_and_does_not_depend_on_a_doubtful_one_beside_it():
+    pixels = np.full((120, 300, 3), 255, np.uint8)
+    pixels[:, 150:] = 20
+    image = Image.fromarray(pixels)
+    boxes = np.array([[40.0, 30.0, 90.0, 90.0], [200.0, 30.0, 250.0, 90.0]])
+    points = boxes[:, None, :2] + np.array([[10, 20], [40, 20], [22, 30], [15, 50], [35, 50]])
+    estimator = PoseEstimator()
+    estimator.network = Brightness()
+    [alone] = estimator.estimate(image, boxes[:1], points[:1], np.ones(1))
+    assert estimator.network.calls == 1
+    together = estimator.estimate(image, boxes, points, np.ones(2))
+    assert estimator.network.calls == 4 and together[0] == alone
 
 
 def test_the_estimator_is_small():

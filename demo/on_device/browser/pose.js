@@ -19,18 +19,37 @@ export function poseFromYaw(yaw) {
  * @returns {Promise<HeadPose[]>}
  */
 export async function estimatePoses({ session, card }, picture, faces) {
-  const { size, factor } = card.crop, plain = { size, mean: [0, 0, 0], scale: 1, channels: 'RGB' }, found = [];
+  const found = [];
   for (let start = 0; start < faces.length; start += BATCH) {
-    const some = faces.slice(start, start + BATCH);
-    const crops = some.map(({ box }) => cropSquare(picture, center(box), factor * Math.max(shorterSide(box), 1), size, 'edge'));
-    const points = Float32Array.from(some.flatMap(({ box, landmarks }) => inBox(box, landmarks)));
-    const { angles } = await session.run({
-      pixels: tensor(planes(crops, /** @type {any} */ (plain)), [some.length, 3, size, size]),
-      landmarks: tensor(points, [some.length, 5, 2]),
-    });
-    some.forEach((face, i) => found.push(headPose([...angles.data.subarray(4 * i, 4 * i + 4)], face.confidence, card.uncertainty)));
+    const some = faces.slice(start, start + BATCH), seen = await seenFrom(session, card.crop, picture, some);
+    const doubtful = some.map((_, i) => i).filter(i => length(seen[i]) < card.second_view.below_length);
+    for (const side of doubtful.length ? [-1, 1] : []) {
+      const boxes = doubtful.map(i => ({ ...some[i], box: boxAside(some[i].box, side, card.second_view) }));
+      const others = await seenFrom(session, card.crop, picture, boxes);
+      doubtful.forEach((i, k) => { if (length(others[k]) > length(seen[i])) seen[i] = others[k]; });
+    }
+    some.forEach((face, i) => found.push(headPose(seen[i], face.confidence, card.uncertainty)));
   }
   return found;
+}
+
+/** What the network answers for each face, [2 sin yaw, 2 cos yaw, 2 sin pitch, 2 sin roll]. */
+async function seenFrom(session, { size, factor }, picture, faces) {
+  const plain = { size, mean: [0, 0, 0], scale: 1, channels: 'RGB' };
+  const crops = faces.map(({ box }) => cropSquare(picture, center(box), factor * Math.max(shorterSide(box), 1), size, 'edge'));
+  const points = Float32Array.from(faces.flatMap(({ box, landmarks }) => inBox(box, landmarks)));
+  const { angles } = await session.run({
+    pixels: tensor(planes(crops, /** @type {any} */ (plain)), [faces.length, 3, size, size]),
+    landmarks: tensor(points, [faces.length, 5, 2]),
+  });
+  return faces.map((_, i) => [...angles.data.subarray(4 * i, 4 * i + 4)]);
+}
+
+const length = ([sinYaw, cosYaw]) => Math.hypot(sinYaw, cosYaw) / 2;
+
+function boxAside(box, side, { aside, wider }) {
+  const [x, y] = center(box), shorter = Math.max(shorterSide(box), 1), half = (wider * shorter) / 2, at = x + side * aside * shorter;
+  return [at - half, y - half, at + half, y + half];
 }
 
 function inBox(box, landmarks) {

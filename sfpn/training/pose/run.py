@@ -17,7 +17,7 @@ from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.files import whole_file, write_text
 from sfpn.network import checkpoint
-from sfpn.photos.pose import CROP_FACTOR, CROP_SIZE, MEAN, PoseNet, loaded_network
+from sfpn.photos.pose import ASIDE, CROP_FACTOR, CROP_SIZE, DOUBTFUL_BELOW, MEAN, WIDER, PoseNet, loaded_network
 from sfpn.schema import FRONTAL_BELOW_DEGREES, PROFILE_FROM_DEGREES, pose_from_yaw
 from sfpn.training.pose.faces import EXACT, RIG, UNLABELLED, PosedFaces, joined, read_faces
 from sfpn.training.pose.student import rounded, seen_by, targets_for_student, train_student
@@ -133,6 +133,7 @@ def make_card(network: PoseNet, faces: PosedFaces, unseen: PosedFaces, folds: Ou
         "licence": "non-commercial research: its first layers start from the base network's",
         "started_from": {"weights": "base", "sha256": checkpoint.file_sha256(checkpoint.resolve("base"))},
         "crop": {"size": CROP_SIZE, "factor": CROP_FACTOR, "mean": list(MEAN)},
+        "second_view": {"below_length": DOUBTFUL_BELOW, "aside": ASIDE, "wider": WIDER},
         "made": datetime.date.today().isoformat(),
         "settings": asdict(config),
         "faces": _counts(faces),
@@ -143,8 +144,9 @@ def make_card(network: PoseNet, faces: PosedFaces, unseen: PosedFaces, folds: Ou
             "people": error_table(known.where(rig), seen[:, rig]),
             "drawn": error_table(known.where(~rig), seen[:, ~rig]),
         },
-        "limits": "Against the rig's angles, beside which people hold their heads by 6 degrees on average; from "
-        "photographs labelled only as profiles the network learned to call them 80 degrees.",
+        "limits": "Errors are those of the first view alone, against the rig's angles, beside which people hold their "
+        "heads by 6 degrees on average; from photographs labelled only as profiles the network learned to call them 80 "
+        "degrees.",
     }
 
 

@@ -19,7 +19,8 @@ from sfpn.training.pose.faces import SQUARE_FACTOR, SQUARE_SIZE
 SMALL_SIZE = 100  # px of a square for the small network: its crop of 64 px then has one pixel for each of the square's
 TEACHER_SIZE = 113  # px of the base network's crop
 
-WRONG_BOXES, WRONGNESS = 0.3, 4.0  # share of views of boxes that lie far beside the face, as they do for profiles
+WRONG_BOXES, WRONGNESS = 0.35, 5.0  # share of views of boxes that lie far beside the face, as they do for profiles
+WRONG_LANDMARKS = 0.5  # of them: in such a box the detector puts the landmarks of some face, not those of this one
 
 Rng = np.random.Generator
 
@@ -80,9 +81,10 @@ def random_views(squares: torch.Tensor, landmarks: torch.Tensor, chance: torch.G
     def happens(share: float) -> torch.Tensor:
         return torch.rand(count, generator=chance) < share
 
-    mirrored, wide = happens(0.5), torch.where(happens(WRONG_BOXES), WRONGNESS, 1.0)
-    scale = torch.exp((normal(count) * 0.06 * wide).clip(-0.4, 0.25))
-    shift = (normal(count, 2) * 0.03 * wide[:, None]).clip(-0.25, 0.25)
+    mirrored, wrong = happens(0.5), happens(WRONG_BOXES)
+    wide = torch.where(wrong, WRONGNESS, 1.0)
+    scale = torch.exp((normal(count) * 0.06 * wide).clip(-0.4, 0.35))
+    shift = (normal(count, 2) * 0.03 * wide[:, None]).clip(-0.35, 0.35)
     turned = torch.deg2rad((normal(count) * 10).clip(-30, 30))
     turn = torch.stack([turned.cos(), -turned.sin(), turned.sin(), turned.cos()], 1).view(count, 2, 2)
     window = torch.cat(
@@ -95,7 +97,9 @@ def random_views(squares: torch.Tensor, landmarks: torch.Tensor, chance: torch.G
     points = torch.where(
         mirrored[:, None, None], (landmarks * torch.tensor([-1.0, 1.0]))[:, MIRRORED_LANDMARKS], landmarks
     )
-    points = (points - shift[:, None]) @ turn / scale[:, None, None] + normal(count, 5, 2) * 0.01
+    seen = (points - shift[:, None]) @ turn / scale[:, None, None]
+    others = points[torch.randperm(count, generator=chance)]
+    points = torch.where((wrong & happens(WRONG_LANDMARKS))[:, None, None], others, seen) + normal(count, 5, 2) * 0.01
     saturation = torch.where(happens(0.25), torch.zeros(count), torch.exp(normal(count) * 0.25).clip(0, 1.6))
     pixels = _recoloured(pixels, saturation, normal)
     blurred = happens(0.3)
