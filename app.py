@@ -33,6 +33,8 @@ from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, UPLOAD_BYTES, Book, Gate, Rules  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
 from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, ON_DEVICE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
+from demo.common.own_models import OwnModels  # noqa: E402
+from demo.common.own_models import Rules as ModelRules  # noqa: E402
 from demo.common.own_sets import Rules as SetRules  # noqa: E402
 from demo.common.own_sets import Sets  # noqa: E402
 from demo.common.page import Page  # noqa: E402
@@ -87,6 +89,7 @@ def load(options: Options) -> Loaded:
         examples=load_examples(),
         public=options.public,
         own_sets=set_rules(options),
+        own_models=model_rules(options),
         weights=dict(zip(models, options.models, strict=True)),
         cdn=options.cdn,
     )
@@ -105,6 +108,13 @@ def set_rules(options: Options) -> SetRules | None:
     return SetRules(builder, mend, size, photos, at_once, hub=options.own_hub, parquet=not options.public)
 
 
+def model_rules(options: Options) -> ModelRules | None:
+    """What of models visitors may bring: nothing on a page that anybody may open."""
+    if options.public or not options.own_model_megabytes:
+        return None
+    return ModelRules(1_000_000 * options.own_model_megabytes)
+
+
 def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
     own_uploads()
@@ -113,9 +123,10 @@ def build(loaded: Loaded) -> gr.Blocks:
         gr.set_static_paths([view.thumbnails])
     writable = view is not None and not loaded.public and can_write(view.dataset.folder)
     store = EmbeddingStore(view, loaded.models, writable, computes=not loaded.public) if view else None
-    sets = Sets(store, pose_errors.named_reports(loaded.reports, store), loaded.models, loaded.own_sets)
+    models = OwnModels(loaded.models, loaded.own_models)
+    sets = Sets(store, pose_errors.named_reports(loaded.reports, store), loaded.models, loaded.own_sets, models)
     with Page(title=TITLE) as page:
-        page.own_sets = sets
+        page.own_sets, page.own_models = sets, models
         gr.HTML(HEADER)
         links = make_links()
         open_set.build(sets, links)
@@ -132,7 +143,7 @@ def build(loaded: Loaded) -> gr.Blocks:
             with gr.Tab("Pose errors", id=POSE_ERRORS) as tab:
                 pose_errors.build(sets, links, tab)
             with gr.Tab("Model", id=MODEL) as tab:
-                model_card.build(loaded.models, tab)
+                model_card.build(sets, links, tab)
         endpoints.build(loaded, view)
         links.listen(page)
     return page
@@ -193,8 +204,9 @@ def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
     while not signals.stop.wait(0.5):  # without a limit, some systems do not wake up for signals
         pass
     LINE.end_all(1.0)
-    if sets := getattr(page, "own_sets", None):
-        sets.close_all()
+    for name in ("own_sets", "own_models"):
+        if brought := getattr(page, name, None):
+            brought.close_all()
     if page.server:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it reports what it cuts off as a failure
         page.server.force_exit = True  # open pages would keep their connections
@@ -217,8 +229,13 @@ def rules(options: Options) -> Rules:
         frames=HUB_FRAMES if on_space() else (),
         loads_from=(CDN,) if options.cdn else (),
         secure=on_space(),
-        upload_bytes=max(UPLOAD_BYTES, options.own_set[1] + 1_000_000),
+        upload_bytes=max(UPLOAD_BYTES, largest_file(options)),
     )
+
+
+def largest_file(options: Options) -> int:
+    """Bytes of what a visitor may bring: a set or a model."""
+    return max(options.own_set[1], 1_000_000 * options.own_model_megabytes) + 1_000_000
 
 
 def can_write(folder: Path) -> bool:
@@ -237,7 +254,7 @@ def launch_settings(options: Options | None = None) -> dict:
         "theme": make_theme(),
         "css_paths": STYLE_SHEET,
         "js": f"() => {{ ({explain_terms()})(); ({take_any_file()})(); }}",
-        "max_file_size": max(MAX_BYTES, options.own_set[1] + 1_000_000),
+        "max_file_size": max(MAX_BYTES, largest_file(options)),
         "run_history": False,
         "enable_monitoring": False,
         "share": False,

@@ -11,6 +11,7 @@ from demo.examples import ASSETS
 from demo.pose_errors.saved_reports import saved_reports
 from sfpn.network.checkpoint import bundled_names
 
+OWN_MODEL = 300  # MB, where --own-model names no other size
 OWN_SET = (5_000, 500)  # photos and MB of a set that a visitor brings
 PUBLIC_SET = (500, 100)  # the same on a page that anybody may open
 
@@ -30,6 +31,7 @@ class Options:
     own_photos: int | None = None  # of a set that a visitor brings; 0: none may be brought; None: OWN_SET, PUBLIC_SET
     own_megabytes: int | None = None
     own_hub: bool = False
+    own_model_megabytes: int = 0  # of a model that a visitor brings; 0: none may be brought
     cdn: bool = False
 
     @property
@@ -50,6 +52,8 @@ def parse(arguments: list[str] | None = None, description: str | None = None) ->
     _served(parser)
     _brought(parser)
     args = parser.parse_args(arguments)
+    if args.own_model and (args.public or on_space()):
+        parser.error("--own-model is for a machine of your own: leave it out on a page that anybody may open")
     dataset = args.dataset or _bundled_dataset()
     return Options(
         models=tuple(args.model or bundled_names()),
@@ -63,6 +67,7 @@ def parse(arguments: list[str] | None = None, description: str | None = None) ->
         own_photos=args.own_photos,
         own_megabytes=args.own_mb,
         own_hub=args.own_hub,
+        own_model_megabytes=args.own_model,
         cdn=args.runtime_from_cdn,
     )
 
@@ -126,6 +131,17 @@ def _brought(parser: argparse.ArgumentParser) -> None:
         "--own-hub",
         action="store_true",
         help="visitors may also name a dataset of the Hugging Face Hub (needs HF_HUB_OFFLINE=0)",
+    )
+
+    parser.add_argument(
+        "--own-model",
+        type=_count,
+        nargs="?",
+        const=OWN_MODEL,
+        default=0,
+        metavar="MB",
+        help="visitors may bring a model, an ONNX file, of this size, which this computer then runs; only on a machine "
+        f"of your own, never with --public (default: no models; without MB: {OWN_MODEL})",
     )
 
 

@@ -22,6 +22,9 @@ POOLED = "pooled"
 
 YAW_SOURCES = ("given", "estimated")
 
+MAX_SIZE = 1024  # px, side of a crop
+MAX_DESCRIPTOR = 65_536  # numbers of an embedding
+
 
 def pose_from_yaw(yaw_degrees: float) -> str:
     """Name the pose of a yaw angle; the only place where the two cut-offs are applied.

@@ -63,6 +63,10 @@ class EmbeddingStore:
             self._derived[what, model] = make(self._kept[model])
         return self._derived[what, model]
 
+    def is_own_model(self, model: str) -> bool:
+        """Whether the visitor brought the model, so that nobody else may see what is made with it."""
+        return False
+
     def position(self, row_id: str) -> int:
         """The row of a picture in the arrays."""
         found: Any = self.view.rows.index.get_loc(row_id)  # one number: row_ids occur once

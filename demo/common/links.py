@@ -47,7 +47,8 @@ class Address(NamedTuple):
 class Links:
     """Components that the tabs share. States hold an Opened or None: pair (row_id_a, row_id_b), sample row_id,
     cell (pose_pair key, model or ''), selection (row_id, ...), embedded (the model whose embeddings have come), dataset
-    (the title of the visitor's own set, None for the bundled one)."""
+    (the title of the visitor's own set, None for the bundled one), model (the name of the model that the visitor
+    brought, None once it is closed)."""
 
     tabs: gr.Tabs
     pair: gr.State
@@ -56,6 +57,7 @@ class Links:
     selection: gr.State
     embedded: gr.State
     dataset: gr.State
+    model: gr.State
     address: gr.Textbox
 
     def listen(self, demo: gr.Blocks) -> None:
@@ -86,6 +88,7 @@ def make_links() -> Links:
         selection=gr.State(None),
         embedded=gr.State(None),
         dataset=gr.State(None),
+        model=gr.State(None),
         address=gr.Textbox(visible="hidden", elem_id="address", show_label=False),
         tabs=gr.Tabs(elem_id="tabs", render=False),
     )

@@ -28,6 +28,7 @@ from demo.common import events
 from demo.common.dataset_view import DatasetView, forget_pictures, save_thumbnail, thumbnail_name
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import PerSession
+from demo.common.own_models import OwnModels
 from demo.common.uploads import FREE_BYTES
 from demo.start import PREFIX
 from sfpn.data.dataset import FaceDataset
@@ -118,10 +119,15 @@ class Sets:
         reports: MutableMapping[str, Report] | None = None,
         models: Mapping[str, Embedder] | None = None,
         rules: Rules | None = None,
+        own_models: OwnModels | None = None,
     ) -> None:
-        """reports: by title, those that everybody sees. rules: None where visitors can bring nothing."""
+        """reports: by title, those that everybody sees. rules: None where visitors can bring nothing.
+
+        own_models: what of models visitors bring, by default nothing; what they see of a set, has those too.
+        """
         self.bundled, self.shared = bundled, {} if reports is None else reports
         self.models, self.rules = models or {}, rules
+        self.own_models = own_models or OwnModels(self.models)
         self._open: dict[str, OwnSet] = {}
         self._making: dict[str, OwnSet] = {}
         self._root: Path | None = None
@@ -139,12 +145,13 @@ class Sets:
         own = self.own_of(request)
         store = own.store if own else self.bundled
         assert store is not None  # tabs that use it are only there with a bundled one
-        return store
+        return self.own_models.store_over(request, store)
 
     def reports_of(self, request: gr.Request | None) -> MutableMapping[str, Report]:
         """The reports that the session at hand sees; what is added belongs to it alone where it has its own set."""
         own = self.own_of(request)
-        return Reports(own.reports, self.shared) if own else Reports(self.shared)
+        reports = Reports(own.reports, self.shared) if own else Reports(self.shared)
+        return self.own_models.reports_over(request, reports)
 
     def begin(self, request: gr.Request | None, title: str) -> OwnSet:
         """A new set with its folders, beside the one that is open. Raises UserError when there is no room for it."""

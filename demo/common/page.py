@@ -24,6 +24,7 @@ class Page(gr.Blocks):
 
     is_template = True
     own_sets: Any = None  # demo.common.own_sets.Sets, for the gate and for the end of sessions
+    own_models: Any = None  # demo.common.own_models.OwnModels, for the end of sessions
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Raise gr.Error when there are too few values."""

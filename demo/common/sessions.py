@@ -125,6 +125,7 @@ class Sessions:
         ):
             held.pop(session, None)
         caching.clear_session_caches(session)
-        if sets := getattr(blocks, "own_sets", None):
-            await anyio.to_thread.run_sync(sets.close, session)
+        for name in ("own_sets", "own_models"):
+            if brought := getattr(blocks, name, None):
+                await anyio.to_thread.run_sync(brought.close, session)
         self._forgotten += 1

@@ -156,8 +156,10 @@ def take_upload(path: object) -> tuple[str, bytes]:
         discard([path])
 
 
-def move_upload(path: object, to: Path, most: int) -> str:
+def move_upload(path: object, to: Path, most: int, what: str = "a set", remedy: str = "leave pictures out") -> str:
     """Move an upload, which may have `most` bytes, to a place of the app's own, and give its name.
+
+    what: the upload is, as words for a refusal; remedy: what to do about one that is too large.
 
     Raises UserError if there is no such upload, or it is empty or larger; also then nothing stays.
     """
@@ -173,7 +175,7 @@ def move_upload(path: object, to: Path, most: int) -> str:
             raise UserError(f"{file.name} is an empty file: choose another")
         if status.st_size > most:
             size, most_mb = (f"{number / 1e6:,.0f} MB" for number in (status.st_size, most))
-            raise UserError(f"{file.name} has {size}, and a set may have {most_mb} here: leave pictures out")
+            raise UserError(f"{file.name} has {size}, and {what} may have {most_mb} here: {remedy}")
         shutil.move(file, to)
         return file.name
     finally:

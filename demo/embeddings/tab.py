@@ -17,6 +17,7 @@ from demo.common.figures import message
 from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
 from demo.common.jobs import WAITING, Stopped, follow, progress_html
 from demo.common.links import EXPLORE, Links, goto, opened
+from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
 from demo.common.own_sets import Sets
 from demo.common.photo_inputs import PhotoInput
@@ -93,14 +94,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
         gr.Markdown(NO_DATASET)
         return
     with gr.Row():
-        model = gr.Dropdown(
-            [(e.card.title, name) for name, e in store.models.items()],
-            value=next(iter(store.models)),
-            label="Model",
-            elem_id="map-model",
-            filterable=False,
-            min_width=300,
-        )
+        model = build_choice(sets.own_models, links, label="Model", elem_id="map-model", min_width=300)
         method = gr.Radio(available(), value="PCA", label="Projection to the plane", elem_id="map-method")
         colour = gr.Radio(colours(store.view), value="pose", label="Colour", elem_id="map-colour")
     choice = Choice(model, method, colour)

@@ -17,6 +17,7 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import NAMES, PITCH_LIMITS, YAW_LIMITS, Facets, counts, masks, select
 from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, opening, show_when_opened
 from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
+from demo.common.model_choice import build_choice
 from demo.common.notices import in_markdown, notices_html, warn
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
@@ -214,14 +215,8 @@ def _build_sample(sets: Sets, store: EmbeddingStore, links: Links) -> None:
     current, marked = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
         typed = gr.Textbox(label="row_id", elem_id="sample-id", max_lines=1, scale=3, min_width=200)
-        model = gr.Dropdown(
-            [(e.card.title, name) for name, e in store.models.items()],
-            value=next(iter(store.models)),
-            label="Crop and neighbours by",
-            elem_id="sample-model",
-            scale=3,
-            filterable=False,
-            min_width=280,
+        model = build_choice(
+            sets.own_models, links, label="Crop and neighbours by", elem_id="sample-model", scale=3, min_width=280
         )
         mark = gr.Button("Pick for comparison", size="sm", elem_id="mark", scale=1, min_width=170)
     picked = gr.HTML(elem_id="picked", padding=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
-from functools import partial
 from html import escape
 from typing import Any, NamedTuple
 
@@ -13,11 +12,16 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.common.handlers import ONE_AT_A_TIME, opening, show_when_opened
+from demo.common.handlers import ONE_AT_A_TIME, bound, opening, show_when_opened
+from demo.common.links import Links
+from demo.common.model_choice import build_choice
+from demo.common.notices import notices_html
+from demo.common.own_sets import Sets
+from demo.model import bring
 from demo.model.card_html import facts_html, layers_html, points_html, results_html
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
-from sfpn.network.embedders import Embedder
+from sfpn.network.embedders import Embedder, OnnxEmbedder
 
 BATCHES = (1, 16)
 REPEATS = 7  # timed runs, after one that is not
@@ -43,15 +47,11 @@ class CardValues(NamedTuple):
     speed: Any
 
 
-def build(models: Mapping[str, Embedder], tab: gr.Tab) -> None:
+def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
-    name = gr.Dropdown(
-        [(e.card.title, key) for key, e in models.items()],
-        value=next(iter(models)),
-        label="Model",
-        elem_id="card-model",
-        filterable=False,
-    )
+    models = sets.own_models
+    bring.build(sets, links)
+    name = build_choice(models, links, take_new=True, label="Model", elem_id="card-model")
     gr.Markdown(USE, elem_classes="quiet")
     with gr.Row(equal_height=False):
         with gr.Column(min_width=310):
@@ -67,14 +67,14 @@ def build(models: Mapping[str, Embedder], tab: gr.Tab) -> None:
     gr.HTML('<h3 class="section-title">Measured results</h3>')
     results = gr.HTML(elem_id="card-results", padding=False)
     shown = list(CardValues(facts, layers, points, results, speed))
-    show_when_opened(opening(tab), partial(show_card, models), [name], shown)
-    measure.click(partial(measure_speed, models), name, speed, api_visibility="private", **ONE_AT_A_TIME)
+    show_when_opened(opening(tab), bound(show_card, models.here), [name], shown)
+    measure.click(bound(measure_speed, models.here), name, speed, api_visibility="private", **ONE_AT_A_TIME)
 
 
 def show_card(models: Mapping[str, Embedder], name: str) -> CardValues:
     """The card of a model; of its speed only what it will be measured with."""
     card, backend = models[name].card, backend_html(models[name])
-    facts = facts_html(card, file_bytes(name))
+    facts = facts_html(card, file_bytes(models[name], name))
     return CardValues(facts, layers_html(card), points_html(card), results_html(card), backend)
 
 
@@ -83,9 +83,11 @@ def backend_html(embedder: Embedder) -> str:
     return f'<p class="quiet">{escape(embedder.backend)}</p>'
 
 
-def file_bytes(name: str) -> int | None:
-    """The size of the weights file of a bundled model."""
+def file_bytes(embedder: Embedder, name: str) -> int | None:
+    """The size of the weights file of a bundled model, or of a visitor's; None where it is not known."""
     try:
+        if isinstance(embedder, OnnxEmbedder):
+            return embedder.file_bytes
         return checkpoint.resolve(name).stat().st_size
     except UserError:
         return None
@@ -96,10 +98,13 @@ def measure_speed(models: Mapping[str, Embedder], name: str) -> str:
     embedder, size = models[name], models[name].preprocess.size
     noise = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
     crops = [Image.fromarray(pixels) for pixels in noise]
-    lines = [
-        f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}"
-        for batch in BATCHES
-    ]
+    try:
+        lines = [
+            f"<b>{1000 * _seconds(embedder, crops[:batch]) / batch:.1f} ms</b> an image in batches of {batch}"
+            for batch in BATCHES
+        ]
+    except UserError as error:  # of a model that a visitor brought
+        return notices_html([str(error)])
     how = f"(crop to embedding, median of {REPEATS} runs)"
     return f'<p>{"; ".join(lines)} <span class="quiet">{how}</span></p>{backend_html(embedder)}'
 

@@ -13,6 +13,7 @@ from demo.common.handlers import LONG, QUIET, SKIP, bound
 from demo.common.jobs import Report as Progress
 from demo.common.jobs import Stopped, follow_shown
 from demo.common.links import Links
+from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
 from demo.common.own_sets import Sets
 from demo.common.words import titled
@@ -27,6 +28,7 @@ NOT_KEPT = (
     "The dataset folder cannot be written here: a report is shown until the app ends; save it as a ZIP to keep it."
 )
 NOT_SEEN = "Nobody else sees it. It goes with your set; “Take it with you” and “Save this report” keep it."
+OF_OWN_MODEL = "Nobody else sees it. It goes with your model; “Save this report” keeps it."
 NOT_OFFERED = "This page computes no reports of this dataset: run it on your own computer."
 MATRIX = "all-pairs"  # the protocol that every set has the labels for
 ROUNDS = 200  # of the bootstrap, as the command's default
@@ -35,17 +37,11 @@ ROUNDS = 200  # of the bootstrap, as the command's default
 def build(sets: Sets, store: EmbeddingStore, report: gr.Dropdown, other: gr.Dropdown, links: Links) -> None:
     """Lay out and wire; a computed report joins the others and is selected.
 
-    All visitors see it until the app ends, but for one of a visitor's own set.
+    All visitors see it until the app ends, but for one of a visitor's own set or model.
     """
     with gr.Accordion(label_of(store), open=False, elem_id="compute-report", visible=store.computes) as part:
         with gr.Row(equal_height=True):
-            model = gr.Dropdown(
-                [(e.card.title, name) for name, e in store.models.items()],
-                value=next(iter(store.models)),
-                label="Model",
-                elem_id="report-model",
-                filterable=False,
-            )
+            model = build_choice(sets.own_models, links, label="Model", elem_id="report-model")
             protocol = gr.Dropdown(protocols(store), label="Protocol", elem_id="report-protocol", filterable=False)
             start = gr.Button("Compute", variant="primary", elem_id="report-start", min_width=100)
             cancel = gr.Button("Cancel", elem_id="report-cancel", min_width=100)
@@ -128,6 +124,8 @@ def compute(
 def keep(report: Report, store: EmbeddingStore) -> str:
     """Write the report into its dataset's folder, and say as HTML where it is or why it is not there."""
     dataset = store.view.dataset.folder
+    if store.is_own_model(report.header["model"]):
+        return f'<p class="quiet">Done, and shown above. {OF_OWN_MODEL}</p>'
     if store.own:
         with contextlib.suppress(UserError):  # it is shown all the same
             save_report(report, dataset)

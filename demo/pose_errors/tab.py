@@ -95,7 +95,7 @@ def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
     )
     links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
     listed = [choice.report, choice.other]
-    gr.on([tab.select, links.dataset.change], bound(list_reports, named), listed, listed, **QUIET)
+    gr.on([tab.select, links.dataset.change, links.model.change], bound(list_reports, named), listed, listed, **QUIET)
 
 
 def named_reports(reports: tuple[Report, ...], store: EmbeddingStore | None) -> dict[str, Report]:

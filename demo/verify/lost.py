@@ -12,12 +12,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from demo.common.figures import GENUINE_LINE, NEUTRAL_LINE, finish
-from demo.common.handlers import LONG, QUIET, bound
+from demo.common.handlers import LONG, QUIET, PerSession, bound
 from demo.common.jobs import Report, Stopped, follow_shown
 from demo.common.notices import notices_html
 from demo.common.pictures import data_uri
 from demo.common.plotly_view import PlotlyView
-from demo.loaded import Loaded
 from demo.verify.photos import Seen
 from sfpn.errors import UserError
 from sfpn.network.card import Card
@@ -65,10 +64,12 @@ def build() -> LostView:
     return LostView(start, LostValues(status, room, chart, faces))
 
 
-def wire(view: LostView, loaded: Loaded, photos: gr.State, model: gr.Dropdown, fmr: gr.Radio) -> None:
+def wire(
+    view: LostView, models: PerSession, detector: FaceDetector, photos: gr.State, model: gr.Dropdown, fmr: gr.Radio
+) -> None:
     """Connect the button; another model empties the fold-out."""
     shown = list(view.shown)
-    view.start.click(bound(turn, loaded.models, loaded.detector), [photos, model, fmr], shown, **QUIET, **LONG)
+    view.start.click(bound(turn, models, detector), [photos, model, fmr], shown, **QUIET, **LONG)
     empty_after(view, model.input)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -17,7 +18,7 @@ from demo.verify.surface_map import surface_map
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.schema import POOLED, PosePair
+from sfpn.schema import POOLED, PosePair, pose_pair
 from sfpn.verification.decision import (
     DEFAULT_FMR,
     SURFACE,
@@ -89,6 +90,42 @@ def summarize(model: str, comparison: Comparison) -> Result:
         yaws_degrees=(comparison.sides[0].yaw_degrees, comparison.sides[1].yaw_degrees),
         heads=heads_svg(comparison.sides),
         poses=(comparison.sides[0].poses, comparison.sides[1].poses),
+    )
+
+
+def has_thresholds(card: Card) -> bool:
+    """Whether the card says which score is enough: nothing can be decided without."""
+    return bool(card.operating_points or card.surface)
+
+
+def score_photos(
+    models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str
+) -> Result:
+    """The score of both sides where there are no thresholds. Raises UserError."""
+    started = time.perf_counter()
+    verifier = Verifier(models[model], detector)
+    sides, score = verifier.score([photo.shot() for photo in first], [photo.shot() for photo in second])
+    pair = pose_pair(sides[0].pose, sides[1].pose)
+    return Result(
+        model=model,
+        score=score,
+        pose_pair=pair,
+        crops=crops_html(sides),
+        seconds=time.perf_counter() - started,
+        record={"model": models[model].name, "score": round(score, 6), "pose_pair": list(pair), "decision": None},
+        heads=heads_svg(sides),
+    )
+
+
+def score_html(result: Result) -> str:
+    """The score, and that nothing is decided."""
+    score = f"{result.score:.3f}".replace("-", "−")
+    return (
+        f'<section class="verdict undecided" aria-live="polite"><h2>Score {score}</h2>'
+        "<p>This model has no thresholds yet, so that nothing says which score is enough: its card gets them from "
+        "<code>python -m sfpn calibrate</code>.</p>"
+        f'<p class="quiet">A cosine, from −1 to 1: higher means more alike. A pair of {pair_words(result.pose_pair)} '
+        "faces.</p></section>"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -13,9 +12,11 @@ from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, bound
+from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, PerSession, bound
 from demo.common.links import Links, Opened
+from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
+from demo.common.own_models import OwnModels
 from demo.common.own_sets import Sets
 from demo.common.page import may_be_empty
 from demo.common.plotly_view import PlotlyView
@@ -29,9 +30,12 @@ from demo.verify.result import (
     axis_figure,
     axis_title,
     compare_photos,
+    has_thresholds,
     model_markdown,
     poses_html,
     rule_of,
+    score_html,
+    score_photos,
     summarize,
     threshold_range,
     verdict_html,
@@ -99,6 +103,7 @@ class ResultValues(NamedTuple):
     details: Any = gr.update(visible=False)
     crops: Any = ""
     poses: Any = ""
+    axis: Any = gr.update(visible=True)
     title: Any = ""
     chart: Any = None
     threshold: Any = SKIP
@@ -116,6 +121,7 @@ class ResultView:
     details: gr.Row
     crops: gr.HTML
     poses: gr.HTML
+    axis: gr.Column
     title: gr.HTML
     chart: PlotlyView
     threshold: gr.Slider
@@ -141,14 +147,15 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
             with gr.Column(min_width=300):
                 sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
-    view, model, fmr = _build_result(loaded)
+    view, model, fmr = _build_result(loaded, links, sets.own_models)
+    models = sets.own_models.here
     reasons = why.build()
     turned = lost.build()
     _explain_endpoint(loaded.default_model)
     gr.HTML(f'<p class="quiet">{PRIVACY}</p>')
 
     run = {
-        "fn": partial(compare, loaded.models, loaded.detector),
+        "fn": bound(compare, models, loaded.detector),
         "inputs": [*(side.photos for side in sides), model, fmr, view.threshold],
         "outputs": view.shown,
         "show_progress_on": view.verdict,
@@ -167,9 +174,9 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
     wire_side(sides[0], loaded.detector, compare_and_empty)
     wire_side(sides[1], loaded.detector, compare_second)
     model.input(**run)
-    _wire_threshold(loaded.models, view, fmr)
-    lost.wire(turned, loaded, sides[0].photos, model, fmr)
-    why.wire(reasons, loaded, sides[0].photos, sides[1].photos, model)
+    _wire_threshold(models, view, fmr)
+    lost.wire(turned, models, loaded.detector, sides[0].photos, model, fmr)
+    why.wire(reasons, models, sides[0].photos, sides[1].photos, model)
     both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
 
     def open_example(event: gr.EventData) -> BothSides:
@@ -186,12 +193,9 @@ def _explain_endpoint(model: str) -> None:
         gr.Markdown(PROGRAM.format(model=json.dumps(model).replace("`", "")))
 
 
-def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
+def _build_controls(links: Links, models: OwnModels) -> tuple[gr.Dropdown, gr.Radio]:
     with gr.Row():
-        models = [(embedder.card.title, name) for name, embedder in loaded.models.items()]
-        model = gr.Dropdown(
-            models, value=loaded.default_model, label="Model", elem_id="model", filterable=False, min_width=260
-        )
+        model = build_choice(models, links, label="Model", elem_id="model", min_width=260)
         targets = [(f"1 in {round(1 / target):,}", target) for target in FMR_TARGETS]
         fmr = may_be_empty(  # it is after the threshold was moved by hand
             gr.Radio(
@@ -205,7 +209,7 @@ def _build_controls(loaded: Loaded) -> tuple[gr.Dropdown, gr.Radio]:
     return model, fmr
 
 
-def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
+def _build_result(loaded: Loaded, links: Links, models: OwnModels) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
     result = gr.State(None)
     notice = gr.HTML(elem_id="notice")
     verdict = gr.HTML(WAITING, elem_id="verdict")
@@ -216,32 +220,33 @@ def _build_result(loaded: Loaded) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
             gr.HTML('<p class="section-title">How both heads are turned</p>')
             poses = gr.HTML(elem_id="poses")
         with gr.Column(scale=5, min_width=300):
-            title = gr.HTML(elem_id="axis-title")
-            chart = PlotlyView(height=300, save=False, elem_id="score-axis")
-            threshold = gr.Slider(
-                -1,
-                1,
-                value=0,
-                step=0.005,
-                label="Threshold: move it to see both error rates change",
-                elem_id="threshold",
-            )
-    model, fmr = _build_controls(loaded)
+            with gr.Column() as axis:  # hidden for a model without thresholds
+                title = gr.HTML(elem_id="axis-title")
+                chart = PlotlyView(height=300, save=False, elem_id="score-axis")
+                threshold = gr.Slider(
+                    -1,
+                    1,
+                    value=0,
+                    step=0.005,
+                    label="Threshold: move it to see both error rates change",
+                    elem_id="threshold",
+                )
+    model, fmr = _build_controls(links, models)
     with gr.Accordion("Model, speed and the result as JSON", open=False):
         shown = loaded.models[loaded.default_model]
         about = gr.Markdown(model_markdown(shown.card, shown.backend))
         as_json = gr.JSON(show_label=False, elem_id="result-json")
     return (
-        ResultView(result, notice, verdict, details, crops, poses, title, chart, threshold, about, as_json),
+        ResultView(result, notice, verdict, details, crops, poses, axis, title, chart, threshold, about, as_json),
         model,
         fmr,
     )
 
 
-def _wire_threshold(models: Mapping[str, Embedder], view: ResultView, fmr: gr.Radio) -> None:
-    fmr.input(partial(judge, models), [view.result, fmr], view.judged, **QUIET)
+def _wire_threshold(models: PerSession, view: ResultView, fmr: gr.Radio) -> None:
+    fmr.input(bound(judge, models), [view.result, fmr], view.judged, **QUIET)
     view.threshold.input(
-        partial(move_threshold, models),
+        bound(move_threshold, models),
         [view.result, view.threshold],
         list(MovedValues(view.notice, view.verdict, view.poses, view.title, view.chart, view.as_json, fmr)),
         trigger_mode="always_last",
@@ -263,6 +268,8 @@ def compare(
     if not (first and second):
         return ResultValues(verdict=WAITING, about=model_markdown(card, models[model].backend))
     try:
+        if not has_thresholds(card):
+            return _score_alone(models, detector, first, second, model)
         comparison = compare_photos(models, detector, first, second, model, fmr)
         result = summarize(model, comparison)
         rule = comparison.rule if fmr is not None else rule_of(card, result, None, threshold)
@@ -278,6 +285,23 @@ def compare(
     )
 
 
+def _score_alone(
+    models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str
+) -> ResultValues:
+    """The score under a model whose card has no operating points. Raises UserError."""
+    result = score_photos(models, detector, first, second, model)
+    return ResultValues(
+        result=result,
+        verdict=score_html(result),
+        details=gr.update(visible=True),
+        crops=result.crops,
+        poses=result.heads,
+        axis=gr.update(visible=False),
+        about=model_markdown(models[model].card, models[model].backend, result.seconds),
+        as_json=result.record,
+    )
+
+
 def judge(
     models: Mapping[str, Embedder], result: Result | None, fmr: float | None, threshold: float = 0.0
 ) -> JudgedValues:
@@ -285,6 +309,8 @@ def judge(
     if result is None:
         return JudgedValues(verdict=WAITING)
     card = models[result.model].card
+    if not has_thresholds(card):
+        return JudgedValues(*[SKIP] * len(JudgedValues._fields))
     try:
         return _judged(card, result, rule_of(card, result, fmr, threshold))
     except UserError as error:

@@ -11,11 +11,10 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.common.handlers import LONG, QUIET, bound
+from demo.common.handlers import LONG, QUIET, PerSession, bound
 from demo.common.jobs import Report, Stopped, follow_shown
 from demo.common.notices import notices_html
 from demo.common.pictures import data_uri
-from demo.loaded import Loaded
 from demo.verify.photos import Seen
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
@@ -59,9 +58,9 @@ def build() -> WhyView:
     return WhyView(start, WhyValues(status, faces))
 
 
-def wire(view: WhyView, loaded: Loaded, first: gr.State, second: gr.State, model: gr.Dropdown) -> None:
+def wire(view: WhyView, models: PerSession, first: gr.State, second: gr.State, model: gr.Dropdown) -> None:
     """Connect the button; another model empties the fold-out."""
-    view.start.click(bound(explain, loaded.models), [first, second, model], list(view.shown), **QUIET, **LONG)
+    view.start.click(bound(explain, models), [first, second, model], list(view.shown), **QUIET, **LONG)
     empty_after(view, model.input)
 
 

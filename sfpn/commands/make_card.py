@@ -21,15 +21,24 @@ import torch
 from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
-from sfpn.evaluation.preprocess_search import UNSURE_EER, Forward, Tried, settings, some_faces, try_settings
+from sfpn.evaluation.preprocess_search import (
+    Forward,
+    Tried,
+    chosen_by,
+    doubts,
+    in_words,
+    settings,
+    some_faces,
+    try_settings,
+)
 from sfpn.network import checkpoint, onnx_model
-from sfpn.network.card import Card, card_path, save_card
+from sfpn.network.card import card_path, save_card
+from sfpn.network.first_card import NOT_STATED, first_card, onnx_architecture
 from sfpn.network.model import INPUT_SIZE, SFPN
 from sfpn.photos.preprocess import CHANNELS, GEOMETRIES, PADDINGS, Preprocess
 
 SHOWN = 8  # settings in the table
 DECIDING = ("geometry", "mean", "scale")  # without these, faces are needed to choose by
-NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
@@ -77,22 +86,18 @@ def execute(args: argparse.Namespace) -> int:
     tried = _tried(opened, args)
     for line in evidence(tried):
         print(line)
-    card = Card(
-        name=args.name or path.stem,
+    card = first_card(
+        path,
+        hashlib.sha256(encoded).hexdigest(),
+        tried[0].preprocess,
+        opened.architecture,
+        chosen_by(tried, (args.dataset or DRAWN_PEOPLE).name),
+        name=args.name or "",
         title=args.title or _ask("Title", path.stem),
-        architecture=opened.architecture,
-        preprocess=tried[0].preprocess,
         licence=args.licence or _ask("Licence of the weights", NOT_STATED),
-        weights_sha256=hashlib.sha256(encoded).hexdigest(),
         parameters=opened.parameters,
         mirror_sum=args.mirror_sum,
-        limits="Made elsewhere; what it was trained on and how it errs is not known here.",
-        extra={"preprocess_chosen_by": chosen_by(tried, args)},
     )
-    try:
-        card = Card.from_json(card.to_json())  # an option may be out of range
-    except ValueError as error:
-        raise UserError(f"{path}: these options make no card ({error})") from error
     save_card(card, path)
     print(f"{card_path(path)}: written. Thresholds: python -m sfpn calibrate {path} --set-on DIR --measure-on DIR")
     return 0
@@ -111,10 +116,8 @@ def open_network(path: Path, encoded: bytes, args: argparse.Namespace) -> Opened
             external=external,
             threads=torch.get_num_threads(),
         )
-        architecture = {"type": "onnx", "descriptor_size": model.descriptor_size, "output": model.output}
-        if external:
-            hashes = {name: hashlib.sha256(content).hexdigest() for name, content in external.items()}
-            architecture["external_data"] = hashes
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in external.items()}
+        architecture = onnx_architecture(model.descriptor_size, model.output, hashes)
         return Opened(model.run, model.size, architecture, None, model.input.is_whole)
     if path.suffix != ".safetensors":
         raise UserError(f"{path}: cannot be used; give an .onnx or .safetensors file")
@@ -168,32 +171,8 @@ def evidence(tried: list[Tried]) -> list[str]:
     lines = [f"EER % of {best.genuine} genuine and {best.impostor} impostor pairs, by preprocessing:"]
     lines += [f"  {_percent(each.eer):>6}  {in_words(each.preprocess)}" for each in tried[:SHOWN]]
     lines += [f"  ({len(tried) - SHOWN} more were worse)"] if len(tried) > SHOWN else []
-    if math.isnan(best.eer):
-        raise UserError(
-            "the embeddings are not finite numbers or all zero, whatever the preprocessing; export it again"
-        )
-    if best.eer > UNSURE_EER:
-        lines.append("No setting tells these people apart: check that it is a face network, and give the options.")
-    elif len(tried) > 1 and tried[1].eer - best.eer < 0.01:
-        lines.append("The first ones are too close to tell apart here: give the options if you know them.")
-    return lines
-
-
-def in_words(preprocess: Preprocess) -> str:
-    """'five_point 112 px, RGB, (pixel - 127.5) / 127.5'."""
-    mean = " ".join(f"{value:g}" for value in dict.fromkeys(preprocess.mean))
-    box = f" x {preprocess.crop_factor:g}" if preprocess.geometry == "box" else ""
-    crop = f"{preprocess.geometry}{box} {preprocess.size} px"
-    return f"{crop}, {preprocess.channels}, (pixel - {mean}) / {preprocess.scale:g}"
-
-
-def chosen_by(tried: list[Tried], args: argparse.Namespace) -> str:
-    """For the card: why this preprocessing."""
-    best = tried[0]
-    if not best.genuine:
-        return "given"
-    folder = args.dataset.name if args.dataset else DRAWN_PEOPLE.name
-    return f"lowest of {len(tried)} EERs on {folder}: {best.eer:.3f} ({best.genuine} genuine, {best.impostor} impostor)"
+    words = doubts(tried)
+    return [*lines, words] if words else lines
 
 
 def _percent(rate: float) -> str:

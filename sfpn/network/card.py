@@ -22,11 +22,9 @@ from sfpn.files import write_text
 from sfpn.network import template_rates
 from sfpn.network.template_rates import TemplateRates
 from sfpn.photos.preprocess import Preprocess
-from sfpn.schema import POOLED, OperatingPoint, pair_from_key
+from sfpn.schema import MAX_DESCRIPTOR, MAX_SIZE, POOLED, OperatingPoint, pair_from_key
 
 MAX_BYTES = 10_000_000  # of a card; ours have 170 kB
-MAX_SIZE = 1024  # px, side of a crop
-MAX_DESCRIPTOR = 65_536  # numbers of an embedding
 
 Count = Annotated[int, Field(ge=0, le=10**12)]  # sums of them fit into 64 bits
 Degrees = Annotated[float, Field(ge=0, le=1000)]

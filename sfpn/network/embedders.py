@@ -10,7 +10,7 @@ import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from sfpn.errors import UserError
 from sfpn.machine import backend_words, choose_device
 from sfpn.network import checkpoint, hub
 from sfpn.network.card import Card
+from sfpn.network.onnx_guarded import Bounds, GuardedModel
 from sfpn.network.onnx_model import OnnxModel, external_files
 from sfpn.photos.preprocess import Preprocess
 
@@ -120,36 +121,53 @@ class OnnxEmbedder(_CardEmbedder):
 
     runtime = "ONNX Runtime"
 
-    def __init__(self, name_or_path: str | Path) -> None:
+    def __init__(self, name_or_path: str | Path, *, guarded: Bounds | None = None) -> None:
+        """guarded: computed by a process of its own, within these bounds; see sfpn.network.onnx_guarded."""
         path = checkpoint.resolve(name_or_path)
         card, encoded = checkpoint.read_checked(path)
         super().__init__(card.name, card)
-        self._model = open_onnx(path, card, encoded)
+        self.file_bytes = len(encoded)
+        self._model = open_guarded(path, card, guarded) if guarded else open_onnx(path, card, encoded)
         _check_integer_input(path, card, self._model)
         checkpoint.check_vectors(card, self._model.descriptor_size, path)
 
     def _forward(self, batch: torch.Tensor) -> np.ndarray:
         return self._model.run(batch.numpy())
 
+    def close(self) -> None:
+        """End the process of its own, where there is one."""
+        if isinstance(self._model, GuardedModel):
+            self._model.close()
+
 
 def open_onnx(path: Path, card: Card, encoded: bytes) -> OnnxModel:
     """The network of an ONNX file, used as its card says. Raises UserError if the two do not fit."""
+    asked = _as_card_says(path, card)
+    external = external_files(path, encoded, card.architecture.get("external_data", {}))
+    return OnnxModel(path, encoded, external=external, **asked)
+
+
+def open_guarded(path: Path, card: Card, bounds: Bounds) -> GuardedModel:
+    """The same, computed by a process of its own."""
+    asked = _as_card_says(path, card)
+    return GuardedModel(path, expected=card.architecture.get("external_data", {}), bounds=bounds, **asked)
+
+
+def _as_card_says(path: Path, card: Card) -> dict[str, Any]:
+    """What a card decides of how its network is run."""
     hub.external_names(card.architecture)
     output = card.architecture.get("output")
     if output is not None and not isinstance(output, str):
         raise UserError(f"{path}: its card's architecture.output must be the name of an output")
-    return OnnxModel(
-        path,
-        encoded,
-        size=card.preprocess.size,
-        descriptor_size=card.architecture.get("descriptor_size"),
-        output=output,
-        external=external_files(path, encoded, card.architecture.get("external_data", {})),
-        threads=torch.get_num_threads(),
-    )
+    return {
+        "size": card.preprocess.size,
+        "descriptor_size": card.architecture.get("descriptor_size"),
+        "output": output,
+        "threads": torch.get_num_threads(),
+    }
 
 
-def _check_integer_input(path: Path, card: Card, model: OnnxModel) -> None:
+def _check_integer_input(path: Path, card: Card, model: OnnxModel | GuardedModel) -> None:
     """Whole numbers cannot hold what a mean or a scale makes of pixels."""
     preprocess = card.preprocess
     if model.input.is_whole and (any(preprocess.mean) or preprocess.scale != 1):

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from sfpn.errors import UserError
-from sfpn.network.card import MAX_DESCRIPTOR, MAX_SIZE
 from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.schema import MAX_DESCRIPTOR, MAX_SIZE
 
 INPUT_TYPES = {
     "tensor(float)": np.float32,
@@ -30,6 +30,10 @@ MAX_PIXELS = 16_000_000  # of all of them together
 LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")  # the last two: one picture, no axis for the batch
 
 Shape = list[int | None]  # None: left open by the file
+
+
+class Undecided(UserError):
+    """The file leaves open what its card has to say: the size of its pictures, or which output is the embedding."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ class OnnxModel:
             what = f"an embedding of {wanted} numbers" if wanted else "an embedding"
             called = f" called {named}" if named else ""
             raise UserError(f"{self.path}: has no output{called} that is {what}; it has {have}")
-        raise UserError(
+        raise Undecided(
             f"{self.path}: several of its outputs may be the embedding: {have}; "
             "name one in its card, as architecture.output (python -m sfpn make-card ... --output NAME)"
         )
@@ -240,7 +244,7 @@ def _size_of(path: Path, shape: Shape, size: int | None) -> int:
     stated = {each for each in shape[-3:] if each is not None and each != 3}
     if size is None:
         if len(stated) != 1:
-            raise UserError(f"{path}: does not state the size of its pictures; say it with --size")
+            raise Undecided(f"{path}: does not state the size of its pictures; say it with --size")
         size = stated.pop()
     if not 1 <= size <= MAX_SIZE:
         raise UserError(f"{path}: takes pictures of {size} pixels, more than the {MAX_SIZE} allowed")

@@ -157,9 +157,8 @@ class Verifier:
         """
         check_counts(len(first), len(second))
         started = time.perf_counter()
-        sides = self._sides(tuple(first), tuple(second))
+        sides, score = self.score(first, second)
         pair = pose_pair(sides[0].pose, sides[1].pose)
-        score = float(np.clip(sides[0].template @ sides[1].template, -1, 1))
         rule = rule_for_fmr(self.embedder.card, pair, target_fmr, (sides[0].yaw_degrees, sides[1].yaw_degrees))
         return Comparison(
             model=self.embedder.name,
@@ -169,6 +168,12 @@ class Verifier:
             seconds=time.perf_counter() - started,
             what_next=what_next(self.embedder.card, (sides[0].poses, sides[1].poses), rule, score),
         )
+
+    def score(self, first: Sequence[Shot], second: Sequence[Shot]) -> tuple[tuple[Side, Side], float]:
+        """Both sides and their score (-1..1), undecided: for models without operating points. Raises as `compare`."""
+        check_counts(len(first), len(second))
+        sides = self._sides(tuple(first), tuple(second))
+        return sides, float(np.clip(sides[0].template @ sides[1].template, -1, 1))
 
     def _sides(self, first: tuple[Shot, ...], second: tuple[Shot, ...]) -> tuple[Side, Side]:
         crops = [self.embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]

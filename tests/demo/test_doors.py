@@ -173,7 +173,15 @@ def running(tmp_path_factory) -> Iterator[Running]:
         reports = [make_report(folder, blur) and str(next(folder.glob(f"colour-{blur:g}-*"))) for blur in (0.0, 1.0)]
         loaded = app.load(
             app.parse(
-                ["--model", str(folder / "random.safetensors"), "--dataset", str(dataset.folder), "--report", *reports]
+                [
+                    "--model",
+                    str(folder / "random.safetensors"),
+                    "--dataset",
+                    str(dataset.folder),
+                    "--own-model",
+                    "--report",
+                    *reports,
+                ]
             )
         )
         page = app.build(loaded)

@@ -1,0 +1,33 @@
+"""The choice of a model, as tabs show it: the models of everybody, and the one that the visitor brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from demo.common.handlers import QUIET, bound
+from demo.common.links import Links, Opened
+from demo.common.own_models import OwnModels, choices_of
+from sfpn.network.embedders import Embedder
+
+
+def build_choice(models: OwnModels, links: Links, *, take_new: bool = False, **look: Any) -> gr.Dropdown:
+    """A dropdown that follows what the visitor brings; with `take_new` a new model is chosen at once."""
+    first = next(iter(models.shared))
+    choice = gr.Dropdown(choices_of(models.shared), value=first, filterable=False, **look)
+    if models.rules:
+        follow = offer_new if take_new else offer
+        links.model.change(bound(follow, models.here), [links.model, choice], choice, **QUIET)
+    return choice
+
+
+def offer(models: Mapping[str, Embedder], new: Opened | None, chosen: str) -> dict:
+    """The models that there are now; what is chosen stays as long as it is there."""
+    return gr.update(choices=choices_of(models), value=chosen if chosen in models else next(iter(models)))
+
+
+def offer_new(models: Mapping[str, Embedder], new: Opened | None, chosen: str) -> dict:
+    """The same, with the new model chosen."""
+    return offer(models, new, new.value if new and new.value in models else chosen)
