@@ -28,6 +28,7 @@ from starlette.middleware import Middleware  # noqa: E402
 
 from demo.api import endpoints  # noqa: E402
 from demo.api.tools import serve_tools  # noqa: E402
+from demo.common.connections import bound_connections  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import LOOPBACK, UPLOAD_BYTES, Book, Gate, Rules  # noqa: E402
@@ -39,6 +40,7 @@ from demo.common.own_sets import Rules as SetRules  # noqa: E402
 from demo.common.own_sets import Sets  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.photo_inputs import take_any_file  # noqa: E402
+from demo.common.session_state import lean_sessions  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402
 from demo.embeddings import tab as embeddings  # noqa: E402
@@ -54,6 +56,7 @@ from demo.pose_errors import tab as pose_errors  # noqa: E402
 from demo.terms import explain_terms  # noqa: E402
 from demo.theme import STYLE_SHEET, make_theme  # noqa: E402
 from demo.verify import tab as verify  # noqa: E402
+from demo.zero_gpu import lend_to, lender  # noqa: E402
 from sfpn.data.dataset import FaceDataset  # noqa: E402
 from sfpn.errors import UserError  # noqa: E402
 from sfpn.evaluation.report import Report  # noqa: E402
@@ -75,7 +78,9 @@ def load(options: Options) -> Loaded:
     """Load everything named in the options. Raises UserError."""
     if not options.models:
         raise UserError("no model is bundled; give one with --model PATH")
+    lender()
     embedders = [load_embedder(name) for name in options.models]
+    lend_to(embedders)
     models = {embedder.name: embedder for embedder in embedders}
     if len(models) < len(embedders):
         raise UserError(
@@ -118,6 +123,8 @@ def model_rules(options: Options) -> ModelRules | None:
 def build(loaded: Loaded) -> gr.Blocks:
     """The page with its tabs."""
     own_uploads()
+    lean_sessions()
+    bound_connections()
     view = DatasetView.open(loaded.dataset) if loaded.dataset else None
     if view:
         gr.set_static_paths([view.thumbnails])

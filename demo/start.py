@@ -13,6 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
+
 from sfpn.errors import UserError
 
 LOCALHOST = "127.0.0.1"
@@ -83,6 +88,7 @@ def own_temporary_folder() -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)  # pages that were built before have used it
         folder.chmod(0o700)
+        lock = _locked(_lock_of(folder))
         _remove_abandoned(folder.parent)
     except OSError as error:
         where = f"{folder.parent} ({error.strerror})"
@@ -91,14 +97,52 @@ def own_temporary_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _lock_of(folder).unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def _remove_abandoned(place: Path) -> None:
     """Remove the folders of apps that were killed."""
     for left in place.glob(f"{PREFIX}*-*"):
         owner = left.name[len(PREFIX) :].partition("-")[0]
-        if owner.isdecimal() and not left.is_symlink() and not _runs(int(owner)):
+        if not owner.isdecimal() or left.is_symlink() or _runs(int(owner)) or _holds_a_lock(place, owner):
+            continue
+        if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _lock_of(folder: Path) -> Path:
+    """The file that an app keeps locked: its number alone says nothing in another container that shares the disk."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _locked(file: Path) -> int | None:
+    """The descriptor of a file, locked until it is closed; None where somebody has it, or there are no locks."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _holds_a_lock(place: Path, owner: str) -> bool:
+    """Whether an app of this number, on this computer or in a container of it, runs."""
+    for file in place.glob(f"{PREFIX}{owner}-*.lock") if fcntl else ():
+        try:
+            descriptor = _locked(file)
+        except OSError:
+            continue
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+    return False
 
 
 def _runs(process: int) -> bool:

@@ -34,7 +34,7 @@ from sfpn.errors import UserError
 from sfpn.photos.photo import MAX_BYTES
 from sfpn.verification import decision, verifier
 
-OPTIONAL = {"umap"}  # offered only where it is installed
+OPTIONAL = {"umap", "spaces"}  # used only where it is installed
 
 
 @pytest.fixture(scope="module")
@@ -222,14 +222,14 @@ def test_comparison_waits_for_both_sides_then_decides(loaded):
         and loaded.models["random"].backend in shown.about
     )
     assert json.loads(json.dumps(shown.as_json))["model"] == "random"
-    assert shown.threshold["value"] == 0.4 and shown.chart.layout.shapes[0].x0 == 0.4
+    assert shown.threshold["value"] == 0.4 and shown.chart["layout"]["shapes"][0]["x0"] == 0.4
 
 
 def test_moving_the_threshold_changes_decision_and_rates(loaded):
     photo = see(loaded.detector, "a.jpg", drawn("frontal"))
     result = compared(loaded, (photo,), (photo,)).result
     moved = verify.move_threshold(loaded.models, result, 0.5)
-    assert moved.fmr is None and "Match" in moved.verdict and moved.chart.layout.shapes[0].x0 == 0.5
+    assert moved.fmr is None and "Match" in moved.verdict and moved.chart["layout"]["shapes"][0]["x0"] == 0.5
     # bins 15-19 and 0-14 of the random card's histogram
     assert "10 of 190 pairs" in moved.verdict and "105 of 190" in moved.verdict
 

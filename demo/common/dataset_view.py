@@ -5,12 +5,13 @@ Everything is keyed by `row_id`. Pictures stay on disk; one access reads one gro
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +22,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
 
-from demo.common.pictures import file_address
+from demo.common.pictures import data_uri, file_address
 from sfpn.data.dataset import PICTURE_COLUMNS, FaceDataset, Picture, picture_of
 from sfpn.errors import UserError
 from sfpn.photos.photo import decode_photo
 
 THUMBNAIL_SIDE = 144  # px, longer side
+ANSWERS, LONGEST_QUESTION = 16, 1000  # kept of each dataset; letters
 CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
 UNKNOWN = "unknown"
 Row = Any  # of DatasetView.rows: columns by name (a pandas.Series, whose values type checkers cannot know)
@@ -44,6 +46,7 @@ class DatasetView:
     thumbnails: Path
     groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
     background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are made
+    answers: dict[str, Any] = field(default_factory=dict, repr=False)  # to what was asked last; see `answered`
 
     @classmethod
     def open(cls, dataset: FaceDataset, thumbnails: Path | None = None) -> DatasetView:
@@ -68,15 +71,17 @@ class DatasetView:
         """The encoded picture and its face. Raises UserError for a row that the dataset does not have."""
         if row_id not in self.groups:
             raise UserError(f"{row_id}: no such picture in the dataset {self.dataset.name}")
+        self.dataset.check_unchanged()
         file, group = self.groups[row_id]
-        return _read_group(self.dataset.files[file], group)[row_id]
+        stamp = self.dataset.stamps[file] if self.dataset.stamps else None
+        return _read_group(self.dataset.files[file], group, stamp)[row_id]
 
     def photo(self, row_id: str) -> Image.Image:
         """The upright RGB picture. Raises UserError for a row that the dataset does not have."""
         return self.picture(row_id).decode()
 
     def thumbnail(self, row_id: str) -> Path:
-        """The file of the small picture, made if it is not there yet."""
+        """The file of the small picture, made if it is not there yet. Raises OSError where it cannot be written."""
         file = self.thumbnail_file(row_id)
         if not file.is_file():
             _save_thumbnail(self.photo(row_id), file)
@@ -87,13 +92,32 @@ class DatasetView:
         return self.thumbnails / f"{thumbnail_name(row_id)}.jpg"
 
     def address(self, row_id: str) -> str:
-        """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML."""
-        return file_address(self.thumbnail(row_id))
+        """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML.
+
+        Where none can be written, the picture itself as a data: address.
+        """
+        try:
+            return file_address(self.thumbnail(row_id))
+        except OSError:
+            return data_uri(self.photo(row_id), THUMBNAIL_SIDE)
 
     def make_thumbnails(self, row_ids: Iterable[str]) -> None:
-        """Make those that are missing; rows that lie together are read together."""
-        for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
-            self.thumbnail(row_id)
+        """Make those that are missing, while the disk has room; rows that lie together are read together."""
+        with contextlib.suppress(OSError):
+            for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
+                self.thumbnail(row_id)
+
+    def answered(self, question: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, kept for those who ask the same: many do, and rows never change. Treat it as read-only."""
+        if len(question) > LONGEST_QUESTION:
+            return make()
+        answer = self.answers.get(question)
+        if answer is None:
+            answer = make()
+            while len(self.answers) >= ANSWERS:
+                self.answers.pop(next(iter(self.answers), ""), None)
+            self.answers[question] = answer
+        return answer
 
     def thumbnails_made(self) -> bool:
         """Whether all are there; starts to make them in the background if not."""
@@ -153,9 +177,14 @@ def forget_pictures() -> None:
 
 def _save_thumbnail(photo: Image.Image, file: Path) -> None:
     photo.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have cleared it away
     temporary = file.with_name(f"{file.name}.{os.getpid()}-{id(photo)}.tmp")
-    photo.save(temporary, "JPEG", quality=85)
-    temporary.replace(file)
+    try:
+        photo.save(temporary, "JPEG", quality=85)
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _groups(files: Sequence[Path]) -> dict[str, tuple[int, int]]:
@@ -169,6 +198,7 @@ def _groups(files: Sequence[Path]) -> dict[str, tuple[int, int]]:
 
 
 @lru_cache(maxsize=4)
-def _read_group(file: Path, group: int) -> dict[str, Picture]:
+def _read_group(file: Path, group: int, stamp: tuple[int, int] | None) -> dict[str, Picture]:
+    """The pictures of a group of rows; `stamp` tells files apart that had the same name one after the other."""
     rows = pq.ParquetFile(file).read_row_group(group, columns=list(PICTURE_COLUMNS)).to_pylist()
     return {row["row_id"]: picture_of(row) for row in rows}

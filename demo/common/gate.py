@@ -19,16 +19,17 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import anyio.to_thread
-from starlette.middleware.gzip import GZipMiddleware
 
+from demo.common.connections import network_of
 from demo.common.own_sets import COOKIE, COOKIE_FORM
+from demo.common.page_cache import PageCache
 from demo.common.sessions import EVERY_SECONDS, FULL, Busy, Sessions
 from demo.common.uploads import MAX_FILES, arriving, check_disk, sweep, uploaded_bytes
 from sfpn.errors import UserError
@@ -54,13 +55,17 @@ LARGE_OF_ONE, LARGE_OF_ALL = 4, 16  # of requests that are larger, waiting or at
 UPLOAD_BYTES = 130_000_000  # of one request, which may bring both sides; more where sets may be larger
 UNREAD_BYTES = 400_000_000  # of one address on the disk
 UPLOADS_OF_ONE, UPLOADS_OF_ALL = 32, 64  # at a time
+STREAMS_OF_ONE = 256  # answers that last, of an address: two for each of its pages, and uploads
+ARRIVING_OF_ONE, ARRIVING_OF_ALL = 60_000_000, 300_000_000  # bytes of bodies that are not uploads, on their way
 PATIENCE = 30  # seconds for the next part of a body
+SLOWEST = 4_000  # bytes a second of a body, once PATIENCE has passed: who is slower keeps others out
 SHORTEST_ID = 8  # of a page without cookies, whose id is all that protects it
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 BUSY_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
 <meta name="viewport" content="width=device-width"><title>Busy</title>
 <body style="font: 1.1rem system-ui; margin: 15vh auto; max-width: 32rem; padding: 0 1rem">
 <h1>Busy: place {place} in the queue</h1><p>{words} This page looks again every ten seconds.</p></body></html>"""
+NO_STREAM = 'data: {"msg": "unexpected_error", "message": "Reload the page.", "session_not_found": true}\n\n'
 SELF = "'self'"
 WAITS_SECONDS = 30  # since somebody in the queue last asked
 
@@ -118,9 +123,12 @@ class Book:
     sessions: Sessions = field(default_factory=Sessions)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     uploading: Counter[str] = field(default_factory=Counter)  # by address
+    streams: Counter[str] = field(default_factory=Counter)  # answers that last, by address
+    arriving: Counter[str] = field(default_factory=Counter)  # bytes of bodies on their way, by address
     unread: dict[str, str] = field(default_factory=dict)  # path of an upload: whose address
     large: dict[str, str] = field(default_factory=dict)  # id of an event that brought much: whose address
     queue: dict[str, tuple[float, float]] = field(default_factory=dict)  # visitor: when they first and last asked
+    page: PageCache = field(default_factory=PageCache)
 
 
 class Gate:
@@ -128,7 +136,6 @@ class Gate:
 
     def __init__(self, app: Any, rules: Rules, book: Book) -> None:
         self.app, self.rules, self.book, self.sessions = app, rules, book, book.sessions
-        self.packing = GZipMiddleware(app, compresslevel=5)  # Gradio packs its files, but not the page itself (650 kB)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -197,18 +204,40 @@ class Gate:
         if path == API + "queue/data":
             named = [(name, self._named(value, visitor) if name == "session_hash" else value) for name, value in query]
             scope = {**scope, "query_string": urlencode(named).encode()}
+            pending = scope["app"].get_blocks()._queue.pending_messages_per_session
+            if not any(name == "session_hash" and value in pending for name, value in named):
+                await answer.text(200, NO_STREAM, b"text/event-stream")
+                return
         elif path.startswith(API + "heartbeat/"):
             given = path[len(API + "heartbeat/") :]
             session = self._named(given, visitor)
             await self._beat(_at(scope, given, session), receive, answer, session, client)
             return
-        await (self.packing if path == "/" else self.app)(scope, receive, answer)
+        if path not in (API + "queue/data", API + "upload_progress"):
+            await self.book.page.answer(self.app, scope, receive, answer, path)
+            return
+        with self._streaming(client):
+            await self.app(scope, receive, answer)
+
+    @contextlib.contextmanager
+    def _streaming(self, client: str) -> Iterator[None]:
+        """Count an answer that lasts. Raises Busy where its address has enough of them."""
+        if self.book.streams[client] >= STREAMS_OF_ONE:
+            raise Busy("Busy: too many pages are open from your address. Close some of them.")
+        self.book.streams[client] += 1
+        try:
+            yield
+        finally:
+            self.book.streams[client] -= 1
+            if not self.book.streams[client]:
+                del self.book.streams[client]
 
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)
         known.open += 1
         try:
-            await self.app(scope, receive, answer)
+            with self._streaming(client):
+                await self.app(scope, receive, answer)
         finally:
             known.open -= 1
             known.used = time.monotonic()
@@ -216,7 +245,7 @@ class Gate:
     async def _write(
         self, scope: Scope, receive: Receive, answer: _Answer, path: str, visitor: str, client: str
     ) -> None:
-        body = await _whole(receive, BODY_BYTES)
+        body = await _whole(receive, BODY_BYTES, self.book.arriving, client)
         if path.startswith(API + "mcp"):
             await self.app(_resized(scope, body), _again(body, receive), answer)
             return
@@ -377,13 +406,8 @@ def _listed(path: str, names: tuple[str, ...]) -> bool:
 
 
 def _client(scope: Scope) -> str:
-    """The address that counts as one visitor's; of IPv6 the network, which has billions of them."""
-    host = (scope.get("client") or ("", 0))[0]
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host)
-        if address.version == 6:
-            return str(ipaddress.ip_network(f"{host}/64", strict=False))
-    return host
+    """The address that counts as one visitor's."""
+    return network_of((scope.get("client") or ("", 0))[0])
 
 
 def _visitor(headers: dict[bytes, str]) -> tuple[str, bool]:
@@ -420,23 +444,41 @@ async def _next(receive: Receive) -> Message:
         raise Refused(408, "The request did not come to its end.") from error
 
 
-async def _whole(receive: Receive, limit: int) -> bytes:
-    body, more = bytearray(), True
-    while more:
-        message = await _next(receive)
-        body += message.get("body", b"")
-        more = message.get("more_body", False) and message["type"] != "http.disconnect"
-        if len(body) > limit:
-            raise Refused(413, f"This is more than {limit / 1e6:.0f} MB: choose less at once.")
-    return bytes(body)
+def _check_pace(began: float, got: int) -> None:
+    """Raise Refused for a body that comes in drops."""
+    if got < SLOWEST * (time.monotonic() - began - PATIENCE):
+        raise Refused(408, "The request came too slowly.")
+
+
+async def _whole(receive: Receive, limit: int, arriving: Counter[str], client: str) -> bytes:
+    """The body of a request; `arriving` counts the bytes of all that are on their way, by address."""
+    body, more, began = bytearray(), True, time.monotonic()
+    try:
+        while more:
+            message = await _next(receive)
+            part = message.get("body", b"")
+            more = message.get("more_body", False) and message["type"] != "http.disconnect"
+            if len(body) + len(part) > limit:
+                raise Refused(413, f"This is more than {limit / 1e6:.0f} MB: choose less at once.")
+            if arriving[client] + len(part) > ARRIVING_OF_ONE or arriving.total() + len(part) > ARRIVING_OF_ALL:
+                raise Refused(429, "Busy: too much is on its way already. Try again in a moment.")
+            _check_pace(began, len(body))
+            body += part
+            arriving[client] += len(part)
+        return bytes(body)
+    finally:
+        arriving[client] -= len(body)
+        if not arriving[client]:
+            del arriving[client]
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:
-    got = 0
+    got, began = 0, time.monotonic()
 
     async def bounded() -> Message:
         nonlocal got
         message = await _next(receive)
+        _check_pace(began, got)
         got += len(message.get("body", b""))
         if got > limit:
             raise Refused(413, f"These photos have more than {limit / 1e6:.0f} MB together; give fewer.")

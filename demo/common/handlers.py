@@ -17,6 +17,10 @@ ONE_AT_A_TIME: dict[str, Any] = {
     "concurrency_limit": 1,
     "concurrency_id": "model",  # neither detector nor processor gain from more
 }
+COMPARING: dict[str, Any] = {  # one waits for the network while another decodes; large photos: demo.common.at_once
+    "concurrency_limit": 3,
+    "concurrency_id": "verify",
+}
 LONG: dict[str, Any] = {"concurrency_limit": 16, "concurrency_id": "long"}  # they wait in demo.common.jobs.LINE
 SKIP = gr.skip()  # a value that leaves its component as it is
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -9,8 +11,18 @@ from gradio.block_function import BlockFunction
 from gradio.utils import get_type_hints
 
 from demo.common import events
+from sfpn.errors import UserError
 
 SINGLE = (gr.Radio, gr.Dropdown, gr.Slider, gr.Number)  # of these, a handler always gets a value
+
+CANNOT_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+FULL_DISK = "This cannot be done at the moment: the disk of this computer is full. Try again in some minutes."
+LOOK_SECONDS, PROGRESS_SECONDS = 0.005, 0.1  # between looks; Gradio's 1 and 10 ms kept a processor busy doing nothing
+
+
+def no_statistics(records: list) -> dict:
+    """In place of tables of the last events, which took longer than many of them."""
+    return {}
 
 
 def may_be_empty(component: Any) -> Any:
@@ -25,6 +37,14 @@ class Page(gr.Blocks):
     is_template = True
     own_sets: Any = None  # demo.common.own_sets.Sets, for the gate and for the end of sessions
     own_models: Any = None  # demo.common.own_models.OwnModels, for the end of sessions
+
+    def queue(self, *args: Any, **kwargs: Any) -> Page:
+        """The page, whose queue looks for work less often than Gradio's, and makes no statistics that nobody sees."""
+        super().queue(*args, **kwargs)
+        self._queue.sleep_when_free = LOOK_SECONDS
+        self._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
+        self._queue.compute_analytics_summary = no_statistics
+        return self
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Raise gr.Error when there are too few values."""
@@ -55,7 +75,11 @@ class Page(gr.Blocks):
         *args: Any,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The handler's answer. Raises gr.Error for events that run in the browser only, and for empty clicks."""
+        """The handler's answer.
+
+        Raises gr.Error for events that run in the browser only, for empty clicks, and with the sentence of a UserError
+        or of a disk that cannot be written.
+        """
         function = block_fn.fn if isinstance(block_fn, BlockFunction) else self.fns[block_fn].fn
         if function is None:
             raise events.gone()
@@ -65,7 +89,14 @@ class Page(gr.Blocks):
             except (TypeError, KeyError) as error:
                 raise events.gone() from error
         given = (processed_input, iterator, requests, event_id, event_data, *args)
-        return await super().call_function(block_fn, *given, **kwargs)
+        try:
+            return await super().call_function(block_fn, *given, **kwargs)
+        except UserError as error:
+            raise gr.Error(escape(str(error)), print_exception=False) from error
+        except OSError as error:
+            if error.errno not in CANNOT_BE_WRITTEN:
+                raise
+            raise gr.Error(FULL_DISK, print_exception=False) from error
 
 
 def check_value(component: Any, value: Any) -> None:

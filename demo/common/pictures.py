@@ -15,8 +15,8 @@ PREVIEW_SIDE = 720  # px
 def data_uri(image: Image.Image, side: int | None = None) -> str:
     """The picture as a data: address, reduced to at most `side` px."""
     if side is not None and max(image.size) > side:
-        image = image.copy()
-        image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        size = [max(1, round(length * side / max(image.size))) for length in image.size]
+        image = image.resize((size[0], size[1]), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=90, method=1)  # three times as fast as the default, a tenth larger
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -21,6 +21,8 @@ from urllib.parse import quote
 import gradio as gr
 import plotly
 import plotly.graph_objects as go
+from gradio.utils import is_static_file
+from plotly.io.json import to_json_plotly
 
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 JAVASCRIPT = Path(__file__).with_suffix(".js")
@@ -35,10 +37,11 @@ TEMPLATE = """<div style="position:relative">
 
 
 class PlotlyView(gr.HTML):
-    """`value` is a plotly Figure, its JSON, or None. See the module docstring for the events."""
+    """`value` is a plotly Figure, a dict of its data and layout, the JSON of either, or None; events: see above."""
 
     def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
-        gr.set_static_paths([PLOTLY_JS])
+        if not is_static_file(PLOTLY_JS):  # each update makes the component anew
+            gr.set_static_paths([PLOTLY_JS])
         properties = {"highlight": None, "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
         super().__init__(
             value=value,
@@ -48,8 +51,10 @@ class PlotlyView(gr.HTML):
             **properties,
         )
 
-    def postprocess(self, value: go.Figure | str | None) -> str | None:
+    def postprocess(self, value: go.Figure | dict | str | None) -> str | None:
         """The figure as JSON."""
+        if isinstance(value, dict):
+            return to_json_plotly(value)
         return value if value is None or isinstance(value, str) else value.to_json()
 
     def api_info(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio import processing_utils, route_utils
+from gradio import processing_utils, route_utils, routes
 from gradio.utils import get_upload_folder, is_static_file
 
 from sfpn.errors import UserError
@@ -28,6 +28,7 @@ from sfpn.photos.photo import MAX_BYTES, check_bytes
 MAX_FILES = 100  # named in one request
 LIFETIME = 600  # seconds until an upload that nobody read is deleted
 ALL_BYTES = 2_000_000_000  # of all uploads on the disk
+TRACKED = 128  # uploads whose progress is known
 FREE_BYTES = 200_000_000  # that stay free on it
 NOT_AN_UPLOAD = "This file was not uploaded here: choose the photo again."
 NO_DOWNLOADS = "This app fetches nothing from other addresses: give the photo itself."
@@ -42,6 +43,7 @@ def own_uploads() -> None:
     """
     route_utils.GradioUploadFile = _OwnUpload
     processing_utils.async_ssrf_protected_download = _refuse_download
+    routes.file_upload_statuses = _Progress()
 
 
 class _OwnUpload(route_utils.GradioUploadFile):
@@ -51,6 +53,26 @@ class _OwnUpload(route_utils.GradioUploadFile):
         began = arriving.get()
         if began is not None:
             began.append(file.name)
+
+
+class _Progress(route_utils.FileUploadProgress):
+    """How far uploads have come; Gradio's own would keep every id that anybody ever named."""
+
+    def track(self, upload_id: str) -> None:
+        super().track(upload_id)
+        while len(self._statuses) > TRACKED:
+            self.stop_tracking(next(iter(self._statuses)))
+
+    def stop_tracking(self, upload_id: str) -> None:
+        super().stop_tracking(upload_id)
+        self._signals.pop(upload_id, None)
+
+    async def is_tracked(self, upload_id: str) -> bool:
+        try:
+            return await super().is_tracked(upload_id)
+        finally:
+            if upload_id not in self._statuses:
+                self._signals.pop(upload_id, None)
 
 
 arriving: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("arriving", default=None)

@@ -111,6 +111,7 @@ class Picked(NamedTuple):
     pair: Any = SKIP
 
 
+FIGURES = ("yaw", "pitch", "people")  # of Filtered
 NO_SAMPLE = TakenSample(None, "", "", "")
 NOT_PICKED = Picked(None, gr.update(value="Pick for comparison"), "")[:3]
 
@@ -149,7 +150,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     filtered = Filtered(
         controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
-    shown_rows: tuple = (bound(refresh, sets.view), list(controls), list(filtered))
+    shown_rows: tuple = (bound(show_filtered, sets.view), list(controls), list(filtered))
     show_when_opened(opening(tab), *shown_rows, trigger_mode="always_last")
     links.dataset.change(bound(offer, sets.view), None, [card, pitch_part, *controls], **QUIET).then(
         *shown_rows, **QUIET
@@ -261,6 +262,19 @@ def offer(view: DatasetView) -> tuple:
     low, high = (gr.update(value=end, visible=view.has_pitch) for end in PITCH_LIMITS)
     facets = clear_facets()._replace(**names, quality=quality, pitch_low=low, pitch_high=high)
     return card_words(view), gr.update(visible=view.has_pitch), *facets
+
+
+def show_filtered(view: DatasetView, *values: Any) -> Filtered:
+    """As `refresh`, computed once for all visitors who filter in the same way."""
+
+    def make() -> Filtered:
+        made = refresh(view, *values)
+        made.row_ids.setflags(write=False)
+        return made._replace(**{name: getattr(made, name).to_json() for name in FIGURES})
+
+    kept = view.answered(f"filtered by {values}", make)
+    view.make_thumbnails(kept.row_ids[:PAGE])  # if somebody cleared them away
+    return Filtered(*({**value} if isinstance(value, dict) else value for value in kept))  # Gradio changes updates
 
 
 def refresh(view: DatasetView, *values) -> Filtered:

@@ -32,6 +32,7 @@ EXPLAINED = (
 )
 NO_PHOTO = "Give a photo of person A first."
 THUMBNAIL = 96  # px
+EMPTY = "() => ['', {visible: false, __type__: 'update'}, null, '']"  # the browser needs nobody for it
 STEP = 2.5  # degrees of yaw between points of the threshold's curve
 
 
@@ -75,12 +76,7 @@ def wire(
 
 def empty_after(view: LostView, event: Callable[..., Any]) -> None:
     """Empty the fold-out after something that makes it outdated; `event` is a component's event or an event's then."""
-    event(empty, None, list(view.shown), **QUIET)
-
-
-def empty() -> LostValues:
-    """The fold-out as it was before the button."""
-    return LostValues()
+    event(None, None, list(view.shown), js=EMPTY, api_visibility="private")
 
 
 def turn(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from demo.common.at_once import AT_WORK, large_alone
 from demo.common.photo_memory import check_room, count
 from demo.common.pictures import PREVIEW_SIDE, data_uri
 from demo.common.uploads import discard, size_of, take_upload
@@ -32,6 +34,11 @@ class SeenPhoto:
     def face(self) -> Face:
         return self.faces[self.chosen]
 
+    @property
+    def content(self) -> tuple[str, bytes, int]:
+        """What a comparison of it depends on: name, hash, and which face."""
+        return self.name, hashlib.sha256(self.encoded).digest(), self.chosen
+
     def shot(self) -> Shot:
         """For the verifier, which decodes one photo after the other."""
         photo = EncodedPhoto(self.name, self.encoded, self.size, self.face.turned_degrees)
@@ -48,10 +55,15 @@ FULL = f"a side takes at most {MAX_PHOTOS} photos; remove one first"
 
 
 def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
-    """Decode a photo and find its faces. Raises UserError naming the photo."""
-    shot = look(detector, decode_photo(encoded, name))
-    preview = data_uri(shot.photo.image, PREVIEW_SIDE)
-    return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview)
+    """Decode a photo and find its faces, once for all who give it at that moment. Raises UserError naming the photo."""
+
+    def make() -> SeenPhoto:
+        with large_alone(count_pixels(encoded, name)):
+            shot = look(detector, decode_photo(encoded, name))
+            preview = data_uri(shot.photo.image, PREVIEW_SIDE)
+            return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview)
+
+    return AT_WORK.share(("see", id(detector), name, hashlib.sha256(encoded).digest()), make)
 
 
 def add_uploads(detector: FaceDetector, seen: Seen, paths: Sequence[str]) -> tuple[Seen, list[str]]:

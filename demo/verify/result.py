@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-import plotly.graph_objects as go
-
+from demo.common.at_once import AT_WORK, large_alone
 from demo.common.notices import in_markdown
 from demo.verify.head_svg import heads_svg
 from demo.verify.photo_html import crops_html
@@ -72,10 +71,19 @@ class Result:
 def compare_photos(
     models: Mapping[str, Embedder], detector: FaceDetector, first: Seen, second: Seen, model: str, fmr: float | None
 ) -> Comparison:
-    """Compare the photos of both sides at a target FMR, the usual one where that is None. Raises UserError."""
-    verifier = Verifier(models[model], detector)
-    one, other = ([photo.shot() for photo in side] for side in (first, second))
-    return verifier.compare(one, other, DEFAULT_FMR if fmr is None else fmr)
+    """Compare the photos of both sides at a target FMR, the usual one where that is None. Raises UserError.
+
+    Done once for all who compare the same at that moment.
+    """
+    target = DEFAULT_FMR if fmr is None else fmr
+
+    def make() -> Comparison:
+        with large_alone(max(photo.size[0] * photo.size[1] for photo in (*first, *second))):
+            one, other = ([photo.shot() for photo in side] for side in (first, second))
+            return Verifier(models[model], detector).compare(one, other, target)
+
+    contents = (tuple(photo.content for photo in side) for side in (first, second))
+    return AT_WORK.share(("compare", id(models[model]), target, *contents), make)
 
 
 def summarize(model: str, comparison: Comparison) -> Result:
@@ -151,7 +159,7 @@ def verdict_html(card: Card, result: Result, rule: DecisionRule) -> str:
     )
 
 
-def axis_figure(card: Card, result: Result, rule: DecisionRule) -> go.Figure:
+def axis_figure(card: Card, result: Result, rule: DecisionRule) -> dict:
     """The score over the histograms that its rates are counted in. Raises UserError if the card has none."""
     _, histogram = histogram_of(card, rule)
     return score_axis(histogram, result.score, rule.point.threshold, rule.uncertain_from)

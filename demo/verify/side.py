@@ -12,7 +12,7 @@ from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP
+from demo.common.handlers import COMPARING, QUIET, SKIP
 from demo.common.notices import notices_html
 from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.verify.photo_html import photos_html
@@ -122,7 +122,7 @@ def remove_photo(photos: Seen, event: gr.EventData) -> SideValues:
 
 def wire_side(side: SideView, detector: FaceDetector, then: Callable[[Dependency], Any]) -> None:
     """Connect the events of a side; `then` is told each one that changes its photos."""
-    busy = {"api_visibility": "private", **ONE_AT_A_TIME}
+    busy = {"api_visibility": "private", **COMPARING}
     # a pasted photo comes as two events, the first of them empty: the last one counts
     given = {"trigger_mode": "always_last", **busy}
     then(side.image.input(partial(take_one, detector), [side.photos, side.image], side.shown, **given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
 
 import numpy as np
@@ -26,17 +27,8 @@ def surface_map(known: OperatingSurface | None, rule: DecisionRule) -> str:
     level = surface.level_of(known, rule.point.target_fmr) or surface.level_of(known, DEFAULT_FMR)
     if level is None:
         return ""
-    middles = np.arange(known.yaw_degrees[0] + STEP / 2, known.yaw_degrees[-1], STEP)
-    table = surface.interpolate(known, level, *(axis.ravel() for axis in np.meshgrid(middles, middles)))
-    low, high = float(table.min()), float(table.max())
-    shares = ((table - low) / max(high - low, 1e-9)).reshape(len(middles), -1)
+    cells, low, high = _cells(known.yaw_degrees, level.threshold)
     end = known.yaw_degrees[-1]
-    cells = "".join(
-        f'<rect x="{x - STEP / 2:g}" y="{end - y - STEP / 2:g}" width="{STEP + 0.1:g}" height="{STEP + 0.1:g}" '
-        f'fill="{_colour(shares[j, i])}"/>'
-        for j, y in enumerate(middles)
-        for i, x in enumerate(middles)
-    )
     one_in = round(1 / level.target_fmr)
     a, b = rule.yaws_degrees
     label = f"Map of the threshold by how far both faces turn; this pair lies at {a:.0f} and {b:.0f} degrees"
@@ -48,6 +40,23 @@ def surface_map(known: OperatingSurface | None, rule: DecisionRule) -> str:
         f"{_key(0.0)} {low:.2f} to {_key(1.0)} {high:.2f}. The dot is this pair, the frame the pairs that are counted."
         "</figcaption></figure>"
     )
+
+
+@lru_cache(maxsize=32)  # a few targets of a few cards; comparisons differ in the dot alone
+def _cells(yaw_degrees: tuple[float, ...], thresholds: tuple[float, ...]) -> tuple[str, float, float]:
+    """The squares of the map, the lowest and the highest threshold in it."""
+    end = yaw_degrees[-1]
+    middles = np.arange(yaw_degrees[0] + STEP / 2, end, STEP)
+    x, y = (axis.ravel() for axis in np.meshgrid(middles, middles))
+    table = surface.interpolate_on(yaw_degrees, thresholds, x, y)
+    low, high = float(table.min()), float(table.max())
+    colours = map(_colour, (table - low) / max(high - low, 1e-9))
+    cells = "".join(
+        f'<rect x="{across - STEP / 2:g}" y="{end - up - STEP / 2:g}" width="{STEP + 0.1:g}" height="{STEP + 0.1:g}" '
+        f'fill="{colour}"/>'
+        for across, up, colour in zip(x, y, colours, strict=True)
+    )
+    return cells, low, high
 
 
 def _colour(share: float) -> str:

@@ -12,7 +12,7 @@ from gradio.events import Dependency
 
 from demo.common import events
 from demo.common.clickable import Clickable
-from demo.common.handlers import ONE_AT_A_TIME, QUIET, SKIP, PerSession, bound
+from demo.common.handlers import COMPARING, QUIET, SKIP, PerSession, bound
 from demo.common.links import Links, Opened
 from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
@@ -160,7 +160,7 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
         "outputs": view.shown,
         "show_progress_on": view.verdict,
         "api_visibility": "private",
-        **ONE_AT_A_TIME,
+        **COMPARING,
     }
 
     def compare_second(event: Dependency) -> None:
@@ -177,7 +177,7 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
     _wire_threshold(models, view, fmr)
     lost.wire(turned, models, loaded.detector, sides[0].photos, model, fmr)
     why.wire(reasons, models, sides[0].photos, sides[1].photos, model)
-    both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **ONE_AT_A_TIME}
+    both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **COMPARING}
 
     def open_example(event: gr.EventData) -> BothSides:
         example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]

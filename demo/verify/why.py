@@ -66,12 +66,7 @@ def wire(view: WhyView, models: PerSession, first: gr.State, second: gr.State, m
 
 def empty_after(view: WhyView, event: Callable[..., Any]) -> None:
     """Empty the fold-out after something that makes it outdated; `event` is a component's event or an event's then."""
-    event(empty, None, list(view.shown), **QUIET)
-
-
-def empty() -> WhyValues:
-    """The fold-out as it was before the button."""
-    return WhyValues()
+    event(None, None, list(view.shown), js="() => ['', '']", api_visibility="private")
 
 
 def explain(

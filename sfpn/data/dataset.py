@@ -68,6 +68,7 @@ class FaceDataset:
     folder: Path
     card: dict[str, Any]
     files: tuple[Path, ...]
+    stamps: tuple[tuple[int, int], ...] = ()  # size and time of change of each file, as they were opened
 
     @classmethod
     def open(cls, folder: Path | str) -> FaceDataset:
@@ -80,7 +81,7 @@ class FaceDataset:
                 f"{folder} is not a dataset folder (data*.parquet and {CARD_FILE}): "
                 "make one with `python -m data_tools build`"
             )
-        return cls(folder, _read_card(folder / CARD_FILE), files)
+        return cls(folder, _read_card(folder / CARD_FILE), files, tuple(map(_stamp, files)))
 
     @property
     def name(self) -> str:
@@ -92,6 +93,11 @@ class FaceDataset:
         """The hash in the card that changes with any row."""
         return self.card["fingerprint"]
 
+    def check_unchanged(self) -> None:
+        """Raise UserError where its files are not those that were opened: rows of two builds would be mixed."""
+        if self.stamps and tuple(map(_stamp, self.files)) != self.stamps:
+            raise UserError(f"the dataset {self.folder} was replaced or removed since it was opened: open it again")
+
     def rows(self) -> pd.DataFrame:
         """All columns but the image.
 
@@ -99,6 +105,7 @@ class FaceDataset:
         twice.
         """
         columns = [name for name in ROW_COLUMNS if name != "image"]
+        self.check_unchanged()
         try:
             table = pa.concat_tables(_read_columns(file, columns) for file in self.files)
             wrong = _wrong_column(table)
@@ -135,6 +142,7 @@ class FaceDataset:
 
     def _picture_rows(self, file: Path, wanted: set[str]) -> Iterator[list[dict[str, Any]]]:
         """The picture columns of the wanted rows of a file, a few rows at a time."""
+        self.check_unchanged()
         try:
             stream = pq.ParquetFile(file)
             ids = stream.read(columns=["row_id"]).column("row_id").to_pylist()
@@ -164,6 +172,15 @@ def picture_of(row: dict[str, Any]) -> Picture:
         return Picture(row["row_id"], row["image"]["bytes"], face)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"row {row.get('row_id')} is damaged ({one_line(error)}); build the dataset again") from error
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and time of change in ns; (0, 0) for a file that is not there."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def _read_columns(file: Path, columns: list[str]) -> pa.Table:

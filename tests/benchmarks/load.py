@@ -1,10 +1,12 @@
 """How the app bears many visitors at once: answer times, errors, wrong answers, and its memory before and after.
 
 PYTHONPATH=. python tests/benchmarks/load.py --visitors 50 --minutes 3
+PYTHONPATH=. python tests/benchmarks/load.py --visitors 0 --costs 20
 
 It starts the app itself and talks to 127.0.0.1 only. Each visitor opens the page, then compares two examples or filters
 Explore, with a pause between; half of them give the same photos. An answer is wrong if it differs from the one that
-the app gave when it was asked alone.
+the app gave when it was asked alone. --costs N first measures what one page, comparison or filter costs the processor,
+as the mean of N, asked one after the other: the number that tells two versions apart on a busy computer.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +36,8 @@ from demo.examples import load_examples
 META = {"_type": "gradio.FileData"}
 PATIENCE = 120  # seconds
 ROOT = Path(__file__).parents[2]
-PAGE = "/proc/{}/status"
+PAGE, TIMES = "/proc/{}/status", "/proc/{}/stat"
+USER_AND_SYSTEM = slice(11, 13)  # of the fields of TIMES after the name: ticks of the processor
 
 
 @dataclass
@@ -108,16 +111,19 @@ class Visitor:
         if answer.status_code != 200:
             raise RuntimeError(answer.json().get("detail", answer.status_code))
         event = answer.json()["event_id"]
+        answered = None
         with self.client.stream("GET", "gradio_api/queue/data", params={"session_hash": self.session}) as stream:
-            for line in stream.iter_lines():
+            for line in stream.iter_lines():  # to its end: who leaves earlier may take the next answer with them
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
                 if message.get("msg") == "process_completed" and message["event_id"] == event:
-                    if not message["success"]:
-                        raise RuntimeError(str(message["output"].get("error"))[:100])
-                    return message["output"]["data"]
+                    answered = message
                 if message.get("msg") == "unexpected_error":
                     raise RuntimeError(message["message"][:100])
-        raise RuntimeError("no answer came")
+        if answered is None:
+            raise RuntimeError("no answer came")
+        if not answered["success"]:
+            raise RuntimeError(str(answered["output"].get("error"))[:100])
+        return answered["output"]["data"]
 
     def verify(self, pair: Pair) -> str:
         """Give both photos, compare; the score of the answer."""
@@ -200,6 +206,31 @@ def memory_mb(process: int) -> float:
     return float("nan")
 
 
+def processor_seconds(process: int) -> float:
+    """What a process has computed so far; nan where the system does not tell."""
+    with contextlib.suppress(OSError):
+        ticks = Path(TIMES.format(process)).read_text().rpartition(")")[2].split()[USER_AND_SYSTEM]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return float("nan")
+
+
+def print_costs(address: str, process: int, pairs: list[Pair], poses: Sequence[str], count: int) -> None:
+    """Print a Markdown table of the processor time of each kind of request."""
+    visitor = Visitor(address)
+    visitor.explore(poses[0])
+    kinds: dict[str, Callable[[int], object]] = {
+        "open": lambda _: Visitor(address),
+        "verify": lambda i: visitor.verify(pairs[i % len(pairs)]),
+        "explore": lambda i: visitor.explore(poses[i % len(poses)]),
+    }
+    print(f"| what | processor of the app, ms (mean of {count}) |\n|---|---|")
+    for kind, ask in kinds.items():
+        before = processor_seconds(process)
+        for i in range(count):
+            ask(i)
+        print(f"| {kind} | {1000 * (processor_seconds(process) - before) / count:.0f} |", flush=True)
+
+
 @contextlib.contextmanager
 def serving(options: list[str], uploads: Path) -> Iterator[tuple[str, int]]:
     """Address and process of an app of our own."""
@@ -230,6 +261,7 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--pause", type=float, default=10, help="mean seconds between two clicks of a visitor")
+    parser.add_argument("--costs", type=int, default=0, metavar="N", help="measure processor times, each N times")
     parser.add_argument("--settle", type=float, default=30, help="seconds before the memory is read again at the end")
     args, options = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder, serving(options, Path(folder)) as (address, process):
@@ -239,6 +271,10 @@ def main() -> None:
             pair.answer = alone.verify(pair)
         poses = ("frontal", "three_quarter", "profile")
         summaries = {pose: alone.explore(pose) for pose in poses}
+        if args.costs:
+            print_costs(address, process, pairs, poses, args.costs)
+        if not args.visitors:
+            return
         before, log = memory_mb(process), Log()
         until = time.monotonic() + 60 * args.minutes
         given = (address, pairs, summaries, until, args.pause, log)
@@ -251,7 +287,7 @@ def main() -> None:
             time.sleep(1)
         time.sleep(args.settle)
         after = memory_mb(process)
-        left = sum(file.is_file() for file in Path(folder).rglob("*"))
+        left = sum(file.is_file() and file.suffix != ".lock" for file in Path(folder).rglob("*"))
     print(
         f"{args.visitors} visitors, {args.minutes:g} minutes, {args.pause:g} s between clicks, load average "
         f"{os.getloadavg()[0]:.1f}\n\n| what | answers | median s | 95 % s | slowest s |\n|---|---|---|---|---|"

@@ -178,9 +178,10 @@ def test_large_requests_are_few_at_a_time(running, monkeypatch):
     monkeypatch.setattr(gates, "LARGE_BYTES", 1000)
     visitor, number = running.visitor(), running.handler("input-a", "input")["id"]
     visitor.open()
-    photo = visitor.upload(drawn("frontal"))
-    with monkeypatch.context() as patch:
-        patch.setattr(side, "add_uploads", lambda *_: time.sleep(0.5) or ((), []))
+    photo, released = visitor.upload(drawn("frontal")), threading.Event()
+    with monkeypatch.context() as patch, contextlib.ExitStack() as after:
+        after.callback(released.set)
+        patch.setattr(side, "add_uploads", lambda *_: released.wait(20) and ((), []))
         answers = [visitor.join(number, [["a" * 2000], photo]) for _ in range(8)]
         assert [answer.status_code for answer in answers][-1] == 429 and "large" in answers[-1].json()["detail"]
     assert running.until(lambda: visitor.join(number, [["a" * 2000], None]).status_code == 200)
@@ -252,9 +253,10 @@ def test_when_all_places_are_taken_the_page_says_so_and_counts_who_waits(running
 def test_one_page_cannot_fill_the_queue(running, monkeypatch):
     visitor, slow = running.visitor(), running.handler("input-a", "input")["id"]
     visitor.open()
-    photo = visitor.upload(drawn("frontal"))
-    with monkeypatch.context() as patch:
-        patch.setattr(side, "add_uploads", lambda *_: time.sleep(0.5) or ((), []))
+    photo, released = visitor.upload(drawn("frontal")), threading.Event()
+    with monkeypatch.context() as patch, contextlib.ExitStack() as after:
+        after.callback(released.set)
+        patch.setattr(side, "add_uploads", lambda *_: released.wait(20) and ((), []))
         answers = [visitor.join(slow, [None, photo]).status_code for _ in range(65)]
         assert answers.count(200) <= sessions.EVENTS + 10 and set(answers) == {200, 429}
     other = running.visitor()

@@ -1,0 +1,80 @@
+"""Work that several ask for at once is done once, and nothing of it is kept; large photos are decoded one by one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from helpers.drawn_people import drawn
+
+from demo.common.at_once import AT_WORK, LARGE_PIXELS, Shared, large_alone
+from demo.verify.photos import see
+from sfpn.errors import UserError
+from sfpn.photos.detector import FaceDetector
+
+
+def asked_at_once(shared, makes):
+    """What each gets who asks for 'a' while the first one is at work."""
+    started = threading.Event()
+
+    def ask(number, make):
+        if number:
+            started.wait(5)
+        return shared.share("a", lambda: (started.set(), time.sleep(0.2), make())[2])
+
+    with ThreadPoolExecutor(len(makes)) as pool:
+        return [pool.submit(ask, *given) for given in enumerate(makes)]
+
+
+def test_it_is_made_once_and_not_kept():
+    shared, made = Shared(), []
+
+    def make():
+        made.append(object())
+        return made[-1]
+
+    answers = [future.result() for future in asked_at_once(shared, [make] * 5)]
+    assert len(made) == 1 and all(answer is made[0] for answer in answers)
+    assert shared._running == {}
+    assert shared.share("a", make) is made[1]
+    assert shared.share("b", lambda: 3) == 3
+
+
+def test_an_error_is_everybodys_and_not_kept():
+    shared = Shared()
+
+    def fail():
+        raise UserError("no face")
+
+    for future in asked_at_once(shared, [fail] * 3):
+        with pytest.raises(UserError, match="no face"):
+            future.result()
+    assert shared.share("a", lambda: 1) == 1
+
+
+def test_photos_of_other_names_or_contents_are_not_confused():
+    detector = FaceDetector()
+    given = [("a.png", "frontal"), ("b.png", "frontal"), ("a.png", "profile")] * 2
+    with ThreadPoolExecutor(6) as pool:
+        seen = list(pool.map(lambda each: see(detector, each[0], drawn(each[1])), given))
+    assert [(photo.name, photo.face.pose) for photo in seen] == given
+    assert AT_WORK._running == {}
+
+
+def test_large_photos_wait_for_each_other_and_small_ones_for_none():
+    inside, most = [], []
+
+    def work(pixels):
+        with large_alone(pixels):
+            inside.append(pixels)
+            most.append(sum(each >= LARGE_PIXELS for each in inside))
+            time.sleep(0.02)
+            inside.remove(pixels)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [LARGE_PIXELS, 10] * 8))
+        assert max(most) == 1
+        with large_alone(LARGE_PIXELS):
+            assert pool.submit(work, 10).result(5) is None
