@@ -1,8 +1,8 @@
 """The page itself, made once: it is the same for all visitors who reach it by the same address.
 
 Gradio copies and writes its whole configuration for each visitor who opens the page, which is much of what a page
-costs. Only what it says to a plain request is kept, a few forms of it, and never a header that names a visitor. It is kept
-gzipped for browsers that unpack, which are nearly all: Gradio packs its files, but not the page (650 kB).
+costs. Only what it says to a plain request is kept, a few forms of it, and never a header that names a visitor.
+It is kept gzipped for browsers that unpack, which are nearly all: Gradio packs its files, but not the page (650 kB).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class PageCache:
             async def keep(message: Message) -> None:
                 messages.append(message)
 
-            await GZipMiddleware(app, compresslevel=6)(scope, receive, keep)
+            packed = key[1]
+            await (GZipMiddleware(app, compresslevel=6) if packed else app)(scope, receive, keep)
             if not _is_whole_page(messages):
                 for message in messages:
                     await send(message)
