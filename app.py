@@ -106,11 +106,19 @@ def set_rules(options: Options) -> SetRules | None:
     if not photos:
         return None
     from data_tools.mend import mend
-    from data_tools.own_set import Bounds, build_own_set
+    from data_tools.own_set import FINDERS, Bounds, build_own_set
 
     builder = partial(build_own_set, bounds=Bounds(photos, size), parquet=not options.public)
     at_once = PUBLIC_SETS if options.public else OWN_SETS
-    return SetRules(builder, mend, size, photos, at_once, hub=options.own_hub, parquet=not options.public)
+    return SetRules(
+        builder,
+        partial(mend, find_face=FINDERS.find),
+        size,
+        photos,
+        at_once,
+        hub=options.own_hub,
+        parquet=not options.public,
+    )
 
 
 def model_rules(options: Options) -> ModelRules | None:

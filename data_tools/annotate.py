@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from data_tools.sources.base import Decided, Item, Problem
+from sfpn.data.decisions import Box
 from sfpn.errors import UserError, one_line
 from sfpn.photos.containers import pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
 from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS, pose_from_yaw
 
+if TYPE_CHECKING:
+    from sfpn.photos.detector import Face
+
 KEPT_FORMATS = ("JPEG", "PNG")  # their bytes are stored as they are; anything else is stored as PNG
 
-FindFace = Callable[[Image.Image], Any]  # RGB picture -> sfpn.photos.detector.Face, or None where there is no face
+FindFace = Callable[..., Any]
+"""find_face(RGB picture) -> sfpn.photos.detector.Face, or None where there is no face.
+
+find_face(picture, box) -> the face at that place (left, top, right, bottom, pixels of the upright picture), or None.
+"""
+SAME_PLACE = 0.5  # share that a face's box and the one that a decision names have in common
 
 
 @dataclass(frozen=True)
@@ -79,18 +88,39 @@ def face_finder(small_faces: bool, turns: bool = False, device: str = "cpu") -> 
 
     turns: look at a picture in its four turns where no face in it is sure; Face.turned_degrees says which it was.
     """
-    from sfpn.photos.detector import Face, FaceDetector, choose_face
-    from sfpn.photos.finding import find_faces
+    from sfpn.photos.detector import FaceDetector, choose_face
+    from sfpn.photos.finding import Found, find_faces
 
     detector = FaceDetector(small_faces=small_faces, device=device)
 
-    def find_face(image: Image.Image) -> Face | None:
-        if not turns:
-            return choose_face(detector.detect(image), image.size)
-        found = find_faces(detector, image)
-        return choose_face(list(found.faces), found.image.size)
+    def find_face(image: Image.Image, box: Box | None = None) -> Face | None:
+        found = find_faces(detector, image) if turns else Found(image, tuple(detector.detect(image)))
+        if box is None:
+            return choose_face(list(found.faces), found.image.size)
+        if face := face_at(found.faces, box):
+            return face
+        small = FaceDetector(device=device).detect(found.image)  # a small one beside a large one, which was enough
+        return face_at([replace(face, turned_degrees=found.turned_degrees) for face in small], box)
 
     return find_face
+
+
+def face_at(faces: Sequence[Face], box: Box) -> Face | None:
+    """The face whose box has most in common with a given one; None where none has the half."""
+    best = max(faces, key=lambda face: common_share(face.box_xyxy, box), default=None)
+    return best if best is not None and common_share(best.box_xyxy, box) >= SAME_PLACE else None
+
+
+def common_share(first: Box, second: Box) -> float:
+    """Common area of two boxes over the area that they cover together, 0-1.
+
+    >>> common_share((0, 0, 2, 2), (1, 0, 3, 2)) == 1 / 3, common_share((0, 0, 1, 1), (2, 2, 3, 3))
+    (True, 0.0)
+    """
+    sides = [min(first[i + 2], second[i + 2]) - max(first[i], second[i]) for i in (0, 1)]
+    common = max(sides[0], 0.0) * max(sides[1], 0.0)
+    areas = [(right - left) * (bottom - top) for left, top, right, bottom in (first, second)]
+    return common / max(sum(areas) - common, 1e-9)
 
 
 def annotate(item: Item | Problem, source: str, detector: Detector | None) -> Annotated | Problem:
@@ -108,7 +138,7 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
     except Exception as error:  # noqa: BLE001 - decoders raise anything
         return Problem(item.path, f"cannot be read: {one_line(error)}", item.row_id, step="annotate")
     try:
-        face = find_face(image) if find_face else None
+        face = find_face(image, *_meant(item)) if find_face else None
         if degrees := _turn_of(face):
             encoded = turned(encoded, image, degrees)
         row = dict.fromkeys(ROW_COLUMNS) | _given(item, source, encoded) | _found(face, detector)
@@ -116,6 +146,23 @@ def annotate(item: Item | Problem, source: str, detector: Detector | None) -> An
         return Annotated(_with_pose(row, face), item.path, hashlib.sha256(encoded).digest(), notes, item.decided)
     except Exception as error:  # noqa: BLE001 - so do networks
         return Problem(item.path, f"no face could be looked for: {one_line(error)}", item.row_id, step="annotate")
+
+
+def _meant(item: Item) -> tuple[Box, ...]:
+    """What find_face is told of the face that was decided for."""
+    return (item.decided.face_box,) if item.decided and item.decided.face_box else ()
+
+
+def with_face(row: dict[str, Any], face: Any, *, given_pose: bool) -> dict[str, Any]:
+    """A finished row with another face of its picture: its box and landmarks, and what was estimated from the old one.
+
+    given_pose: whether the label of the pose was given and stays.
+    """
+    row = row | _found_face(face)
+    if row["yaw_source"] == "estimated":
+        row |= {"yaw_degrees": None, "pitch_degrees": None, "roll_degrees": None}
+        row |= {} if given_pose else {"pose": None}
+    return _with_pose(row, face)
 
 
 def decode(encoded: bytes) -> tuple[bytes, Image.Image]:
@@ -185,8 +232,11 @@ def _given(item: Item, source: str, encoded: bytes) -> dict[str, Any]:
 def _found(face: Any, detector: Detector | None) -> dict[str, Any]:
     if face is None or detector is None:
         return {"detector": detector.name if detector else None}
+    return {"detector": detector.name} | _found_face(face)
+
+
+def _found_face(face: Any) -> dict[str, Any]:
     return {
-        "detector": detector.name,
         "pose_estimated": face.pose,
         "quality": float(face.confidence),
         "box_xyxy": [float(value) for value in face.box_xyxy],

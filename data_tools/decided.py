@@ -1,8 +1,9 @@
-"""A source with a person's decisions applied: rows left out, identities merged, labels mended. No picture changes.
+"""A source with a person's decisions applied: rows left out, identities merged, labels mended, other faces taken.
 
-A decision names rows as the dataset does, and a source names its rows the same way each time: by file name, or by the
-`row_id` column of a table, or, where a table has none, by the number of its row. Numbers change when rows are added
-above, so a decision may carry the SHA-256 of the stored picture, and a build with another picture there is refused.
+No picture changes. A decision names rows as the dataset does, and a source names its rows the same way each time: by
+file name, or by the `row_id` column of a table, or, where a table has none, by the number of its row. Numbers change
+when rows are added above, so a decision may carry the SHA-256 of the stored picture, and a build with another picture
+there is refused.
 """
 
 from __future__ import annotations
@@ -83,11 +84,14 @@ class DecidedSource:
         if decision and decision.new_pose:
             changes.append(f"pose {item.pose or 'as estimated'} became {decision.new_pose}")
             decided = _posed(decided, decision.new_pose)
+        face_box = decision.face_box if decision else None
+        if face_box:
+            changes.append("another of its faces was taken")
         if not changes:
             return item
-        because = _because(decision or self._by_identity[item.identity])
+        said = ", ".join(changes) + _because(decision or self._by_identity[item.identity])
         sha256 = decision.picture_sha256 if decision else ""
-        return replace(decided, decided=Decided(changed=", ".join(changes) + because, picture_sha256=sha256))
+        return replace(decided, decided=Decided(changed=said, face_box=face_box, picture_sha256=sha256))
 
     def _checked(self, pair: Pair) -> Pair | Problem:
         rows = (pair.row_id_a, pair.row_id_b)
@@ -138,6 +142,7 @@ def _posed(item: Item, pose: str) -> Item:
 
 
 def _because(decision: Decision) -> str:
-    word = "mended by decision" if decision.action == FIX_LABEL else "one person by decision"
+    words = {FIX_LABEL: "mended by decision", SAME_PERSON: "one person by decision"}
+    word = words.get(decision.action, "by decision")
     said = f": {' '.join(decision.why.split())}" if decision.why else ""
     return said if decision.action == LEAVE_OUT else f" ({word}{said})"

@@ -13,7 +13,7 @@ DECISIONS = "decisions"  # the step of the ledger's lines about them
 def admit(found: Annotated | Problem, ledger: Ledger, shard: int, *, require_face: bool, keep_duplicates: bool) -> bool:
     """Whether the picture enters the dataset; notes why not, and what is incomplete about it or was decided.
 
-    Raises UserError where a decision was made about another picture.
+    Raises UserError where a decision was made about another picture, or about a face that is not found.
     """
     if isinstance(found, Problem):
         note_problem(found, ledger, shard)
@@ -22,6 +22,7 @@ def admit(found: Annotated | Problem, ledger: Ledger, shard: int, *, require_fac
     if left_out := left_out_reason(found):
         ledger.note(shard, found.path, row_id, DECISIONS, DROPPED, left_out)
         return False
+    require_decided_face(found)
     duplicate = duplicate_reason(found, ledger)
     reason = (
         used_id_reason(found, ledger)
@@ -50,6 +51,15 @@ def left_out_reason(found: Annotated) -> str | None:
             "under this name now: check the set again, or empty picture_sha256 there"
         )
     return decided.left_out or None
+
+
+def require_decided_face(found: Annotated) -> None:
+    """Raise UserError where it was decided to take a face which is not there."""
+    if found.decided and found.decided.face_box and found.row["box_xyxy"] is None:
+        raise UserError(
+            f"a decision takes another face of the row {found.row['row_id']}, and none is found at its face_xyxy: "
+            "check the set again, or leave the decision out"
+        )
 
 
 def used_id_reason(found: Annotated, ledger: Ledger) -> str | None:

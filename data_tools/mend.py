@@ -1,6 +1,7 @@
-"""A person's decisions applied to a dataset folder that is built: its rows change, no picture and no box does.
+"""A person's decisions applied to a dataset folder that is built: its rows change, and no picture does.
 
-`build --decisions` does it from the source; this is for where the source is gone and no face is to be looked for again.
+`build --decisions` does it from the source; this is for where the source is gone. Faces are looked for again only in
+the pictures of which another face is to be taken.
 """
 
 from __future__ import annotations
@@ -10,25 +11,30 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from data_tools.annotate import FindFace, with_face
 from data_tools.card import card_counts, count_folder, files_sha256, save_card
 from data_tools.ledger import DROPPED, INCOMPLETE, LEDGER_COLUMNS
 from data_tools.save import CARD_FILE, LEDGER_FILE, save_shard, shard_file, shard_files
-from sfpn.data.decisions import LEAVE_OUT, SAME_PERSON, Decision, final_identity, require_consistent
+from sfpn.data.decisions import LEAVE_OUT, SAME_PERSON, Box, Decision, final_identity, require_consistent
 from sfpn.errors import UserError
 from sfpn.files import whole_file, whole_folder
+from sfpn.photos.photo import decode_photo
 from sfpn.schema import pose_from_yaw
 
 Line = tuple[str, ...]  # by LEDGER_COLUMNS
 KEPT_FILES = ("README.md", LEDGER_FILE)
 
 
-def mend(folder: Path, out: Path, decisions: Iterable[Decision]) -> dict[str, Any]:
+def mend(folder: Path, out: Path, decisions: Iterable[Decision], find_face: FindFace | None = None) -> dict[str, Any]:
     """Write the dataset folder `out`, whole or not at all, and return its card.
+
+    find_face: as the dataset was built with; needed for decisions that take another face of a picture.
 
     Official pairs are left behind: decisions may have made them untrue. Raises UserError for decisions that contradict
     each other or name a row or picture that is not there, and when no row would be left.
@@ -38,11 +44,12 @@ def mend(folder: Path, out: Path, decisions: Iterable[Decision]) -> dict[str, An
     decided = _by_row(decisions)
     into = {decision.identity: decision.new_identity for decision in decisions if decision.action == SAME_PERSON}
     splits = _splits(folder)
+    take_face = partial(_with_other_face, find_face, _has_given_poses(folder))
     lines: list[Line] = []
     digests: dict[str, bytes] = {}
     with whole_folder(out) as building:
         for file in shard_files(folder):
-            rows = [_mended(row, decided, into, lines.append) for row in pq.read_table(file).to_pylist()]
+            rows = [_mended(row, decided, into, take_face, lines.append) for row in pq.read_table(file).to_pylist()]
             kept: list[dict[str, Any]] = [
                 row | {"split": splits.get(row["identity"], row["split"])} for row in rows if row
             ]
@@ -70,12 +77,31 @@ def _splits(folder: Path) -> dict[str, str]:
     return found
 
 
+def _has_given_poses(folder: Path) -> bool:
+    """Whether some row's pose is another than the estimated one, so that the poses are labels."""
+    tables = [pq.read_table(file, columns=["pose", "pose_estimated"]) for file in shard_files(folder)]
+    rows = [row for table in tables for row in table.to_pylist()]
+    return any(row["pose"] != row["pose_estimated"] for row in rows if row["pose"] and row["pose_estimated"])
+
+
+def _with_other_face(find_face: FindFace | None, given_poses: bool, row: dict[str, Any], box: Box) -> dict[str, Any]:
+    """The row with the face at that place. Raises UserError where there is none."""
+    face = find_face(decode_photo(row["image"]["bytes"], row["row_id"], min_side=1).image, box) if find_face else None
+    if face is None:
+        raise UserError(f"a decision takes another face of the row {row['row_id']!r}, and none is found there")
+    return with_face(row, face, given_pose=given_poses)
+
+
 def _by_row(decisions: list[Decision]) -> dict[str, Decision]:
     return {decision.row_id: decision for decision in decisions if decision.row_id}
 
 
 def _mended(
-    row: dict[str, Any], decided: dict[str, Decision], into: dict[str, str], note: Callable[[Line], None]
+    row: dict[str, Any],
+    decided: dict[str, Decision],
+    into: dict[str, str],
+    take_face: Callable[[dict[str, Any], Box], dict[str, Any]],
+    note: Callable[[Line], None],
 ) -> dict[str, Any] | None:
     """The row as decided, None if it is left out; what was done is noted."""
     decision, row_id = decided.get(row["row_id"]), row["row_id"]
@@ -94,6 +120,9 @@ def _mended(
         changes.append(f"pose {row['pose'] or 'unknown'} became {pose}")
         fits = row["yaw_degrees"] is None or row["yaw_source"] != "given" or pose_from_yaw(row["yaw_degrees"]) == pose
         row = row | {"pose": pose} | ({} if fits else {"yaw_degrees": None, "yaw_source": None})
+    if decision and decision.face_box:
+        changes.append("another of its faces was taken")
+        row = take_face(row, decision.face_box)
     if changes:
         note((row_id, row_id, "decision", INCOMPLETE, f"{', '.join(changes)} by decision"))
     return row

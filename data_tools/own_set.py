@@ -22,11 +22,22 @@ from PIL import Image
 from data_tools.annotate import Annotated, Detector, FindFace, face_finder
 from data_tools.build import BuildConfig, build
 from data_tools.save import LEDGER_FILE
-from data_tools.sources.archive import Archive, Bounds, Member, ZippedFolder, absent, check_count, pictures_of
+from data_tools.sources.archive import (
+    Archive,
+    Bounds,
+    Member,
+    NoIdentity,
+    ZippedFolder,
+    absent,
+    check_count,
+    pictures_of,
+)
 from data_tools.sources.base import Item, Pair, Problem, Source, SourceInfo
 from data_tools.sources.columns import REQUIRED, Columns, parse_columns
 from data_tools.sources.folder import Table
 from data_tools.sources.hub import Hub
+from data_tools.sources.tables import header_names
+from sfpn.data.decisions import Box
 from sfpn.errors import UserError
 from sfpn.files import whole_file
 from sfpn.machine import processors
@@ -34,6 +45,7 @@ from sfpn.photos.photo import count_pixels
 
 THREADS = 2  # at most: each has a detector, and the page answers meanwhile
 TABLE_BYTES = 20_000_000
+HEADER_BYTES = 20_000  # of the row that names the columns
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 NOT_OPENED = "is neither a ZIP nor a Parquet file: put the folders person/photo.jpg into a ZIP"
 COLUMNS_LENGTH = 500
@@ -47,14 +59,14 @@ class Finders:
 
     _free: SimpleQueue = field(default_factory=SimpleQueue)
 
-    def find(self, image: Image.Image) -> Any:
-        """The face of a picture."""
+    def find(self, image: Image.Image, *box: Box) -> Any:
+        """The face of a picture, or the one at a place: see data_tools.annotate.FindFace."""
         try:
             finder: FindFace = self._free.get_nowait()
         except Empty:
             finder = face_finder(small_faces=False, turns=True)
         try:
-            return finder(image)
+            return finder(image, *box)
         finally:
             self._free.put(finder)
 
@@ -143,20 +155,41 @@ def open_source(
 
 def zipped_source(archive: Archive, columns: Columns, info: SourceInfo, bounds: Bounds, place: Path) -> Source:
     """The table of an archive if it has one, else its folders."""
-    table = next((member for member in archive.members if _is_table(archive, member, columns)), None)
+    headers = {member: _header(archive, member) for member in archive.members if _may_be_table(member)}
+    wanted = {getattr(columns, name) for name in REQUIRED}
+    table = next((member for member, names in headers.items() if wanted <= set(names)), None)
     if table is None:
-        return ZippedFolder(archive, info, bounds)
+        try:
+            folder = ZippedFolder(archive, info, bounds)
+        except NoIdentity as error:
+            if not headers:
+                raise
+            raise UserError(_which_columns(headers)) from error
+        if headers and folder.identities == 1:
+            raise UserError(_which_columns(headers))
+        return folder
     file = place / "table.csv"
     with whole_file(file) as temporary:
         temporary.write_bytes(archive.read(table, TABLE_BYTES))
     return checked(Table(file, columns, info, pictures=pictures_of(archive, table)), table.name, bounds)
 
 
-def _is_table(archive: Archive, member: Member, columns: Columns) -> bool:
-    if Path(member.name).suffix.lower() != ".csv" or member.info.file_size > TABLE_BYTES:
-        return False
-    header = archive.read(member, TABLE_BYTES).split(b"\n", 1)[0].decode("utf-8", "replace")
-    return all(getattr(columns, name) in header for name in REQUIRED)
+def _may_be_table(member: Member) -> bool:
+    return Path(member.name).suffix.lower() == ".csv" and member.info.file_size <= TABLE_BYTES
+
+
+def _header(archive: Archive, member: Member) -> list[str]:
+    return header_names(archive.read(member, TABLE_BYTES)[:HEADER_BYTES].decode("utf-8", "replace"))
+
+
+def _which_columns(headers: dict[Member, list[str]]) -> str:
+    """What to say of tables none of which has the columns."""
+    member, names = next(iter(headers.items()))
+    shown = ", ".join(map(repr, names))[:COLUMNS_LENGTH]
+    return (
+        f"{member.name} has the columns {shown}: say in the field beside which are the picture and the person, as "
+        "image=... identity=..., with quotes around a name that has spaces"
+    )
 
 
 def checked(source: Table, title: str, bounds: Bounds) -> Table:

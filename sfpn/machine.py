@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -56,15 +57,19 @@ def choose_device(asked: str = "auto") -> torch.device:
     return device
 
 
-def backend_words(device: torch.device | str = "auto", precision: str = "float32", runtime: str = "PyTorch") -> str:
+def backend_words(device: torch.device | str = "auto", precision: str = "float32", runtime: str | None = None) -> str:
     """One line: this package, what computes embeddings, where, in which numbers, with what of the processor.
 
-    device: as an embedder has it, or as `choose_device` takes it. runtime: one of RUNTIMES.
+    device: as an embedder has it, or as `choose_device` takes it. runtime: one of RUNTIMES; None for the one that
+    computes a bundled network there.
     """
     import torch
 
     if isinstance(device, str):
         device = choose_device(device)
+    if runtime is None:
+        fast = device.type == "cpu" and precision == "float32" and importlib.util.find_spec("onnxruntime")
+        runtime = "ONNX Runtime" if fast else "PyTorch"
     if device.type == "cpu":
         where = f"cpu ({torch.backends.cpu.get_cpu_capability()}, threads: {torch.get_num_threads()})"
     else:

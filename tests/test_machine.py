@@ -106,17 +106,21 @@ def test_one_line_says_what_computes_embeddings():
 
     import torch
 
-    words = machine.backend_words("cpu")
+    words = machine.backend_words("cpu", runtime="PyTorch")
     ours = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert ours and words.startswith(f"sfpn {ours[1]}, PyTorch {torch.__version__}, float32 on cpu (")
     assert words.endswith(f", threads: {torch.get_num_threads()})") and "\n" not in words
     assert torch.backends.cpu.get_cpu_capability() in words
-    other = machine.backend_words("cpu", "bfloat16", "ONNX Runtime") if installed("onnxruntime") else None
-    assert other is None or f"ONNX Runtime {version('onnxruntime')}, bfloat16 on cpu" in other
+    there = importlib.util.find_spec("onnxruntime")
+    fastest = f"ONNX Runtime {version('onnxruntime')}" if there else f"PyTorch {torch.__version__}"
+    assert f"{fastest}, float32 on cpu" in machine.backend_words("cpu")
+    assert f"PyTorch {torch.__version__}, bfloat16 on cpu" in machine.backend_words("cpu", "bfloat16")
 
 
-def installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def test_the_line_is_that_of_a_bundled_network():
+    from sfpn.network.embedders import load_embedder
+
+    assert load_embedder("depthwise", device="cpu").backend == machine.backend_words("cpu")
 
 
 def test_the_line_names_a_graphics_processor(monkeypatch):
@@ -140,4 +144,4 @@ def test_version_prints_the_line_and_ends():
         [sys.executable, "-m", "sfpn", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0 and done.stderr == ""
-    assert re.fullmatch(r"sfpn \S+, PyTorch \S+, float32 on \S+ \(.+\)\n", done.stdout)
+    assert re.fullmatch(r"sfpn \S+, (PyTorch|ONNX Runtime) \S+, float32 on \S+ \(.+\)\n", done.stdout)

@@ -8,6 +8,7 @@ are looked through.
 from __future__ import annotations
 
 import stat
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,6 +32,10 @@ ENCRYPTED, UTF8_NAME = 0x1, 0x800  # flags of a member
 # what zipfile and zlib raise for damaged content; NotImplementedError for ways of packing that they do not know
 BROKEN = (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error)
 DAMAGED = "is not a ZIP that can be read: pack it again"
+
+
+class NoIdentity(UserError):
+    """No picture of an archive lies in the folder of an identity."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +143,17 @@ class ZippedFolder:
     def __post_init__(self) -> None:
         pictures = sum(isinstance(item, Item) for item in self._items)
         if not pictures:
-            raise UserError(f"{self.archive.name} holds no identity/image.jpg: one folder per person is expected")
+            raise NoIdentity(f"{self.archive.name} holds no identity/image.jpg: one folder per person is expected")
         check_count(pictures, self.archive.name, self.bounds)
 
     def total(self) -> int:
         """Number of items."""
         return len(self._items)
+
+    @property
+    def identities(self) -> int:
+        """Number of folders with pictures."""
+        return len({item.identity for item in self._items if isinstance(item, Item)})
 
     def items(self) -> Iterator[Item | Problem]:
         """What is left out, then every picture, by identity and name."""
@@ -168,16 +178,27 @@ class ZippedFolder:
 
 
 def pictures_of(archive: Archive, table: Member) -> Callable[[str], Callable[[], bytes]]:
-    """Finds the pictures that a table in the archive names: beside it or from the top, however it writes folders."""
-    known = {member.name: member for member in archive.members}
+    """Finds the pictures that a table in the archive names: beside it or from the top, however it writes folders.
+
+    Computers differ in how they write an umlaut and in whether IMG_1.JPG is img_1.jpg; a table may be from another one.
+    """
+    known = {same_name(member.name): member for member in reversed(archive.members)}
+    exact = {member.name: member for member in archive.members}
     above = table.name[: len(table.name) - len(table.parts[-1])]
 
     def find(path: str) -> Callable[[], bytes]:
         name = "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
-        member = known.get(above + name) or known.get(name)
+        names = (above + name, name)
+        found = [exact.get(each) for each in names] + [known.get(same_name(each)) for each in names]
+        member = next(filter(None, found), None)
         return partial(archive.read, member) if member else absent
 
     return find
+
+
+def same_name(name: str) -> str:
+    """Equal for names that two computers take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def absent() -> bytes:

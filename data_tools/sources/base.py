@@ -20,6 +20,7 @@ class Decided:
 
     left_out: str = ""  # why it does not enter
     changed: str = ""  # what is not as the source says
+    face_box: tuple[float, float, float, float] | None = None  # where the face that is meant lies, in stored pixels
     picture_sha256: str = ""  # hexadecimal, of the bytes to store: the picture that was decided about
 
 

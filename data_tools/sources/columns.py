@@ -99,7 +99,7 @@ def _labels(pose: str | None, yaw: str | None) -> tuple[str | None, float | None
         notes.append(f"pose {pose!r} is not one of {', '.join(POSES)}")
         pose = None
     try:
-        degrees = None if yaw is None else float(yaw)
+        degrees = None if yaw is None else float(yaw.replace(",", "."))  # as some countries write fractions
     except ValueError:
         degrees = math.nan
     if degrees is not None and not math.isfinite(degrees):

@@ -13,7 +13,8 @@ from typing import Any
 from sfpn.errors import UserError
 
 ROWS_PER_READ = 100
-SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}  # that are not commas, and how to name them
+LONGEST_HEADER = 20_000  # letters
+SEPARATORS = (",", ";", "\t", "|")  # of columns: what spreadsheets write, depending on the country
 DAMAGED = "the file is damaged: copy it or make it again"
 
 
@@ -23,17 +24,34 @@ def is_csv(file: Path) -> bool:
 
 
 def column_names(file: Path) -> list[str]:
-    """The names in the header. Raises UserError when there is none, or when columns are not separated by commas."""
+    """The names in the header. Raises UserError when there is none."""
     if not is_csv(file):
         with file.open("rb") as stream:
             return list(_open_parquet(file, stream).schema_arrow.names)
     header = next(_csv_rows(file), (0, []))[1]
     if not header:
         raise UserError(f"{file} is empty: its first row must name its columns, e.g. image,identity")
-    for separator, shown in SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise UserError(f"{file}: its columns are separated by {shown}: save it with commas between the columns")
-    return header
+    return [name.strip() for name in header]
+
+
+def header_names(text: str) -> list[str]:
+    r"""The names in the first line of a CSV file.
+
+    >>> header_names("\ufeffBild; Person \r\na.jpg;Ann")
+    ['Bild', 'Person']
+    """
+    line = next((line for line in text.lstrip("\ufeff").splitlines() if line.strip()), "")[:LONGEST_HEADER]
+    return [name.strip() for name in next(csv.reader([line], delimiter=separator_of(line)), [])]
+
+
+def separator_of(line: str) -> str:
+    r"""What separates the columns in a header: what gives the most of them, a comma where that is no help.
+
+    >>> [separator_of(line) for line in ("a,b", "a;b", '"a,b";c', "a", "a\tb")]
+    [',', ';', ';', ',', '\t']
+    """
+    split = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in SEPARATORS}
+    return max(SEPARATORS, key=lambda separator: split[separator])
 
 
 def count_rows(file: Path) -> int:
@@ -76,7 +94,9 @@ def _csv_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """(number, cells) of every row that is not empty, the header too."""
     number = 0
     with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
+        separator = separator_of(next((line for line in stream if line.strip()), "").strip()[:LONGEST_HEADER])
+        stream.seek(0)
+        reader = csv.reader(stream, delimiter=separator, strict=True)
         while True:
             number += 1
             try:

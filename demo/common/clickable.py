@@ -3,6 +3,7 @@
 view = Clickable(html)
 view.select(choose, None, [...])     # evt.index is the JSON in the data-select attribute of what was clicked
 view.remove(drop, None, [...])       # the same for data-remove
+view.expand(tell, None, [...])       # and for data-expand
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any
 import gradio as gr
 
 _JAVASCRIPT = """
-const ACTIONS = ['select', 'remove'];
+const ACTIONS = ['select', 'remove', 'expand'];
 function act(event) {
-  const part = event.target.closest('[data-select], [data-remove]');
+  const part = event.target.closest('[data-select], [data-remove], [data-expand]');
   if (!part || !element.contains(part)) return;
   for (const action of ACTIONS)
     if (part.dataset[action] !== undefined) trigger(action, { index: JSON.parse(part.dataset[action]) });

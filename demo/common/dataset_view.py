@@ -1,17 +1,19 @@
-"""A dataset folder for looking at: its columns in memory, its pictures by row_id, and thumbnails that are made once.
+"""A dataset folder for looking at: its columns in memory, its pictures by row_id, and thumbnails made when seen.
 
-Everything is keyed by `row_id`. Pictures stay on disk; one access reads one group of rows of one file.
+Everything is keyed by `row_id`. Pictures stay on disk; one access reads one group of rows of one file. The address of a
+thumbnail holds the dataset's mark and the row's position, and `picture_named` makes it when a browser asks for it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import io
 import os
+import re
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
 
-from demo.common.pictures import data_uri, file_address
+from demo.common.pictures import file_address
 from sfpn.data.dataset import PICTURE_COLUMNS, FaceDataset, Picture, picture_of
 from sfpn.errors import UserError
 from sfpn.photos.photo import decode_photo
@@ -31,6 +33,7 @@ THUMBNAIL_SIDE = 144  # px, longer side
 ANSWERS, LONGEST_QUESTION = 16, 1000  # kept of each dataset; letters
 CATEGORIES = ("identity", "pose", "pose_estimated", "template", "yaw_source", "source", "split", "detector")
 UNKNOWN = "unknown"
+NAMED = re.compile(r"([0-9a-f]{1,12})-([0-9]{1,9})\.jpg")  # mark and position
 Row = Any  # of DatasetView.rows: columns by name (a pandas.Series, whose values type checkers cannot know)
 
 
@@ -44,8 +47,7 @@ class DatasetView:
     dataset: FaceDataset
     rows: pd.DataFrame
     thumbnails: Path
-    groups: dict[str, tuple[int, int]] = field(repr=False)  # row_id -> (file, row group)
-    background: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held once thumbnails are made
+    groups: np.ndarray = field(repr=False)  # (G, 3): file, row group, and the position after its last row
     answers: dict[str, Any] = field(default_factory=dict, repr=False)  # to what was asked last; see `answered`
 
     @classmethod
@@ -60,7 +62,19 @@ class DatasetView:
         return cls(dataset, rows, folder, _groups(dataset.files))
 
     def __contains__(self, row_id: object) -> bool:
-        return row_id in self.groups
+        return isinstance(row_id, str) and row_id in self.rows.index
+
+    @property
+    def mark(self) -> str:
+        """What positions are told together with: another dataset, or another build of this one, has another."""
+        return self.dataset.fingerprint[:12].lower()
+
+    def position(self, row_id: str) -> int:
+        """The place of a row in `rows`. Raises UserError for a row that the dataset does not have."""
+        if row_id not in self:
+            raise UserError(f"{row_id}: no such picture in the dataset {self.dataset.name}")
+        found: Any = self.rows.index.get_loc(row_id)  # one number: row_ids occur once
+        return found
 
     @property
     def has_pitch(self) -> bool:
@@ -69,12 +83,11 @@ class DatasetView:
 
     def picture(self, row_id: str) -> Picture:
         """The encoded picture and its face. Raises UserError for a row that the dataset does not have."""
-        if row_id not in self.groups:
-            raise UserError(f"{row_id}: no such picture in the dataset {self.dataset.name}")
         self.dataset.check_unchanged()
-        file, group = self.groups[row_id]
+        file, group, _ = self.groups[np.searchsorted(self.groups[:, 2], self.position(row_id), side="right")].tolist()
         stamp = self.dataset.stamps[file] if self.dataset.stamps else None
-        return _read_group(self.dataset.files[file], group, stamp)[row_id]
+        with _reading:
+            return _read_group(self.dataset.files[file], group, stamp)[row_id]
 
     def photo(self, row_id: str) -> Image.Image:
         """The upright RGB picture. Raises UserError for a row that the dataset does not have."""
@@ -92,20 +105,13 @@ class DatasetView:
         return self.thumbnails / f"{thumbnail_name(row_id)}.jpg"
 
     def address(self, row_id: str) -> str:
-        """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML.
+        """The address of the small picture in the app's pages, relative to them, to stand in an attribute of HTML."""
+        return file_address(self.thumbnails / f"{self.mark}-{self.position(row_id)}.jpg")
 
-        Where none can be written, the picture itself as a data: address.
-        """
-        try:
-            return file_address(self.thumbnail(row_id))
-        except OSError:
-            return data_uri(self.photo(row_id), THUMBNAIL_SIDE)
-
-    def make_thumbnails(self, row_ids: Iterable[str]) -> None:
-        """Make those that are missing, while the disk has room; rows that lie together are read together."""
-        with contextlib.suppress(OSError):
-            for row_id in sorted(set(row_ids), key=self.groups.__getitem__):
-                self.thumbnail(row_id)
+    @property
+    def addresses(self) -> str:
+        """All of them, with {} for the position of the row."""
+        return file_address(self.thumbnails / self.mark) + "-{}.jpg"
 
     def answered(self, question: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, kept for those who ask the same: many do, and rows never change. Treat it as read-only."""
@@ -119,14 +125,21 @@ class DatasetView:
             self.answers[question] = answer
         return answer
 
-    def thumbnails_made(self) -> bool:
-        """Whether all are there; starts to make them in the background if not."""
-        made = {file.stem for file in self.thumbnails.glob("*.jpg")}
-        if all(thumbnail_name(row_id) in made for row_id in self.groups):
-            return True
-        if self.background.acquire(blocking=False):
-            threading.Thread(target=self.make_thumbnails, args=(self.groups,), daemon=True).start()
-        return False
+    def picture_named(self, name: str) -> Path | bytes | None:
+        """The file behind the last part of an `address`, made if it is not there; None for any other name.
+
+        JPEG where no file can be written. Raises UserError if the picture cannot be decoded.
+        """
+        asked = NAMED.fullmatch(name)
+        if not asked or asked[1] != self.mark or int(asked[2]) >= len(self.rows):
+            return None
+        row_id = str(self.rows.index[int(asked[2])])
+        try:
+            return self.thumbnail(row_id)
+        except OSError:
+            in_memory = io.BytesIO()
+            _write_small(self.photo(row_id), in_memory)
+            return in_memory.getvalue()
 
 
 def thumbnail_name(row_id: str) -> str:
@@ -176,25 +189,33 @@ def forget_pictures() -> None:
 
 
 def _save_thumbnail(photo: Image.Image, file: Path) -> None:
-    photo.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have cleared it away
     temporary = file.with_name(f"{file.name}.{os.getpid()}-{id(photo)}.tmp")
     try:
-        photo.save(temporary, "JPEG", quality=85)
+        _write_small(photo, temporary)
         temporary.replace(file)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _groups(files: Sequence[Path]) -> dict[str, tuple[int, int]]:
-    found = {}
+def _write_small(photo: Image.Image, file: Path | io.BytesIO) -> None:
+    photo.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    photo.save(file, "JPEG", quality=85)
+
+
+def _groups(files: Sequence[Path]) -> np.ndarray:
+    """The groups of rows in their order, from what the ends of the files say of them: no row is read."""
+    found, end = [], 0
     for number, file in enumerate(files):
-        stream = pq.ParquetFile(file)
-        for group in range(stream.num_row_groups):
-            ids = stream.read_row_group(group, columns=["row_id"]).column("row_id").to_pylist()
-            found.update(dict.fromkeys(ids, (number, group)))
-    return found
+        known = pq.read_metadata(file)
+        for group in range(known.num_row_groups):
+            end += known.row_group(group).num_rows
+            found.append((number, group, end))
+    return np.array(found, int).reshape(-1, 3)
+
+
+_reading = threading.Lock()  # several pictures of a group that are asked for at once are read once
 
 
 @lru_cache(maxsize=4)

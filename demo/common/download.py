@@ -22,10 +22,11 @@ _SAVE = """packed => {
 }"""
 
 
-def download(button: gr.Button, make: Callable[..., tuple[str, bytes]], inputs: Any) -> None:
-    """Each click on `button` saves what `make` gives for the inputs: a file name and its content."""
+def download(asked: gr.Button | Callable[..., Any], make: Callable[..., tuple[str, bytes]], inputs: Any) -> None:
+    """Each click on a button, or each event, saves what `make` gives for the inputs: a file name and its content."""
     packed = gr.Textbox(visible="hidden", show_label=False)
-    button.click(_packed(make), inputs, packed, **QUIET).then(None, packed, None, js=_SAVE, api_visibility="private")
+    event = asked.click if isinstance(asked, gr.Button) else asked
+    event(_packed(make), inputs, packed, **QUIET).then(None, packed, None, js=_SAVE, api_visibility="private")
 
 
 def _packed(make: Callable[..., tuple[str, bytes]]) -> Callable[..., str]:

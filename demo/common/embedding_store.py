@@ -1,11 +1,13 @@
 """The embeddings of the loaded dataset under each model: read from the dataset folder, or computed when asked.
 
 What is computed is kept in the dataset folder; where that cannot be written, in the private folder of the thumbnails.
+Of many images, the numbers are kept with two bytes each: scores then err by less than 0.0001.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,39 +18,43 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from demo.common.dataset_view import DatasetView
+from demo.common.vectors import make_unit, products, rows_of
 from sfpn.data.embed import CACHE_FOLDER, Progress, cache_file, embed_dataset, provenance
-from sfpn.data.embeddings import Embeddings
-from sfpn.evaluation.comparisons import unit_length
+from sfpn.data.embeddings import Embeddings, unit_length
 from sfpn.network.embedders import Embedder
 
 NEIGHBOURS = 12
+WIDE = 16_000_000  # numbers up to which they are kept with four bytes each
 
 
 @dataclass(frozen=True)
 class EmbeddingStore:
-    """`get` never computes, `compute` does; rows are those of the view, in its order, as unit vectors (N, D)."""
+    """`get` never computes, `compute` does; rows are those of the view, in its order, as unit vectors (N, D).
+
+    They are float16 where there are more than WIDE numbers: multiply them with demo.common.vectors.
+    """
 
     view: DatasetView
     models: Mapping[str, Embedder]
     writable: bool = True  # whether new files may be put into the dataset folder
     computes: bool = True  # whether embeddings and reports are computed on request
     own: bool = False  # whether a visitor brought it, and nobody else sees it
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one reads, others wait for it
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     _derived: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def get(self, model: str) -> np.ndarray | None:
         """The embeddings, or None if they have not been computed for all rows."""
-        if model not in self._kept:
-            known = self._stored(model)
-            if known is None or not set(self.view.groups) <= set(known.row_ids):
-                return None
-            self._keep(model, known)
-        return self._kept[model]
+        with self._reading:
+            if model not in self._kept and (known := self._stored(model)):
+                self._keep(model, known.values)
+        return self._kept.get(model)
 
     def compute(self, model: str, progress: Progress | None = None) -> np.ndarray:
         """Embed what is missing, keep it on disk, and return all; `progress` may raise to stop."""
         dataset, embedder = self.view.dataset, self.models[model]
-        self._keep(model, embed_dataset(dataset, embedder, cache=self.cache(model), progress=progress))
+        known = embed_dataset(dataset, embedder, cache=self.cache(model), progress=progress)
+        self._keep(model, known.values)
         return self._kept[model]
 
     def cache(self, model: str) -> Path:
@@ -67,19 +73,18 @@ class EmbeddingStore:
         """Whether the visitor brought the model, so that nobody else may see what is made with it."""
         return False
 
-    def position(self, row_id: str) -> int:
-        """The row of a picture in the arrays."""
-        found: Any = self.view.rows.index.get_loc(row_id)  # one number: row_ids occur once
-        return found
+    def has_derived(self, what: str, model: str) -> bool:
+        """Whether `derived` would give it at once."""
+        return (what, model) in self._derived
 
     def neighbours(self, model: str, query: str | np.ndarray, count: int = NEIGHBOURS) -> pd.DataFrame | None:
         """row_id and score of the samples most alike to a row_id or to an embedding (D,); None without embeddings."""
         known = self.get(model)
         if known is None:
             return None
-        own = self.position(query) if isinstance(query, str) else None
-        vector = known[own] if own is not None else unit_length(np.asarray(query, np.float32)[None])[0]
-        scores = known @ vector
+        own = self.view.position(query) if isinstance(query, str) else None
+        vector = unit_length(np.asarray(query, np.float32)) if own is None else rows_of(known, own)
+        scores = products(known, vector)
         if own is not None:
             scores[own] = -np.inf
         count = min(count, len(scores) - (own is not None))
@@ -88,8 +93,14 @@ class EmbeddingStore:
         return pd.DataFrame({"row_id": self.view.rows.index[best], "score": scores[best]})
 
     def _stored(self, model: str) -> Embeddings | None:
+        """Of all rows, in their order; None if there are none, or not all."""
         file = self._stored_in(model)
-        return None if file is None else Embeddings.load(file)
+        if file is None:
+            return None
+        try:
+            return Embeddings.load(file, list(self.view.rows.index), half=_numbers(file) > WIDE)
+        except KeyError:
+            return None
 
     def _stored_in(self, model: str) -> Path | None:
         """Any file beside the dataset, or of ours, that was made from it by the same weights, used in the same way."""
@@ -102,9 +113,19 @@ class EmbeddingStore:
         return None
 
     def _covers(self, file: Path) -> bool:
-        return set(self.view.groups) <= set(pq.read_table(file, columns=["row_id"]).column("row_id").to_pylist())
+        return set(self.view.rows.index) <= set(pq.read_table(file, columns=["row_id"]).column("row_id").to_pylist())
 
-    def _keep(self, model: str, known: Embeddings) -> None:
+    def _keep(self, model: str, values: np.ndarray) -> None:
+        if values.size > WIDE:
+            values = values.astype(np.float16, copy=False)
+        make_unit(values)
         for key in [key for key in self._derived if key[1] == model]:
             del self._derived[key]
-        self._kept[model] = unit_length(known.of(list(self.view.rows.index)).values)
+        self._kept[model] = values
+
+
+def _numbers(file: Path) -> int:
+    """How many numbers a file of embeddings has."""
+    stored = pq.ParquetFile(file)
+    kind: Any = stored.schema_arrow.field("embedding").type if "embedding" in stored.schema_arrow.names else None
+    return stored.metadata.num_rows * getattr(kind, "list_size", 0)

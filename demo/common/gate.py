@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import anyio.to_thread
+from starlette.responses import Response
 
 from demo.common.connections import network_of
 from demo.common.own_sets import COOKIE, COOKIE_FORM
@@ -196,9 +197,11 @@ class Gate:
     ) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if path.startswith(API + "file="):
-            sets = getattr(scope["app"].get_blocks(), "own_sets", None)
-            if sets and not sets.may_read(path[len(API + "file=") :], visitor):
-                raise Refused(403, "This is not part of the page.")
+            found = await self._file(scope, path[len(API + "file=") :], visitor)
+            if isinstance(found, Response):
+                await found(scope, receive, answer)
+                return
+            scope = found
         if path.startswith(API + "file=") and re.match(r"(?i)[\s/]*[a-z][a-z+.-]*:", path[len(API + "file=") :]):
             raise Refused(403, "This is not part of the page.")
         if path == API + "queue/data":
@@ -232,15 +235,38 @@ class Gate:
             if not self.book.streams[client]:
                 del self.book.streams[client]
 
+    async def _file(self, scope: Scope, given: str, visitor: str) -> Scope | Response:
+        """The request for a file that a visitor may read; a small picture is made when it is asked for.
+
+        The answer itself where the picture cannot be kept on the disk.
+        """
+        sets = getattr(scope["app"].get_blocks(), "own_sets", None)
+        if sets is None:
+            return scope
+        if not sets.may_read(given, visitor):
+            raise Refused(403, "This is not part of the page.")
+        try:
+            made = await anyio.to_thread.run_sync(sets.picture_file, given)
+        except UserError as error:
+            raise Refused(404, str(error)) from error
+        if isinstance(made, bytes):
+            return Response(made, media_type="image/jpeg")
+        return _at(scope, given, str(made)) if made else scope
+
     async def _beat(self, scope: Scope, receive: Receive, answer: _Answer, session: str, client: str) -> None:
         known = await self.sessions.enter(scope["app"], session, client)
+        sets = getattr(scope["app"].get_blocks(), "own_sets", None)
         known.open += 1
+        if sets:
+            sets.page_came(session)
         try:
             with self._streaming(client):
                 await self.app(scope, receive, answer)
         finally:
             known.open -= 1
             known.used = time.monotonic()
+            if sets and not known.open:
+                sets.page_left(session)
 
     async def _write(
         self, scope: Scope, receive: Receive, answer: _Answer, path: str, visitor: str, client: str

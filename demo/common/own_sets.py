@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from demo.common import events
-from demo.common.dataset_view import DatasetView, forget_pictures, save_thumbnail, thumbnail_name
+from demo.common.dataset_view import DatasetView, forget_pictures
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import PerSession
 from demo.common.own_models import OwnModels
+from demo.common.own_set import OwnSet
 from demo.common.uploads import FREE_BYTES
 from demo.start import PREFIX
 from sfpn.data.dataset import FaceDataset
@@ -66,43 +67,6 @@ class Rules:
     parquet: bool = True  # whether Parquet files are taken
 
 
-@dataclass(eq=False)
-class OwnSet:
-    """A visitor's set; `store` is None while it is made. `reports` are those computed on it."""
-
-    session: str
-    visitor: str  # the secret of their browser, '' where it takes no cookies
-    client: str
-    title: str
-    folder: Path
-    pictures: Path
-    store: EmbeddingStore | None = None
-    reports: dict[str, Report] = field(default_factory=dict)
-    seen: list[str] = field(default_factory=list)  # row_ids whose thumbnails are there, as they came
-    closed: bool = False
-
-    @property
-    def dataset(self) -> Path:
-        """Where the dataset is built; the folder is called as the set."""
-        return self.folder / (re.sub(r"[^\w-]+", "-", Path(self.title).stem).strip("-")[:60] or "own")
-
-    def see(self, row_id: str, encoded: bytes) -> None:
-        """Make the thumbnail of a picture that was read."""
-        save_thumbnail(encoded, row_id, self.pictures)
-        self.seen.append(row_id)
-
-    def thumbnail_file(self, row_id: str) -> Path:
-        """Where the thumbnail of a picture is."""
-        return self.pictures / f"{thumbnail_name(row_id)}.jpg"
-
-    def delete(self) -> None:
-        """Remove all of it from the disk."""
-        self.closed = True
-        for folder in (self.folder, self.pictures):
-            shutil.rmtree(folder, ignore_errors=True)
-        forget_pictures()
-
-
 class Reports(ChainMap):
     """Reports by title. Raises gr.Error for one that is not there any more."""
 
@@ -130,6 +94,7 @@ class Sets:
         self.own_models = own_models or OwnModels(self.models)
         self._open: dict[str, OwnSet] = {}
         self._making: dict[str, OwnSet] = {}
+        self._left: dict[str, None] = {}  # sessions whose page has gone, in the order in which they went
         self._root: Path | None = None
         self._lock = threading.Lock()
         self.store, self.view = PerSession(self.store_of), PerSession(lambda request: self.store_of(request).view)
@@ -161,10 +126,7 @@ class Sets:
         client = request.client.host if request.client else ""
         with self._lock:
             self._drop_making(session)
-            others = {own.session: own for own in [*self._open.values(), *self._making.values()]}
-            others.pop(session, None)
-            if len(others) >= rules.sets or sum(own.client == client for own in others.values()) >= SETS_OF_ONE:
-                raise UserError("Busy: as many sets are open as this app can hold. Try again in some minutes.")
+            self._make_place(session, client)
             root = self._make_root()
             if shutil.disk_usage(root).free < ROOM * rules.total_bytes + FREE_BYTES:
                 raise UserError("This computer has no room for a set at the moment: try again in some minutes.")
@@ -174,6 +136,15 @@ class Sets:
                 folder.mkdir(mode=0o700)
             self._making[session] = own
         return own
+
+    def page_left(self, session: str) -> None:
+        """The page of a session was closed or reloaded: its set gives way where another one needs the place."""
+        if session in self._open or session in self._making:
+            self._left[session] = None
+
+    def page_came(self, session: str) -> None:
+        """The page of a session is there, maybe again: its connection may have broken."""
+        self._left.pop(session, None)
 
     def make(self, own: OwnSet, upload: Path | None, columns: str, progress: Callable[[int, int], None]) -> None:
         """Build the set and open it in place of the one that was open. Raises UserError, and what `progress` raises."""
@@ -203,11 +174,12 @@ class Sets:
                 upload.unlink(missing_ok=True)
 
     def mend(self, own: OwnSet, decisions: list[Decision]) -> None:
-        """Apply decisions to a visitor's set; embeddings of the rows that stay are kept. Raises UserError."""
+        """Apply decisions to a visitor's set; embeddings of the rows whose face stays are kept. Raises UserError."""
         assert self.rules and own.store
         before, folder = own.store, own.dataset.with_name("mended")
         kept = [name for name in self.models if before.get(name) is not None]
         known = {name: Embeddings.load(before.cache(name)) for name in kept}
+        other_faces = {decision.row_id for decision in decisions if decision.face_box}
         try:
             self.rules.mend(own.dataset, folder, decisions)
         except OSError as error:
@@ -216,9 +188,12 @@ class Sets:
         forget_pictures()
         view = DatasetView.open(FaceDataset.open(own.dataset), own.pictures)
         after = EmbeddingStore(view, self.models, own=True)
+        stay = [row_id for row_id in view.rows.index if row_id not in other_faces]
         for name, embeddings in known.items():
             made_by = provenance(view.dataset, self.models[name])
-            replace(embeddings.of(list(view.rows.index)), made_by=made_by).save(after.cache(name))
+            replace(embeddings.of(stay), made_by=made_by).save(after.cache(name))
+            if other_faces:
+                after.compute(name)
         own.store, own.reports = after, {}
         if own.closed:
             own.delete()
@@ -234,10 +209,7 @@ class Sets:
     def close(self, session: str) -> bool:
         """Delete what a session brought; whether it had a set open."""
         with self._lock:
-            self._drop_making(session)
-            own = self._open.pop(session, None)
-        if own:
-            own.delete()
+            own = self._forget(session)
         self._clear_strays()
         return own is not None
 
@@ -266,6 +238,39 @@ class Sets:
         if len(parts) != 3 or parts[0] != "pictures" or parts[1] not in owners:
             return False
         return secrets.compare_digest(owners[parts[1]], visitor)
+
+    def _make_place(self, session: str, client: str) -> None:
+        """Delete as many sets of pages that have gone as are in the way. Raises UserError where that is not enough."""
+        assert self.rules
+        for most, clients in ((SETS_OF_ONE, [client]), (self.rules.sets, None)):
+            known = [own for own in [*self._open.values(), *self._making.values()] if own.session != session]
+            others = {own.session for own in known if clients is None or own.client in clients}
+            too_many = max(0, len(others) + 1 - most)
+            gone = [name for name in self._left if name in others][:too_many]
+            if len(gone) < too_many:
+                raise UserError("Busy: as many sets are open as this app can hold. Try again in some minutes.")
+            for name in gone:
+                self._forget(name)
+
+    def _forget(self, session: str) -> OwnSet | None:
+        """Delete what a session brought; the set that it had open."""
+        self._left.pop(session, None)
+        self._drop_making(session)
+        if own := self._open.pop(session, None):
+            own.delete()
+        return own
+
+    def picture_file(self, path: str) -> Path | bytes | None:
+        """The small picture that an address of some set's means, made if it is not there; None for any other path.
+
+        JPEG where it cannot be kept on the disk. Raises UserError if the picture cannot be decoded.
+        """
+        file = Path(path)
+        stores = [self.bundled, *(own.store for own in list(self._open.values()))]
+        for store in filter(None, stores):
+            if file.parent == store.view.thumbnails:
+                return store.view.picture_named(file.name)
+        return None
 
     def _drop_making(self, session: str) -> None:
         if own := self._making.pop(session, None):

@@ -1,9 +1,11 @@
 // Draws props.value (a Plotly figure as JSON) in the colours of the page's theme and reports what is done with it.
 const host = element.querySelector('.plotly-view-host');
-const thumbnail = element.querySelector('.plotly-view-thumbnail');
+const hint = element.querySelector('.plotly-view-hint'), thumbnail = hint.querySelector('img'), words = hint.querySelector('span');
 const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '');
-const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'] };
+const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'],
+  plotGlPixelRatio: Math.max(1, window.devicePixelRatio || 1) }; // the default of 2 is four times the work where WebGL runs on the processor
 let plotly = null, bound = false, width = 0, line = null, held = false, queue = Promise.resolve();
+let points = null; // layout.meta.points of the figure: what its customdata are positions in
 
 function loadPlotly() { // one shared load per page, whatever the number of charts
   window.__plotlyView ??= new Promise((resolve, reject) => {
@@ -44,10 +46,11 @@ async function drawNow() {
     return;
   }
   const figure = JSON.parse(props.value), layout = themed(figure.layout || {});
+  points = unpackPoints(figure);
   if (line != null && layout.shapes?.length) Object.assign(layout.shapes[0], { x0: line, x1: line });
-  if (props.highlight?.length) {
-    const chosen = new Set(props.highlight);
-    for (const trace of figure.data) if (trace.customdata) trace.selectedpoints = trace.customdata.flatMap((value, i) => chosen.has(value) ? [i] : []);
+  if (points && props.highlight) {
+    const bits = bytes(props.highlight), chosen = position => bits[position >> 3] & (128 >> (position & 7));
+    for (const trace of figure.data) if (trace.customdata) trace.selectedpoints = [...trace.customdata.keys()].filter(i => chosen(trace.customdata[i]));
   }
   await plotly.react(host, figure.data, layout, CONFIG);
   freeOfAddress();
@@ -57,22 +60,33 @@ async function drawNow() {
   announce();
 }
 
+const TYPES = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const unpacked = column => column?.bdata ? new TYPES[column.dtype](bytes(column.bdata).buffer) : column; // as plotly.py packs numpy's arrays
+
+function unpackPoints({ data, layout }) {
+  const found = layout?.meta?.points;
+  if (!found) return null;
+  for (const trace of data) if (trace.customdata) trace.customdata = unpacked(trace.customdata);
+  return { ...found, words: found.words.map(([texts, codes]) => [texts, unpacked(codes)]) };
+}
+
 function freeOfAddress() { // plotly names clip paths by the page's address, and ours changes with each sample, pair and cell: traces then vanish or overflow
   host._context._baseUrl = '';
   for (const part of host.querySelectorAll('[clip-path]')) part.setAttribute('clip-path', part.getAttribute('clip-path').replace(/^url\('.*#(.*)'\)$/, 'url(#$1)'));
 }
 
 const point = p => ({ curve: p.curveNumber, index: p.pointNumber ?? p.pointIndex ?? null, x: p.x ?? null, y: p.y ?? null,
-  z: p.z ?? null, value: p.customdata ?? p.id ?? null, name: p.data?.name ?? null });
+  z: p.z ?? null, value: p.customdata ?? p.id ?? null, name: p.data?.name ?? null, of: points?.of ?? null });
 
 function bind() {
   host.on('plotly_click', event => { if (event?.points?.length) trigger('select', point(event.points[0])); });
-  host.on('plotly_hover', event => showThumbnail(event));
-  host.on('plotly_unhover', () => { thumbnail.style.display = 'none'; });
+  host.on('plotly_hover', showHint);
+  host.on('plotly_unhover', () => { hint.style.display = 'none'; });
   host.on('plotly_selected', event => {
-    if (!event?.points || !(event.range || event.lassoPoints)) return;
-    trigger('lasso', { points: event.points.map(point) });
-    setTimeout(() => plotly.relayout(host, { selections: [] }), 0); // an outline that stays would swallow clicks inside it
+    if (!points || !event?.points || !(event.range || event.lassoPoints)) return;
+    trigger('lasso', { chosen: packed(event.points), of: points.of });
+    setTimeout(() => plotly.relayout(host, { selections: [] }), 500); // an outline that stays would swallow clicks inside it; the answer goes first
   });
 }
 
@@ -103,14 +117,26 @@ function letGo() {
   trigger('drag', { x: line });
 }
 
-function showThumbnail(event) { // no round trip to Python
-  const hovered = event.points[0], url = hovered.data?.meta?.thumbnail;
-  if (!url || hovered.id == null) return;
-  const frame = host.getBoundingClientRect();
-  thumbnail.src = ROOT + url.replace('{}', hovered.id);
-  thumbnail.style.left = `${Math.min(Math.max(event.event.clientX - frame.left + 14, 0), frame.width - 120)}px`;
-  thumbnail.style.top = `${Math.max(event.event.clientY - frame.top - 126, 0)}px`;
-  thumbnail.style.display = 'block';
+function packed(found) { // a bit for each position, eight a byte
+  const bits = new Uint8Array(Math.ceil(points.count / 8));
+  for (const { customdata: position } of found) if (position != null) bits[position >> 3] |= 128 >> (position & 7);
+  let text = '';
+  for (const byte of bits) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+function showHint(event) { // no round trip to Python
+  const position = event.points[0].customdata;
+  if (!points || position == null) return;
+  const frame = host.getBoundingClientRect(), url = ROOT + points.thumbnail.replace('{}', position);
+  if (!thumbnail.src.endsWith(url)) {
+    thumbnail.removeAttribute('src'); // not the face of the point before while this one is on its way
+    thumbnail.src = url;
+  }
+  words.textContent = points.words.map(([texts, codes]) => texts[codes[position]]).join('');
+  hint.style.display = 'block';
+  hint.style.left = `${Math.min(Math.max(event.event.clientX - frame.left + 14, 0), frame.width - hint.offsetWidth - 4)}px`;
+  hint.style.top = `${Math.max(event.event.clientY - frame.top - hint.offsetHeight - 10, 0)}px`;
 }
 
 function save(content, name) {
@@ -126,7 +152,8 @@ for (const format of ['png', 'svg']) element.querySelector(`.plotly-view-${forma
 element.querySelector('.plotly-view-csv').onclick = async () => {
   await drawnOnce; await queue;
   const csv = host.layout?.meta?.csv;
-  if (csv) save(URL.createObjectURL(new Blob([csv], { type: 'text/csv' })), `${name()}.csv`);
+  if (points) trigger('csv', {});
+  else if (csv) save(URL.createObjectURL(new Blob([csv], { type: 'text/csv' })), `${name()}.csv`);
 };
 
 watch('value', () => { line = null; draw(); });

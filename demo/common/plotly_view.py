@@ -2,13 +2,18 @@
 
     chart = PlotlyView(figure, height=420)
     chart.select(show, None, [...])     # a click: evt.value is the point's customdata; also evt.index, evt.x, evt.y
-    chart.lasso(choose, None, [...])    # box or lasso selection: evt.points, each as above
     chart.drag(move, None, [...])       # with layout.meta['drag']: the first shape, a vertical line, is dragged: evt.x
 
-`gr.update(line_x=0.3)` moves that line and `gr.update(highlight=[value, ...])` dims all points but those with one of
-these values as customdata (none: no point is dimmed), without sending the figure again. A trace with `ids` and
-`meta={"thumbnail": "/gradio_api/file=/folder/{}.jpg"}` shows the picture of the hovered point's id. Buttons save PNG,
-SVG, and the CSV in `layout.meta = {"name": ..., "csv": ...}`.
+`gr.update(line_x=0.3)` moves that line without sending the figure again. Buttons save PNG, SVG, and the CSV in
+`layout.meta = {"name": ..., "csv": ...}`.
+
+A figure whose points stand for rows has `layout.meta["points"] = demo.common.points.points_of(view)` and positions as
+customdata (traces with `hoverinfo="none"`): the hovered row is shown with its picture and words. It has more events:
+
+    chart.lasso(choose, None, [...])    # box or lasso selection, see demo.common.points.enclosed_rows
+    chart.csv(make, None, [...])        # its CSV is asked for, see demo.common.download
+
+`gr.update(highlight=...)` dims all points but those of some rows, see demo.common.points.highlight_of (None: no point).
 plotly.js is the file inside the installed plotly package, served by the app itself.
 """
 
@@ -29,7 +34,7 @@ JAVASCRIPT = Path(__file__).with_suffix(".js")
 
 TEMPLATE = """<div style="position:relative">
 <div class="plotly-view-host" style="height:{height}px;width:100%"></div>
-<img class="plotly-view-thumbnail" alt="" style="display:none">
+<div class="plotly-view-hint" style="display:none"><img alt=""><span></span></div>
 <div class="plotly-view-save" style="display:{save}">
 <button class="plotly-view-png" title="Save this figure as PNG">PNG</button> ·
 <button class="plotly-view-svg" title="Save this figure as SVG">SVG</button> ·

@@ -19,6 +19,7 @@ from demo.common.pictures import data_uri
 from demo.common.words import angles
 
 TILE_POSES = {"three_quarter": "3/4"}
+OF_TILES = ("identity", "pose", "yaw_degrees", "pitch_degrees", "detected")
 NOT_SHOWN = ("box_xyxy", "landmarks_xy", "detected")
 
 
@@ -27,12 +28,11 @@ def grid_html(view: DatasetView, row_ids: Iterable[str]) -> str:
     row_ids = list(row_ids)
     if not row_ids:
         return '<p class="quiet">No image fits these filters.</p>'
-    view.make_thumbnails(row_ids)
-    return f'<div class="grid">{"".join(_tile(view, row_id) for row_id in row_ids)}</div>'
+    rows = view.rows.loc[row_ids, list(OF_TILES)].to_dict("index")
+    return f'<div class="grid">{"".join(_tile(view, row_id, rows[row_id]) for row_id in row_ids)}</div>'
 
 
-def _tile(view: DatasetView, row_id: str) -> str:
-    row = view.rows.loc[row_id]
+def _tile(view: DatasetView, row_id: str, row: Row) -> str:
     mark = "" if row["detected"] else '<i title="no face found">∅</i>'
     return (
         f'<button type="button" data-select="{_target("sample", row_id)}" title="{escape(row_id)}">'
@@ -43,7 +43,6 @@ def _tile(view: DatasetView, row_id: str) -> str:
 
 def neighbours_html(view: DatasetView, row_id: str | None, neighbours: pd.DataFrame) -> str:
     """The most alike samples (row_id, score) with their scores; blue frame: the same identity, orange: another."""
-    view.make_thumbnails(neighbours["row_id"])
     found = zip(neighbours["row_id"], neighbours["score"], strict=True)
     tiles = "".join(_neighbour(view, row_id, other, score) for other, score in found)
     return f'<div class="grid neighbours">{tiles}</div>'

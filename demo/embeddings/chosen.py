@@ -5,9 +5,12 @@ Beside them, how much pose and identity move the embeddings of all samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from demo.common import events
@@ -19,8 +22,10 @@ from demo.common.handlers import QUIET, bound
 from demo.common.links import VERIFY, Links, Opened, goto, opened
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
+from demo.common.points import enclosed_rows, highlight_of
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
+from demo.common.vectors import rows_of
 from demo.embeddings.figures import heat_map, spread_figure
 from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
 
@@ -75,40 +80,40 @@ def build(sets: Sets, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: 
 
 def take_lasso(store: EmbeddingStore, event: gr.EventData) -> Chosen:
     """What `choose` gives for the points inside a lasso or box."""
-    points = events.dicts(events.detail(event, "points"))
-    values = [value for point in points if isinstance(value := point.get("value"), str)]
-    return choose(store, tuple(dict.fromkeys(value for value in values if value in store.view)))
+    return choose(store, enclosed_rows(store.view, event))
 
 
 def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
     """What `choose` gives for the rows that another tab sent."""
-    return choose(store, selection.value if selection else ())
+    row_ids = list(selection.value) if selection else []
+    return choose(store, store.view.rows.index.get_indexer(pd.Index(row_ids, dtype=object)))
 
 
-def choose(store: EmbeddingStore, row_ids: tuple[str, ...]) -> Chosen:
-    """A selection of rows: its thumbnails, and the map with the others dimmed."""
-    if not row_ids:
+def choose(store: EmbeddingStore, positions: Sequence[int] | np.ndarray) -> Chosen:
+    """A selection of rows by their positions: its thumbnails, and the map with the others dimmed."""
+    if not len(positions):
         return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=None))
-    rows = store.view.rows.loc[list(row_ids)]
-    more = f"; the first {SHOWN_SELECTION} are shown" if len(row_ids) > SHOWN_SELECTION else ""
-    counted = f"<b>{len(row_ids):,}</b> images of {rows['identity'].nunique():,} identities chosen{more}"
-    others = len(row_ids) < len(store.view.rows)
+    view, positions = store.view, np.asarray(positions)
+    row_ids = view.rows.index[positions].to_numpy(object)  # not a tuple: Gradio hashes each part, before and after
+    identities = len(np.unique(view.rows["identity"].cat.codes.to_numpy()[positions]))
+    more = f"; the first {SHOWN_SELECTION} are shown" if len(positions) > SHOWN_SELECTION else ""
+    counted = f"<b>{len(positions):,}</b> images of {identities:,} identities chosen{more}"
     return Chosen(
         selection=row_ids,
         tools=gr.update(visible=True),
         words=f'<p class="summary">{counted}</p>',
-        grid=grid_html(store.view, row_ids[:SHOWN_SELECTION]),
-        chart=gr.update(highlight=list(row_ids) if others else None),
+        grid=grid_html(view, row_ids[:SHOWN_SELECTION]),
+        chart=gr.update(highlight=highlight_of(view, positions)),
     )
 
 
-def show_similar(store: EmbeddingStore, model: str, selection: tuple[str, ...]) -> go.Figure:
+def show_similar(store: EmbeddingStore, model: str, selection: Sequence[str] | np.ndarray) -> go.Figure:
     """The heat map of the selection, or of a few images of the first identities."""
     values = store.get(model)
     if values is None:
         return message("No embeddings yet")
     chosen = for_heat_map(store.view.rows, list(selection))
-    vectors = values[store.view.rows.index.get_indexer(chosen)]
+    vectors = rows_of(values, store.view.rows.index.get_indexer(chosen))
     return heat_map(store.view.rows.loc[chosen], vectors @ vectors.T)
 
 

@@ -3,69 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from demo.common.figures import GENUINE_LINE, IMPOSTOR_LINE, POSE_COLOURS, QUALITATIVE, SEQUENTIAL, finish, in_figure
-from demo.common.words import angles, pose_label
+from demo.common.words import pose_label
 
-MANY = 3000  # points from which on WebGL draws them
+MAP_NAME = "embedding-map"
+MANY, VERY_MANY = 3000, 30_000  # points above which WebGL draws them, and above which they are smaller
+SYMBOLS = 5  # of identities, each in all colours
 WIDEST = 10  # a group narrower than a tenth of the heat map has no room for its name
 COLOURS = ("pose", "identity", "yaw", "pitch", "error")
 ERROR_WORDS = {False: "nearest image: same identity", True: "nearest image: another identity"}
 
 
 def map_figure(
-    rows: pd.DataFrame, coordinates: np.ndarray, colour: str, thumbnails: dict[str, str] | None, wrong: np.ndarray
+    rows: pd.DataFrame, coordinates: np.ndarray, colour: str, points: dict[str, Any], wrong: np.ndarray
 ) -> go.Figure:
-    """Points (N, 2) of the rows; customdata is the row_id.
+    """Points (N, 2) of the rows; customdata is the position of the row. `points` as demo.common.points gives it.
 
-    `thumbnails`: {"address": ".../{}.jpg", row_id: name, ...} or None.
     `wrong` (N,): whether the nearest image is of another identity.
     """
-    kind = go.Scattergl if len(rows) > MANY else go.Scatter
+    many = len(rows) > MANY
+    kind = go.Scattergl if many else go.Scatter
+    size = 7 if not many else 4 if len(rows) <= VERY_MANY else 3
     figure = go.Figure()
-    for name, mask, marker in _groups(rows, colour, wrong):
-        chosen = rows[mask]
-        pictures = (
-            {}
-            if thumbnails is None
-            else {
-                "ids": [thumbnails[str(row_id)] for row_id in chosen.index],
-                "meta": {"thumbnail": thumbnails["address"]},
-            }
-        )
-        known = (chosen[name] for name in ("identity", "pose", "yaw_degrees", "pitch_degrees"))
-        text = [
-            in_figure(f"{identity}, {pose_label(pose)}{angles(yaw, pitch)}")
-            for identity, pose, yaw, pitch in zip(*known, strict=True)
-        ]
+    for name, positions, marker in _groups(rows, colour, wrong):
         figure.add_trace(
             kind(
-                x=coordinates[mask, 0],
-                y=coordinates[mask, 1],
+                x=coordinates[positions, 0],
+                y=coordinates[positions, 1],
                 mode="markers",
                 name=name,
-                customdata=chosen.index,
-                text=text,
-                **pictures,
-                marker={"size": 7 if len(rows) <= MANY else 4, "opacity": 0.85, "line": {"width": 0}} | marker,
-                hovertemplate="%{text}<extra></extra>",
+                customdata=positions.astype(np.int32),
+                marker={"size": size, "opacity": 0.85, "line": {"width": 0}} | marker,
+                hoverinfo="none",  # the page says what is hovered, with its picture
             )
         )
     figure.update_xaxes(showticklabels=False, zeroline=False, title="")
     figure.update_yaxes(showticklabels=False, zeroline=False, title="", scaleanchor="x", scaleratio=1)
-    table = pd.DataFrame({"row_id": rows.index, "x": coordinates[:, 0], "y": coordinates[:, 1]})
-    return finish(
+    finish(
         figure,
-        "embedding-map",
-        table,
+        MAP_NAME,
         dragmode="pan",
         showlegend=colour in ("pose", "error"),
         margin={"l": 8, "r": 8, "t": 30, "b": 8},
     )
+    return figure.update_layout(meta={"name": MAP_NAME, "points": points})
 
 
 def add_own_photo(figure: go.Figure, point: Sequence[float] | np.ndarray) -> go.Figure:
@@ -83,36 +70,33 @@ def add_own_photo(figure: go.Figure, point: Sequence[float] | np.ndarray) -> go.
 
 
 def _groups(rows: pd.DataFrame, colour: str, wrong: np.ndarray) -> list[tuple[str, np.ndarray, dict]]:
-    """(name, mask (N,), marker) of the traces."""
-    everything = np.ones(len(rows), bool)
+    """(name, positions (n,), marker) of the traces; a trace of one look is drawn faster than one of many."""
     if colour == "pose":
-        poses = rows["pose"].astype(str).to_numpy()
-        return [
-            (pose_label(pose), poses == pose, {"color": value})
+        poses = rows["pose"].cat
+        codes = dict(zip(poses.categories, range(len(poses.categories)), strict=True))
+        found = [
+            (pose_label(pose), np.flatnonzero(poses.codes.to_numpy() == codes[pose]), {"color": value})
             for pose, value in POSE_COLOURS.items()
-            if (poses == pose).any()
+            if pose in codes
         ]
-    if colour == "error":
-        return [
-            (ERROR_WORDS[state], wrong == state, {"color": IMPOSTOR_LINE if state else "#8FB9D6"})
-            for state in (False, True)
-            if (wrong == state).any()
-        ]
-    if colour == "identity":
-        codes = rows["identity"].cat.codes.to_numpy()
-        return [
+    elif colour == "error":
+        colours = {False: "#8FB9D6", True: IMPOSTOR_LINE}
+        found = [(ERROR_WORDS[state], np.flatnonzero(wrong == state), {"color": colours[state]}) for state in colours]
+    elif colour == "identity":
+        looks = rows["identity"].cat.codes.to_numpy() % (len(QUALITATIVE) * SYMBOLS)
+        found = [
             (
                 "identity",
-                everything,
-                {
-                    "color": [QUALITATIVE[code % len(QUALITATIVE)] for code in codes],
-                    "symbol": codes // len(QUALITATIVE) % 5,
-                },
+                np.flatnonzero(looks == look),
+                {"color": QUALITATIVE[look % len(QUALITATIVE)], "symbol": look // len(QUALITATIVE)},
             )
+            for look in np.unique(looks).tolist()
         ]
-    bar = {"title": {"text": f"{colour} (°)"}, "thickness": 12}  # yaw or pitch
-    values = rows[f"{colour}_degrees"].to_numpy(float)
-    return [(colour, everything, {"color": values, "colorscale": "Cividis", "cmid": 0, "colorbar": bar})]
+    else:
+        bar = {"title": {"text": f"{colour} (°)"}, "thickness": 12}  # yaw or pitch
+        values = rows[f"{colour}_degrees"].to_numpy(np.float32)
+        found = [(colour, np.arange(len(rows)), {"color": values, "colorscale": "Cividis", "cmid": 0, "colorbar": bar})]
+    return [group for group in found if len(group[1])]
 
 
 def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
@@ -136,9 +120,7 @@ def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
     figure = go.Figure(heatmap)
     identities = rows["identity"].astype(str).to_numpy()
     starts = [0, *(np.flatnonzero(identities[1:] != identities[:-1]) + 1), n]
-    for edge in starts[1:-1]:
-        figure.add_hline(y=edge - 0.5, line={"width": 1.5, "color": IMPOSTOR_LINE})
-        figure.add_vline(x=edge - 0.5, line={"width": 1.5, "color": IMPOSTOR_LINE})
+    figure.update_layout(shapes=[line for edge in starts[1:-1] for line in _cross(edge - 0.5)])
     groups = [
         (first, last) for first, last in zip(starts[:-1], starts[1:], strict=True) if (last - first) * WIDEST >= n
     ]
@@ -153,6 +135,14 @@ def heat_map(rows: pd.DataFrame, scores: np.ndarray) -> go.Figure:
     figure.update_yaxes(**ticks, autorange="reversed", tickangle=-90)
     table = pd.DataFrame(scores, columns=ids).assign(row_id=ids)
     return finish(figure, "similarity", table, dragmode=False, margin={"l": 36, "r": 8, "t": 12, "b": 32})
+
+
+def _cross(place: float) -> list[dict]:
+    """Lines across and down at a place of both axes; add_hline would take a second for sixty of them."""
+    line = {"type": "line", "line": {"width": 1.5, "color": IMPOSTOR_LINE}}
+    across = {"xref": "x domain", "x0": 0, "x1": 1, "y0": place, "y1": place}
+    down = {"yref": "y domain", "y0": 0, "y1": 1, "x0": place, "x1": place}
+    return [line | across, line | down]
 
 
 def spread_figure(table: pd.DataFrame) -> go.Figure:

@@ -1,4 +1,8 @@
-"""Embeddings in two dimensions: PCA at once, t-SNE and UMAP from their libraries, kept on disk once computed."""
+"""Embeddings in two dimensions: PCA at once, t-SNE and UMAP from their libraries, kept on disk once computed.
+
+Of large datasets a sample decides: PCA's axes are those of AXES_FROM images, and t-SNE and UMAP place LANDMARKS images,
+between which the others come to lie.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from demo.common.vectors import principal_axes, products, rows_of
+
 SEED = 0
 PCA_FIRST = 50  # dimensions that t-SNE and UMAP start from
+AXES_FROM, LANDMARKS = 10_000, 5_000  # images drawn by chance, where there are more
+BETWEEN = 3  # most alike landmarks
 LIBRARIES = {"PCA": None, "t-SNE": "sklearn", "UMAP": "umap"}  # the last one, umap-learn, is not in requirements.txt
 
 
@@ -23,13 +31,27 @@ def available() -> list[str]:
 
 def pca(values: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, d) coordinates, the (D,) mean and the (D, d) axes of the largest variance, each axis with a fixed sign."""
-    mean = values.mean(0)
-    centred = values - mean
-    products = (centred.T @ centred).astype(np.float64)  # not np.cov, which makes copies in double precision
-    _, vectors = np.linalg.eigh(products)
-    axes = vectors[:, ::-1][:, :dimensions]
-    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
-    return centred @ axes.astype(values.dtype), mean, axes
+    mean, axes = principal_axes(rows_of(values, drawn(len(values), AXES_FROM)), dimensions)
+    return products(values, axes) - mean @ axes, mean, axes
+
+
+def drawn(count: int, most: int) -> np.ndarray:
+    """Positions of at most `most` of `count` images, by chance with a fixed seed, in their order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(SEED).choice(count, most, replace=False))
+
+
+def note(count: int, method: str) -> str:
+    """What must be said of a projection of so many images, '' where it is as usual."""
+    if method == "PCA" and count > AXES_FROM:
+        return f"The axes are those of {AXES_FROM:,} images drawn by chance; all {count:,} are on the map."
+    if method != "PCA" and count > LANDMARKS:
+        return (
+            f"{method} placed {LANDMARKS:,} images drawn by chance; each of the other {count - LANDMARKS:,} lies "
+            f"between the {BETWEEN} of them that are most alike to it."
+        )
+    return ""
 
 
 def project(values: np.ndarray, method: str, folder: Path) -> np.ndarray:
@@ -38,11 +60,25 @@ def project(values: np.ndarray, method: str, folder: Path) -> np.ndarray:
         return pca(values)[0].astype(np.float32)
     file = kept_file(values, method, folder)
     if not file.is_file():
-        coordinates = SLOW[method](pca(values, min(PCA_FIRST, *values.shape))[0].astype(np.float32))
+        coordinates = _between_landmarks(pca(values, min(PCA_FIRST, *values.shape))[0], SLOW[method])
         temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp.npy")
         np.save(temporary, coordinates.astype(np.float32))
         temporary.replace(file)
     return np.load(file, allow_pickle=False)
+
+
+def _between_landmarks(values: np.ndarray, method: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(N, 2): `method` places a sample of the rows, the others lie in the middle of the most alike ones of it."""
+    landmarks = drawn(len(values), LANDMARKS)
+    placed = method(values[landmarks])
+    if len(landmarks) == len(values):
+        return placed
+    from sklearn.neighbors import NearestNeighbors
+
+    alike = NearestNeighbors(n_neighbors=BETWEEN, metric="cosine").fit(values[landmarks])
+    coordinates = placed[alike.kneighbors(values, return_distance=False)].mean(1)
+    coordinates[landmarks] = placed
+    return coordinates
 
 
 def kept_file(values: np.ndarray, method: str, folder: Path) -> Path:
@@ -54,9 +90,9 @@ def kept_file(values: np.ndarray, method: str, folder: Path) -> Path:
 def place(query: np.ndarray, values: np.ndarray, coordinates: np.ndarray, method: str) -> np.ndarray:
     """(2,) where a new embedding (D,) lies: projected for PCA, else the middle of its three most alike samples."""
     if method == "PCA":
-        _, mean, axes = pca(values)
+        mean, axes = principal_axes(rows_of(values, drawn(len(values), AXES_FROM)), 2)
         return (query - mean) @ axes
-    return coordinates[np.argsort(-(values @ query))[:3]].mean(0)
+    return coordinates[np.argsort(-products(values, query))[:BETWEEN]].mean(0)
 
 
 def _tsne(values: np.ndarray) -> np.ndarray:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from demo.common.vectors import blocks, rows_of
 from sfpn.schema import POSE_PAIRS, POSES, pair_key, pair_label
 
-BLOCK = 1024  # rows of scores at once
+BLOCK, MANY = 1024, 8192  # rows of scores at once, and columns
 SAMPLED = 2500  # images whose pairs are summarised; more are drawn by chance with a fixed seed
 SHOWN = 60  # samples of the heat map
 
 
-def nearest(values: np.ndarray) -> np.ndarray:
-    """(N,) position of the most alike other row of unit vectors (N, D)."""
+def nearest(values: np.ndarray, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+    """(N,) position of the most alike other row of unit vectors (N, D); `progress(done, all)` may raise to stop."""
     found = np.empty(len(values), int)
-    for start in range(0, len(values), BLOCK):
-        scores = values[start : start + BLOCK] @ values.T
-        scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf
-        found[start : start + BLOCK] = scores.argmax(1)
+    for first in range(0, len(values), BLOCK):
+        block = rows_of(values, slice(first, first + BLOCK))
+        best = np.full(len(block), -np.inf, np.float32)
+        for place, others in blocks(values, MANY):
+            scores = block @ others.T
+            own = np.arange(max(first, place.start), min(first + len(block), place.start + len(others)))
+            scores[own - first, own - place.start] = -np.inf
+            alike = scores.argmax(1)
+            highest = scores[np.arange(len(block)), alike]
+            better = highest > best
+            found[first : first + len(block)][better] = place.start + alike[better]
+            best[better] = highest[better]
+        if progress:
+            progress(first + len(block), len(values))
     return found
 
 
@@ -28,7 +40,7 @@ def spread(values: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
     """Per pose pair and kind (genuine, impostor): pairs, mean, and 5 % and 95 % quantiles of the cosine."""
     if len(rows) > SAMPLED:
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), SAMPLED, replace=False))
-        values, rows = values[chosen], rows.iloc[chosen]
+        values, rows = rows_of(values, chosen), rows.iloc[chosen]
     identity, pose = rows["identity"].cat.codes.to_numpy(), rows["pose"].astype(str).to_numpy()
     lines = []
     for pair in POSE_PAIRS:
@@ -76,15 +88,17 @@ def read_spread(table: pd.DataFrame) -> str:
 
 def for_heat_map(rows: pd.DataFrame, row_ids: list[str]) -> list[str]:
     """At most SHOWN of the given rows, or of the first identities when none is given, sorted by identity, then pose."""
-    chosen = rows.loc[row_ids] if row_ids else _first_identities(rows)
-    if len(chosen) > SHOWN:
-        chosen = chosen.iloc[np.linspace(0, len(chosen) - 1, SHOWN).astype(int)]
+    if not row_ids:
+        row_ids = list(_first_identities(rows).index)
+    if len(row_ids) > SHOWN:
+        row_ids = [row_ids[place] for place in np.linspace(0, len(row_ids) - 1, SHOWN).astype(int)]
+    chosen = rows.loc[row_ids]
     order = [POSES.index(pose) if pose in POSES else len(POSES) for pose in chosen["pose"]]
     return list(chosen.assign(order=order).sort_values(["identity", "order"], kind="stable").index)
 
 
 def _first_identities(rows: pd.DataFrame, identities: int = 5, per_pose: int = 4) -> pd.DataFrame:
     """A few images of each pose of a few identities."""
-    first = list(dict.fromkeys(rows["identity"]))[:identities]
+    first = rows["identity"].drop_duplicates().iloc[:identities]
     groups: Any = rows[rows["identity"].isin(first)].groupby(["identity", "pose"], observed=True)
     return groups.head(per_pose)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
+import pandas as pd
 
-from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.dataset_view import DatasetView
+from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
@@ -21,15 +22,15 @@ from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
 from demo.common.own_sets import Sets
 from demo.common.photo_inputs import PhotoInput
-from demo.common.pictures import file_address
 from demo.common.plotly_view import PlotlyView
+from demo.common.points import clicked_row, points_of
 from demo.common.sample_html import neighbours_html
 from demo.common.samples import open_clicked
 from demo.common.uploads import take_upload
 from demo.common.words import pose_label
 from demo.embeddings import chosen as chosen_samples
-from demo.embeddings.figures import COLOURS, add_own_photo, map_figure
-from demo.embeddings.projection import available, kept_file, place, project
+from demo.embeddings.figures import COLOURS, MAP_NAME, add_own_photo, map_figure
+from demo.embeddings.projection import available, kept_file, note, place, project
 from demo.embeddings.similarity import nearest
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
@@ -41,6 +42,7 @@ NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
 NOT_KEPT = "The dataset folder cannot be written here, so they are kept in a private temporary folder."
 NOT_OFFERED = "There are no embeddings under this model, and this page computes none: run it on your own computer."
+SOON = 5_000  # images whose most alike ones are found while a visitor waits
 HINT = (
     '<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, '
     "<b>click</b> to open the sample, and choose many with the lasso or box tool of the figure's bar, "
@@ -143,8 +145,10 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     placed = list(OwnValues(own, photo, notice, alike))
     photo.input(bound(place_photo, sets.store, detector), [photo, model], placed, **alone).then(**shown)
     chart.select(bound(open_point, sets.store), None, [links.tabs, links.sample], **QUIET)
+    download(chart.csv, bound(map_csv, sets.store), [model, method])
     alike.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
     chosen_samples.build(sets, model, chart, links, tab)
+    gr.on(None, bound(prepare, sets.store), None, None, **QUIET)
 
 
 def offer(store: EmbeddingStore) -> tuple:
@@ -182,32 +186,64 @@ def draw(
 
     Slow projections run in a thread that the status follows.
     """
-    values, thumbnails = store.get(model), _thumbnails(store)
+    values = store.get(model)
     if values is None:
         yield MapValues(chart=message("No embeddings yet"), missing=gr.update(visible=True), drawn=None)
         return
     own_key = None if own is None else own[1].tobytes()
-    wanted = (id(store), model, method, colour, own_key, thumbnails is None)
+    wanted = (id(store), model, method, colour, own_key)
     if wanted == drawn:
         yield MapValues()
         return
-    folder = store.view.thumbnails
-    if method != "PCA" and not kept_file(values, method, folder).is_file():
-        try:
-            for stage, *counts in follow(lambda report: project(values, method, folder), request):
-                words = stage if stage.startswith(WAITING) else f"{method} of {len(values):,} embeddings"
-                yield MapValues(progress_html(words, *counts))
-        except Stopped:
-            return
-        except UserError as error:
-            yield MapValues(notices_html([str(error)]))
-            return
-    coordinates = store.derived(method, model, lambda values: project(values, method, folder))
-    wrong = store.derived("wrong", model, bound(_wrong, store)) if colour == "error" else np.zeros(len(values), bool)
-    figure = map_figure(store.view.rows, coordinates, colour, thumbnails, wrong)
+    try:
+        for words, work in _long_work(store, model, method, colour):
+            for stage, *counts in follow(work, request):
+                yield MapValues(progress_html(stage if stage.startswith(WAITING) else words, *counts))
+    except Stopped:
+        return
+    except UserError as error:
+        yield MapValues(notices_html([str(error)]))
+        return
+    coordinates = _coordinates(store, model, method)
+    wrong = _wrong(store, model) if colour == "error" else np.zeros(len(values), bool)
+    points = store.derived("points", model, lambda values: points_of(store.view))
+    figure = map_figure(store.view.rows, coordinates, colour, points, wrong)
     if own is not None and own[0] == model:
         figure = add_own_photo(figure, place(own[1], values, coordinates, method))
-    yield MapValues(chart=figure, missing=gr.update(visible=False), drawn=wanted)
+    said = note(len(values), method)
+    yield MapValues(f'<p class="quiet">{said}</p>' if said else "", figure, gr.update(visible=False), wanted)
+
+
+def _long_work(store: EmbeddingStore, model: str, method: str, colour: str) -> Iterator[tuple[str, Callable]]:
+    """(words, work for `follow`) of what the map needs, has not yet, and takes long."""
+    count = len(store.view.rows)
+    values, folder = store.get(model), store.view.thumbnails
+    slow = method != "PCA" and not store.has_derived(method, model)
+    if slow and values is not None and not kept_file(values, method, folder).is_file():
+        yield f"{method} of {count:,} embeddings", lambda report: _coordinates(store, model, method)
+    if colour == "error" and count > SOON and not store.has_derived("wrong", model):
+        words = f"the most alike image of each of {count:,}"
+        yield words, lambda report: _wrong(store, model, lambda *done: report(words, *done))
+
+
+def _coordinates(store: EmbeddingStore, model: str, method: str) -> np.ndarray:
+    folder = store.view.thumbnails
+    return store.derived(method, model, lambda values: project(values, method, folder))
+
+
+def map_csv(store: EmbeddingStore, model: str, method: str) -> tuple[str, bytes]:
+    """(file name, CSV) of the points of the map."""
+    if store.get(model) is None:
+        raise gr.Error(MISSING, print_exception=False)
+    x, y = _coordinates(store, model, method).T
+    table = pd.DataFrame({"row_id": store.view.rows.index, "x": x, "y": y})
+    return f"{MAP_NAME}.csv", table.to_csv(index=False, float_format="%.6g").encode()
+
+
+def prepare(store: EmbeddingStore) -> None:
+    """What the map shows first is read and computed while its visitor looks at the first tab."""
+    for _ in draw(store, next(iter(store.models)), "PCA", "pose", None, None):
+        pass
 
 
 def compute_embeddings(store: EmbeddingStore, model: str, request: gr.Request | None = None) -> Iterator[str]:
@@ -255,23 +291,10 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
 
 def open_point(store: EmbeddingStore, event: gr.SelectData) -> tuple:
     """Open the clicked point in Explore."""
-    row_id = events.detail(event, "value")
-    if not isinstance(row_id, str) or row_id not in store.view:
-        return gr.skip(), gr.skip()
-    return goto(EXPLORE), opened(row_id)
+    return goto(EXPLORE), opened(clicked_row(store.view, event))
 
 
-def _wrong(store: EmbeddingStore, values: np.ndarray) -> np.ndarray:
+def _wrong(store: EmbeddingStore, model: str, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
     """(N,) whether the most alike other image is of another identity."""
     identity = store.view.rows["identity"].cat.codes.to_numpy()
-    return identity[nearest(values)] != identity
-
-
-def _thumbnails(store: EmbeddingStore) -> dict[str, str] | None:
-    """Names of the small pictures for hovering, once all of them have been made."""
-    view = store.view
-    if not view.thumbnails_made():
-        return None
-    return {"address": f"/{file_address(view.thumbnails)}/{{}}.jpg"} | {
-        row_id: view.thumbnail_file(row_id).stem for row_id in view.rows.index
-    }
+    return store.derived("wrong", model, lambda values: identity[nearest(values, progress)] != identity)

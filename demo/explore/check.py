@@ -47,11 +47,11 @@ class Checked:
     @property
     def decisions(self) -> list[Decision]:
         """In the order of the findings, with the evidence as `why`; the same one once."""
-        found: dict[tuple, Decision] = {}
+        found: dict[Decision, Decision] = {}
         for number, place in sorted(self.decided.items()):
             finding = self.findings[number]
             decision = finding.suggestions[place]
-            key = (decision.action, decision.row_id, decision.identity, decision.new_identity, decision.new_pose)
+            key = replace(decision, why="")
             found.setdefault(key, replace(decision, why=finding.why))
         return list(found.values())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -13,43 +12,25 @@ from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.dataset_view import UNKNOWN, DatasetView
 from demo.common.download import download
-from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import NAMES, PITCH_LIMITS, YAW_LIMITS, Facets, counts, masks, select
 from demo.common.handlers import AT_ONCE, QUIET, SKIP, bound, opening, show_when_opened
-from demo.common.links import EMBEDDINGS, VERIFY, Links, Opened, goto, opened
-from demo.common.model_choice import build_choice
-from demo.common.notices import in_markdown, notices_html, warn
+from demo.common.links import EMBEDDINGS, Links, Opened, goto, opened
+from demo.common.notices import in_markdown
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
-from demo.common.sample_html import grid_html, neighbours_html, sample_html
+from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.common.words import pose_label
 from demo.explore import check as check_set
+from demo.explore import sample
 from demo.explore.figures import angle_histogram, identity_table
 from demo.explore.name_facet import is_searched, name_facet, offer_names, search, with_counts
 from sfpn.photos.detector import FaceDetector
 from sfpn.schema import POSES
 
 PAGE = 48  # thumbnails at once
-SCROLL = """() => {
-  const title = document.querySelector('#sample-title');
-  if (title?.offsetParent) title.scrollIntoView({behavior: 'smooth'});
-  return [];
-}"""
-SAMPLE_TITLE = (
-    '<h3 class="section-title" id="sample-title">Sample '
-    "<small>click a thumbnail: its photo, box, landmarks, crop, columns and neighbours</small></h3>"
-)
-NEIGHBOURS_TITLE = (
-    '<h3 class="section-title">Nearest neighbours '
-    "<small>score = cosine of embeddings; blue: same identity, orange: another</small></h3>"
-)
 RowIds = Sequence[str] | np.ndarray
 NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`; `python -m data_tools build` makes one."
-NO_NEIGHBOURS = (
-    '<p class="quiet">The embeddings of this dataset under this model are not there yet: '
-    "compute them in the tab Embeddings.</p>"
-)
 
 
 class Controls(NamedTuple):
@@ -84,36 +65,7 @@ class Filtered(NamedTuple):
     number: Any
 
 
-class SampleValues(NamedTuple):
-    """What a sample changes: the components, or their values."""
-
-    typed: Any = SKIP
-    detail: Any = SKIP
-    neighbours: Any = SKIP
-
-
-class TakenSample(NamedTuple):
-    """SampleValues and before them the state with the row_id: the components, or their values."""
-
-    current: Any = SKIP
-    typed: Any = SKIP
-    detail: Any = SKIP
-    neighbours: Any = SKIP
-
-
-class Picked(NamedTuple):
-    """What a press of “Pick for comparison” changes: the components, or their values."""
-
-    marked: Any = SKIP
-    button: Any = SKIP
-    words: Any = SKIP
-    tabs: Any = SKIP
-    pair: Any = SKIP
-
-
 FIGURES = ("yaw", "pitch", "people")  # of Filtered
-NO_SAMPLE = TakenSample(None, "", "", "")
-NOT_PICKED = Picked(None, gr.update(value="Pick for comparison"), "")[:3]
 
 
 def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None:
@@ -171,7 +123,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     )
     chance.click(random_sample, shown, [links.sample], **QUIET)
     grid.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    _build_sample(sets, sets.bundled, links)
+    sample.build(sets, links)
 
 
 def _build_controls(view: DatasetView) -> Controls:
@@ -211,32 +163,6 @@ def _angle_slider(angle: str, end: str, limits: tuple[float, float], visible: bo
     )
 
 
-def _build_sample(sets: Sets, store: EmbeddingStore, links: Links) -> None:
-    gr.HTML(SAMPLE_TITLE)
-    current, marked = gr.State(None), gr.State(None)
-    with gr.Row(equal_height=False):
-        typed = gr.Textbox(label="row_id", elem_id="sample-id", max_lines=1, scale=3, min_width=200)
-        model = build_choice(
-            sets.own_models, links, label="Crop and neighbours by", elem_id="sample-model", scale=3, min_width=280
-        )
-        mark = gr.Button("Pick for comparison", size="sm", elem_id="mark", scale=1, min_width=170)
-    picked = gr.HTML(elem_id="picked", padding=False)
-    detail = gr.HTML(elem_id="sample", padding=False)
-    gr.HTML(NEIGHBOURS_TITLE)
-    neighbours = Clickable(elem_id="neighbours")
-    shown = list(SampleValues(typed, detail, neighbours))
-    taken = list(TakenSample(current, typed, detail, neighbours))
-    links.sample.change(bound(take_sample, sets.store), [links.sample, model], taken, **AT_ONCE).then(
-        None, None, None, js=SCROLL, api_visibility="private"
-    )
-    gr.on([model.input, links.embedded.change], bound(show_sample, sets.store), [current, model], shown, **QUIET)
-    typed.submit(bound(type_sample, sets.view), typed, [links.sample], **QUIET)
-    neighbours.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    changed = Picked(marked, mark, picked, links.tabs, links.pair)
-    mark.click(pick_for_comparison, [current, marked], list(changed), **QUIET)
-    links.dataset.change(lambda: (*NO_SAMPLE, *NOT_PICKED), None, [*taken, *changed[:3]], **QUIET)
-
-
 def card_words(view: DatasetView) -> str:
     """The data card in two lines of Markdown."""
     card = view.dataset.card
@@ -273,7 +199,6 @@ def show_filtered(view: DatasetView, *values: Any) -> Filtered:
         return made._replace(**{name: getattr(made, name).to_json() for name in FIGURES})
 
     kept = view.answered(f"filtered by {values}", make)
-    view.make_thumbnails(kept.row_ids[:PAGE])  # if somebody cleared them away
     return Filtered(*({**value} if isinstance(value, dict) else value for value in kept))  # Gradio changes updates
 
 
@@ -331,47 +256,3 @@ def pick_identity(view: DatasetView, event: gr.SelectData) -> tuple:
 def random_sample(row_ids: RowIds) -> Opened | dict:
     """Any of the chosen rows."""
     return opened(str(np.random.default_rng().choice(list(row_ids)))) if len(row_ids) else gr.skip()
-
-
-def take_sample(store: EmbeddingStore, sample: Opened | None, model: str) -> TakenSample:
-    """The sample that was opened, if the dataset has it."""
-    if sample is None:
-        return TakenSample()
-    if sample.value not in store.view:
-        words = f"The dataset {store.view.dataset.name} has no sample {sample.value}."
-        return TakenSample(detail=notices_html([words]), neighbours="")
-    return TakenSample(sample.value, *show_sample(store, sample.value, model))
-
-
-def type_sample(view: DatasetView, row_id: str) -> Opened | dict:
-    """Open a row_id that was typed."""
-    if row_id not in view:
-        warn(f"The dataset {view.dataset.name} has no sample {row_id}.")
-        return SKIP
-    return opened(row_id)
-
-
-def show_sample(store: EmbeddingStore, row_id: str | None, model: str) -> SampleValues:
-    """A sample closely, and its neighbours under a model."""
-    if row_id is None:
-        return SampleValues()
-    picture = store.view.picture(row_id)
-    photo = picture.decode()
-    crop = store.models[model].preprocess.crop(photo, picture.face)
-    neighbours = store.neighbours(model, row_id)
-    alike = NO_NEIGHBOURS if neighbours is None else neighbours_html(store.view, row_id, neighbours)
-    return SampleValues(row_id, sample_html(store.view.rows.loc[row_id], photo, crop), alike)
-
-
-def pick_for_comparison(current: str | None, marked: str | None) -> Picked:
-    """The first press remembers a sample, the second opens both in Verify."""
-    if current is None:
-        gr.Info("Click a thumbnail first.")
-        return Picked()
-    if marked is None or marked == current:
-        words = (
-            f'<p class="quiet">Picked <code>{escape(current)}</code>. '
-            "Open another sample and press the button again.</p>"
-        )
-        return Picked(current, gr.update(value="Compare with the picked"), words)
-    return Picked(None, gr.update(value="Pick for comparison"), "", goto(VERIFY), opened((marked, current)))

@@ -28,7 +28,7 @@ from sfpn.network.card import card_path
 from sfpn.network.first_card import first_card, onnx_architecture
 from sfpn.network.onnx_guarded import GuardedModel
 from sfpn.network.onnx_model import Undecided
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import onnx_runtime
 
 ASKING = PerSession(lambda request: request)
 NO_RUNTIME = "A model of your own needs ONNX Runtime: run pip install onnxruntime, and start the app again."

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import WAITING, Stopped, bar_html, follow
+from demo.common.handlers import LONG, QUIET, bound
+from demo.common.jobs import Stopped, bar_html, follow
 from demo.common.links import Links, opened
 from demo.common.notices import notices_html
 from demo.common.own_sets import OwnSet, Rules, Sets
-from demo.common.pictures import file_address
-from demo.common.uploads import discard, move_upload, upload_paths
+from demo.common.uploads import upload_paths
 from demo.open_set.ledger_html import ledger_html, left_out, read_ledger
-from demo.open_set.steps import EMBEDDING, FACES, Clock
+from demo.open_set.making import Making, cancel_making, open_hub, open_upload
+from demo.open_set.steps import Clock
 from demo.open_set.take_along import zip_link
 from sfpn.errors import UserError
 
@@ -26,11 +26,6 @@ FOLDER_BUTTON = """<div class="own-folder"><button type="button">Choose a folder
 <input id="own-folder-input" type="file" webkitdirectory multiple hidden tabindex="-1">
 <span>with a folder for each person in it; the browser packs it</span></div>"""
 FOLDER_SCRIPT = Path(__file__).with_name("folder.js")
-NEWEST = 24  # thumbnails shown while a set is read
-CANCELLED = '<p class="quiet">Cancelled; nothing of it was kept.</p>'
-NOT_EMBEDDED = (
-    '<p class="quiet">The set is open, without embeddings: the tab Embeddings computes them when you ask for them.</p>'
-)
 SAVE_LINK = "() => { document.querySelector('#own-zip a')?.click(); return []; }"
 
 
@@ -42,18 +37,6 @@ class SetInput(gr.File):
     def preprocess(self, payload: Any) -> str | None:
         """The path of the upload."""
         return None if payload is None or not payload.path else upload_paths([payload.path])[0]
-
-
-class Making(NamedTuple):
-    """What changes while a set is made: the components, or their values."""
-
-    file: Any = SKIP
-    status: Any = SKIP
-    pictures: Any = SKIP
-    cancel: Any = SKIP
-    panel: Any = SKIP
-    dataset: Any = SKIP
-    embedded: Any = SKIP
 
 
 class Shown(NamedTuple):
@@ -160,8 +143,9 @@ def hint_html(rules: Rules) -> str:
         '<p class="quiet">Drop a <b>ZIP with a folder for each person</b> (<code>person/photo.jpg</code>), '
         f"{table}a ZIP with a CSV file of the columns <code>image</code> and <code>identity</code>. Up to "
         f"{rules.photos:,} photos and {rules.total_bytes / 1e6:,.0f} MB. Faces, poses and embeddings are computed by "
-        "this app. Only this page of your browser sees the set; it is deleted when you close it, five minutes after "
-        "you close or reload the page, or two hours after your last click. Bring photos of people only if you may.</p>"
+        "this app. Only this page of your browser sees the set; it is deleted when you close it, at most five minutes "
+        "after you close or reload the page, or two hours after your last click. Bring photos of people only if you "
+        "may.</p>"
     )
 
 
@@ -173,107 +157,6 @@ def which_html(store: EmbeddingStore) -> str:
     people = len(set(rows["identity"]))
     counted = f"{len(rows):,} images of {people:,} {'identity' if people == 1 else 'identities'}"
     return f'<p class="which">{whose} <b>{title}</b>: {counted}</p>'
-
-
-def open_upload(sets: Sets, path: str | None, columns: str, request: gr.Request) -> Iterator[Making]:
-    """Make a set of an upload, which is moved to the set's own folder."""
-    if not path:
-        yield Making()
-        return
-    try:
-        own = sets.begin(request, Path(path).name)
-    except UserError as error:
-        discard([path])
-        yield Making(None, notices_html([str(error)]))
-        return
-    try:
-        assert sets.rules
-        upload = own.folder / "upload"
-        move_upload(path, upload, sets.rules.total_bytes + 1_000_000)  # a ZIP has names beside its pictures
-    except UserError as error:
-        sets.drop(own)
-        yield Making(None, notices_html([str(error)]))
-        return
-    yield from make_set(sets, own, upload, columns, request)
-
-
-def open_hub(sets: Sets, name: str, columns: str, request: gr.Request) -> Iterator[Making]:
-    """Make a set of a dataset of the Hub."""
-    try:
-        own = sets.begin(request, str(name or "").strip()[:200])
-    except UserError as error:
-        yield Making(status=notices_html([str(error)]))
-        return
-    yield from make_set(sets, own, None, columns, request)
-
-
-def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request: gr.Request) -> Iterator[Making]:
-    """Progress and thumbnails while faces are found; the set opens; then progress while they are embedded."""
-    model = next(iter(sets.models))
-
-    def work(report: Any) -> None:
-        sets.make(own, upload, str(columns or ""), lambda done, total: report(FACES, done, total))
-        try:
-            if own.store:
-                report(EMBEDDING, 0, len(own.store.view.rows))
-                own.store.compute(model, lambda done, total: report(EMBEDDING, done, total))
-        finally:
-            if own.closed:  # meanwhile; what was written since goes too
-                own.delete()
-
-    clock, announced, steps = Clock(), False, None
-    try:
-        steps = follow(work, request)
-        for stage, done, total in steps:
-            if stage.startswith(WAITING):
-                clock = Clock()
-            ready = own.store is not None and not announced
-            announced = announced or ready
-            yield Making(
-                status=bar_html(*clock.bar(stage, done, total)),
-                pictures="" if announced else newest_html(own),
-                cancel=gr.update(visible=True),
-                panel=gr.update(visible=False),
-                dataset=opened(own.title) if ready else SKIP,
-            )
-        yield Making(
-            file=None,
-            status='<p class="quiet">Done: faces, poses and embeddings are there.</p>',
-            pictures="",
-            cancel=gr.update(visible=False),
-            dataset=SKIP if announced else opened(own.title),
-            embedded=opened(model),
-        )
-    except (UserError, Stopped) as error:
-        if isinstance(error, UserError):
-            words = notices_html([str(error)])
-        else:
-            words = NOT_EMBEDDED if announced else CANCELLED
-        yield Making(None, words, "", gr.update(visible=False), gr.update(visible=not announced))
-    finally:
-        if steps:
-            steps.close()
-        if own.store is None:
-            sets.drop(own)
-
-
-def newest_html(own: OwnSet) -> str:
-    """The pictures that were read last."""
-    newest = own.seen[-NEWEST:]
-    if not newest:
-        return ""
-    tiles = "".join(
-        f'<img src="{file_address(own.thumbnail_file(row_id))}" alt="{escape(row_id)}" title="{escape(row_id)}">'
-        for row_id in newest
-    )
-    return f'<div class="flow">{tiles}</div>'
-
-
-def cancel_making(sets: Sets, request: gr.Request) -> tuple:
-    """(file, status, pictures, cancel) once the work was ended."""
-    own = sets.own_of(request)
-    embedded = own is None or own.store is None or own.store.get(next(iter(sets.models))) is not None
-    return None, CANCELLED if embedded else NOT_EMBEDDED, "", gr.update(visible=False)
 
 
 def leave_set(sets: Sets, request: gr.Request) -> Making:

@@ -7,15 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common import events
-from demo.common.clickable import Clickable
-from demo.common.dataset_view import DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, bound, show_when_opened
-from demo.common.links import VERIFY, Links, goto, opened
+from demo.common.links import Links
 from demo.common.notices import in_markdown
 from demo.common.own_sets import Sets
+from demo.pose_errors import pair_list
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.provenance import is_own
 from sfpn.evaluation.report import Report
@@ -35,20 +33,19 @@ def build(
     opened_first: Callable[..., Any],
 ) -> None:
     """Lay out and wire; `cell` holds the components of report, pose pair and template size."""
+    report, _, size = cell
     with gr.Row(equal_height=True):
         note = gr.Markdown(elem_id="pairs-note")
         save = gr.Button("Save these pairs (CSV)", size="sm", elem_id="pairs-csv", scale=0, min_width=190)
     gr.HTML('<h3 class="section-title">Hardest genuine pairs <small>one person, lowest scores</small></h3>')
-    genuine = Clickable(elem_id="hardest-genuine")
+    genuine = pair_list.build(sets, report, size, links, "hardest-genuine")
     gr.HTML('<h3 class="section-title">Hardest impostor pairs <small>two persons, highest scores</small></h3>')
-    impostor = Clickable(elem_id="hardest-impostor")
-    store, view = (sets.store, sets.view) if sets.bundled else (None, None)
+    impostor = pair_list.build(sets, report, size, links, "hardest-impostor")
+    store = sets.store if sets.bundled else None
     show_when_opened(opened_first, bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor])
     download(save, bound(pairs_csv, sets.reports), [*cell, count])
     if sets.rules:
         links.dataset.change(bound(show_pairs, sets.reports, store), [*cell, count], [note, genuine, impostor], **QUIET)
-    for kind in (genuine, impostor):
-        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
 
 
 def show_pairs(
@@ -61,7 +58,7 @@ def show_pairs(
         return NO_CELL, "", ""
     own = is_own(report, store)
     words = (
-        "Click a pair to open it in **Verify**."
+        "Click a pair to open it in **Verify**, or *why?* to see what its score rests on."
         if own
         else f"The pictures of *{in_markdown(report.header['dataset'])}* are not loaded "
         "(start with `--dataset DIR` to see them): pairs are named by `row_id`."
@@ -81,11 +78,3 @@ def pairs_csv(named: Mapping[str, Report], name: str, key: str, size: int | str,
     columns = [*COLUMNS, "template_a", "template_b"] if size != 1 else COLUMNS
     table = table.loc[table["rank"] <= count, columns]
     return f"hardest-pairs-{key}.csv", table.to_csv(index=False, float_format="%.6g").encode()
-
-
-def pick_pair(view: DatasetView | None, event: gr.EventData) -> tuple:
-    """Open the clicked pair in Verify."""
-    pair = events.texts(events.detail(event, "index"), 2)
-    if view is None or not all(row_id in view for row_id in pair):
-        raise gr.Error("These pictures are not in the loaded dataset.", print_exception=False)
-    return goto(VERIFY), opened(pair)

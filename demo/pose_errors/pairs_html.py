@@ -1,4 +1,7 @@
-"""Pairs of pictures of the dataset as buttons, for demo.common.clickable: a click gives the pair's two row_ids."""
+"""Pairs of pictures of the dataset as buttons, for demo.common.clickable.
+
+A click gives the pair's two row_ids, to open it (select) or to tell why it has its score (expand).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import pandas as pd
 from demo.common.dataset_view import DatasetView
 from demo.common.words import angles, pose_label
 
+WHY = "Hide parts of both faces: what does this score rest on?"
+
 
 def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
     """`pairs` has row_id_a, row_id_b, score, acquired. A pair without pictures in `view` is shown by its row_ids."""
@@ -17,8 +22,6 @@ def pairs_html(view: DatasetView | None, pairs: pd.DataFrame) -> str:
         return '<p class="quiet">None.</p>'
     if view is None:
         return f'<ol class="pair-names">{"".join(f"<li>{_names(pair)}</li>" for pair in pairs.itertuples())}</ol>'
-    ids = [*pairs["row_id_a"], *pairs["row_id_b"]]
-    view.make_thumbnails(row_id for row_id in ids if row_id in view)
     return f'<div class="pairs">{"".join(_tile(view, pair) for pair in pairs.itertuples())}</div>'
 
 
@@ -42,8 +45,9 @@ def _button(view: DatasetView, pair) -> str:
     failed = "" if pair.acquired else ' <em title="in one of the two, no face was found">no face found</em>'
     title = escape(f"{pair.row_id_a} and {pair.row_id_b}: open in Verify")
     return (
-        f'<button type="button" data-select="{target}" title="{title}"><span class="two">{pictures}</span>'
-        f"<span><b>{pair.score:.3f}</b>{failed}<br>{poses}</span></button>"
+        f'<div class="pair"><button type="button" data-select="{target}" title="{title}"><span class="two">{pictures}'
+        f"</span><span><b>{pair.score:.3f}</b>{failed}<br>{poses}</span></button>"
+        f'<button type="button" class="why" data-expand="{target}" title="{WHY}">why?</button></div>'
     )
 
 

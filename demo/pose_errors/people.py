@@ -19,7 +19,8 @@ from demo.common.links import Links
 from demo.common.notices import in_markdown
 from demo.common.own_sets import Sets
 from demo.common.words import percent, pose_label
-from demo.pose_errors.hardest import KINDS, pick_pair
+from demo.pose_errors import pair_list
+from demo.pose_errors.hardest import KINDS
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.provenance import is_own
 from sfpn.evaluation.cells import Cell
@@ -52,13 +53,13 @@ def build(sets: Sets, cell: list, links: Links, opened: Callable[..., Any]) -> N
     with gr.Row(equal_height=False):
         genuine_reading, genuine = _column("genuine")
         impostor_reading, impostor = _column("impostor")
-    title, pairs = gr.Markdown(elem_id="person-title"), Clickable(elem_id="person-pairs")
+    title = gr.Markdown(elem_id="person-title")
+    pairs = pair_list.build(sets, cell[0], cell[2], links, "person-pairs")
     shown = People(genuine_reading, genuine, impostor_reading, impostor, title, pairs)
-    named, (store, view) = sets.reports, (sets.store, sets.view) if sets.bundled else (None, None)
+    named, store = sets.reports, sets.store if sets.bundled else None
     show_when_opened(opened, bound(show_people, named), cell, list(shown))
     for people in (shown.genuine, shown.impostor):
         people.select(bound(pick_person, named, store), cell, [title, pairs], **QUIET)
-    pairs.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
     gr.HTML('<h3 class="section-title">Pose leak <small>is a stranger near because of the pose?</small></h3>')
     with gr.Row(equal_height=False):
         with gr.Column(min_width=310):

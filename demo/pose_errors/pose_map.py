@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from demo.common import events
-from demo.common.clickable import Clickable
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import QUIET, SKIP, bound, show_when_opened
 from demo.common.links import Links
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
-from demo.pose_errors.hardest import pick_pair
+from demo.pose_errors import pair_list
+from demo.pose_errors.hardest import KINDS
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.pose_map_figure import RATES, WITHOUT, Shown, cell_words, pose_map_figure, read_map
 from demo.pose_errors.provenance import is_own
@@ -66,14 +66,13 @@ def build(
     reading = gr.HTML(elem_id="error-map-reading", padding=False)
     with gr.Column(visible=False) as pairs:
         title = gr.HTML(elem_id="map-cell-title", padding=False)
-        genuine, impostor = Clickable(elem_id="map-genuine"), Clickable(elem_id="map-impostor")
+        single = gr.State(1)  # image a side
+        genuine, impostor = (pair_list.build(sets, shown[0], single, links, f"map-{kind}") for kind in KINDS)
     values = list(MapValues(tools, chart, reading, pairs))
     show_when_opened(opened_first, bound(show_map, sets.reports), [*shown, rate], values)
     clicked = list(MapPairs(pairs, title, genuine, impostor))
-    store, view = (sets.store, sets.view) if sets.bundled else (None, None)
+    store = sets.store if sets.bundled else None
     chart.select(bound(show_cell, sets.reports, store), shown[0], clicked, **QUIET)
-    for kind in (genuine, impostor):
-        kind.select(bound(pick_pair, view), None, [links.tabs, links.pair], **QUIET)
 
 
 def show_map(named: Mapping[str, Report], name: str, metric: str, treatment: str, rate: str) -> MapValues:
@@ -95,7 +94,7 @@ def show_cell(named: Mapping[str, Report], store: EmbeddingStore | None, name: s
     columns, rows = (len(edges) - 1 for edges in (report.pose_map.yaw_edges, report.pose_map.pitch_edges))
     column, row = events.place(column, columns), events.place(row, rows)
     view = store.view if store and is_own(report, store) else None
-    pairs = [report.pose_map.hardest(column, row, kind) for kind in ("genuine", "impostor")]
+    pairs = [report.pose_map.hardest(column, row, kind) for kind in KINDS]
     words = cell_words(report.pose_map, column, row)
     title = (
         f'<h3 class="section-title">Hardest pairs at {words} <small>each against a frontal, level image</small></h3>'

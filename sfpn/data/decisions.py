@@ -1,13 +1,15 @@
 """What a person decided about doubtful rows of a dataset, as a file that `data_tools build --decisions FILE` applies.
 
 A CSV file with a header, a JSON array, or one JSON object a line; the names are the fields of `Decision`, and empty
-cells and absent names mean the same. No picture is ever changed: rows are left out, or get another identity or pose.
+cells and absent names mean the same. No picture is ever changed: rows are left out, or get another identity, another
+pose or another of their picture's faces.
 
-    action,row_id,identity,new_identity,new_pose,picture_sha256,why
-    leave_out,ann/7.jpg,,,,,somebody else is in front
-    fix_label,ann/3.jpg,,bo,,,
-    fix_label,bo/1.jpg,,,profile,,
-    same_person,,anne,ann,,,
+    action,row_id,identity,new_identity,new_pose,face_xyxy,picture_sha256,why
+    leave_out,ann/7.jpg,,,,,,somebody else is in front
+    fix_label,ann/3.jpg,,bo,,,,
+    fix_label,bo/1.jpg,,,profile,,,
+    same_person,,anne,ann,,,,
+    other_face,ann/8.jpg,,,,412 88 540 231,,the one on the right
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +27,9 @@ from sfpn.errors import UserError
 from sfpn.files import write_text
 from sfpn.schema import POSES
 
-LEAVE_OUT, SAME_PERSON, FIX_LABEL = ACTIONS = ("leave_out", "same_person", "fix_label")
+LEAVE_OUT, SAME_PERSON, FIX_LABEL, OTHER_FACE = ACTIONS = ("leave_out", "same_person", "fix_label", "other_face")
 MOST_BYTES = 64 * 2**20  # of a decisions file
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 HEXADECIMAL = set("0123456789abcdef")
 
 
@@ -34,9 +38,10 @@ class Decision:
     """One decision; fields that its action does not use are ''.
 
     leave_out: `row_id`. same_person: all rows of `identity` become `new_identity`. fix_label: `row_id` gets
-    `new_identity`, `new_pose` (one of POSES) or both. `picture_sha256`: of the stored image bytes of `row_id`, where
-    known: a build whose row of that name has another picture is refused. `why`: for people; the ledger repeats it.
-    Raises UserError, from a clause on, where that does not hold.
+    `new_identity`, `new_pose` (one of POSES) or both. other_face: of the faces found in the picture of `row_id`, the
+    one at `face_xyxy` is taken ("left top right bottom", pixels of the stored picture). `picture_sha256`: of the stored
+    image bytes of `row_id`, where known: a build whose row of that name has another picture is refused. `why`: for
+    people; the ledger repeats it. Raises UserError, from a clause on, where that does not hold.
     """
 
     action: str
@@ -44,6 +49,7 @@ class Decision:
     identity: str = ""
     new_identity: str = ""
     new_pose: str = ""
+    face_xyxy: str = ""
     picture_sha256: str = ""
     why: str = ""
 
@@ -51,17 +57,28 @@ class Decision:
         if wrong := _wrong(self):
             raise UserError(wrong)
 
+    @property
+    def face_box(self) -> Box | None:
+        """`face_xyxy` as numbers."""
+        return read_box(self.face_xyxy) if self.face_xyxy else None
+
     def record(self) -> dict[str, str]:
         """The fields that say something."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
 NAMES = tuple(field.name for field in fields(Decision))
-USED = {LEAVE_OUT: {"row_id"}, SAME_PERSON: {"identity", "new_identity"}, FIX_LABEL: {"row_id"}}
+USED = {
+    LEAVE_OUT: {"row_id"},
+    SAME_PERSON: {"identity", "new_identity"},
+    FIX_LABEL: {"row_id"},
+    OTHER_FACE: {"row_id", "face_xyxy"},
+}
 ALLOWED = {
     LEAVE_OUT: {"row_id", "picture_sha256"},
     SAME_PERSON: {"identity", "new_identity"},
     FIX_LABEL: {"row_id", "new_identity", "new_pose", "picture_sha256"},
+    OTHER_FACE: {"row_id", "face_xyxy", "picture_sha256"},
 }
 
 
@@ -108,7 +125,7 @@ def require_consistent(decisions: Iterable[Decision], where: str = "") -> None:
     into: dict[str, str] = {}
     for decision in decisions:
         if decision.row_id:
-            said = (decision.action, decision.new_identity, decision.new_pose)
+            said = (decision.action, decision.new_identity, decision.new_pose, decision.face_xyxy)
             if rows.setdefault(decision.row_id, said) != said:
                 raise UserError(f"{where}two decisions about the row {decision.row_id!r} differ: keep one of them")
         elif into.setdefault(decision.identity, decision.new_identity) != decision.new_identity:
@@ -141,11 +158,32 @@ def _wrong(decision: Decision) -> str:
         return f"{action} does not use {' and '.join(unused)}: leave it empty"
     if decision.new_pose and decision.new_pose not in POSES:
         return f"the pose {decision.new_pose!r} is not one of {', '.join(POSES)}"
+    if decision.face_xyxy and read_box(decision.face_xyxy) is None:
+        return f"the face_xyxy {decision.face_xyxy!r} is not left, top, right and bottom in pixels, with spaces between"
     if action == SAME_PERSON and decision.identity == decision.new_identity:
         return f"the identity {decision.identity!r} is that already"
     if decision.picture_sha256 and not (len(decision.picture_sha256) == 64 and _is_hexadecimal(decision)):
         return "picture_sha256 is not 64 hexadecimal digits in small letters"
     return ""
+
+
+def box_text(box: Sequence[float]) -> str:
+    """A box (left, top, right, bottom) as `face_xyxy`, in whole pixels.
+
+    >>> box_text((412.2, 87.6, 540, 231)), read_box("412 88 540 231"), read_box("412 88 540")
+    ('412 88 540 231', (412.0, 88.0, 540.0, 231.0), None)
+    """
+    return " ".join(f"{value:.0f}" for value in box)
+
+
+def read_box(text: str) -> Box | None:
+    """The numbers of `face_xyxy`; None where it is no box."""
+    try:
+        left, top, right, bottom = (float(part) for part in text.split())
+    except ValueError:
+        return None
+    is_box = left < right and top < bottom and all(map(math.isfinite, (left, top, right, bottom)))
+    return (left, top, right, bottom) if is_box else None
 
 
 def _is_hexadecimal(decision: Decision) -> bool:

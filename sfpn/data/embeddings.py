@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,8 @@ AT_ONCE = 1024  # rows
 
 @dataclass(frozen=True)
 class Embeddings:
-    """`values` (N, D) float32 for `row_ids` (N,), whether each face was found (N,), and what made them."""
+    """`values` (N, D) float32, or float16 where so loaded, for `row_ids` (N,), whether each face was found (N,), and
+    what made them."""
 
     row_ids: np.ndarray
     values: np.ndarray
@@ -43,33 +46,61 @@ class Embeddings:
         table = pa.table({"row_id": pa.array(self.row_ids.tolist()), "acquired": self.acquired, "embedding": values})
         try:
             with whole_file(file) as temporary:
-                pq.write_table(table.replace_schema_metadata({"made_by": json.dumps(self.made_by)}), temporary)
+                table = table.replace_schema_metadata({"made_by": json.dumps(self.made_by)})
+                plain: Any = ["row_id"]  # a dictionary of numbers takes long to read
+                pq.write_table(table, temporary, use_dictionary=plain)
         except OSError as error:
             raise UserError(f"{file} cannot be written ({error.strerror}): choose another --cache or --out") from error
 
     @classmethod
-    def load(cls, file: Path) -> Embeddings:
-        """Raises UserError when the file is not one that `save` wrote."""
-        try:
+    def load(cls, file: Path, row_ids: Sequence[str] | None = None, half: bool = False) -> Embeddings:
+        """`row_ids`: these rows, each once, in this order (None: all as they are); `half`: values as float16.
+
+        Values are put where they belong as they are read, so that a large file takes no more memory than they do.
+        Raises UserError when the file is not one that `save` wrote, and KeyError for a row that it does not have.
+        """
+        with _said_of(file):
             stored = pq.ParquetFile(file)
             made_by = dict(json.loads(stored.schema_arrow.metadata[b"made_by"]).items())
-            size = stored.schema_arrow.field("embedding").type.list_size
-            values, position = np.empty((stored.metadata.num_rows, size), np.float32), 0
-            for batch in stored.iter_batches(
-                AT_ONCE, columns=["embedding"]
-            ):  # the whole table takes five times its size
-                if batch.column(0).null_count:
-                    raise ValueError("a row has no embedding")
-                values[position : position + len(batch)] = batch.column(0).flatten().to_numpy().reshape(-1, size)
-                position += len(batch)
             table = stored.read(["row_id", "acquired"])
-            row_ids, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
-        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
-            why = " ".join(str(error).split())
-            raise UserError(
-                f"{file} is not a file of embeddings ({why}): delete it or make it again with `python -m sfpn embed`"
-            ) from error
-        return cls(row_ids, values, acquired, made_by)
+            known, acquired = (table.column(name).to_numpy() for name in ("row_id", "acquired"))
+            if row_ids is not None and pd.Index(known).has_duplicates:
+                raise ValueError("a row_id occurs twice")
+        chosen = np.arange(len(known)) if row_ids is None else pd.Index(known).get_indexer(pd.Index(row_ids))
+        if (chosen < 0).any():
+            raise KeyError("a row without embedding")
+        with _said_of(file):
+            values = _read_values(stored, chosen, np.dtype(np.float16 if half else np.float32))
+        return cls(known[chosen], values, acquired[chosen], made_by)
+
+
+def _read_values(stored: pq.ParquetFile, chosen: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """The embeddings (n, D) of the rows at these positions (n,) of a file."""
+    size = stored.schema_arrow.field("embedding").type.list_size
+    target = np.full(stored.metadata.num_rows, -1)
+    target[chosen] = np.arange(len(chosen))
+    values, first = np.empty((len(chosen), size), kind), 0
+    for batch in stored.iter_batches(AT_ONCE, columns=["embedding"]):  # the whole table takes five times its size
+        if batch.column(0).null_count:
+            raise ValueError("a row has no embedding")
+        places = target[first : first + len(batch)]
+        found = batch.column(0).flatten().to_numpy().reshape(-1, size)
+        wanted = places >= 0
+        values[places[wanted]] = found if wanted.all() else found[wanted]
+        first += len(batch)
+    return values
+
+
+@contextmanager
+def _said_of(file: Path) -> Iterator[None]:
+    """What a damaged file makes go wrong, as a UserError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(
+            f"{file} is not a file of embeddings ({why}): delete it or make it again with `python -m sfpn embed`"
+        ) from error
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:

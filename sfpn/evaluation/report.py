@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -204,8 +205,9 @@ class Report:
             raise UserError(f"the report {folder} is damaged ({why}): evaluate again") from error
         if stored is None:
             raise UserError(f"{folder} has another report format than the {FORMAT} of this version: evaluate again")
+        parts = {name: _parts(table, len(stored.cells)) for name, table in tables.items()}
         cells = (
-            replace(cell, tables={name: _part(table, number) for name, table in tables.items()})
+            replace(cell, tables={name: part[number] for name, part in parts.items()})
             for number, cell in enumerate(stored.cells)
         )
         return replace(stored, cells=tuple(cells), pose_map=pose_map)
@@ -280,6 +282,12 @@ def _read_table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _part(table: pd.DataFrame, number: int) -> pd.DataFrame:
-    """The rows of one cell; there may be none."""
-    return table.loc[table["cell"] == number].drop(columns="cell")
+def _parts(table: pd.DataFrame, count: int) -> list[pd.DataFrame]:
+    """The rows of each cell; there may be none. Those that lie together, as they are written, are not copied."""
+    cells, rest = table["cell"].to_numpy(), table.drop(columns="cell")
+    found = []
+    for number in range(count):
+        at = np.flatnonzero(cells == number)
+        together = at.size and at[-1] - at[0] + 1 == at.size
+        found.append(rest.iloc[at[0] : at[-1] + 1] if together else rest.iloc[at])
+    return found

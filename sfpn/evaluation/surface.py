@@ -80,12 +80,14 @@ class PosedScores:
     @classmethod
     def joined(cls, parts: Sequence[PosedScores]) -> PosedScores:
         """All of them, in order; people of different parts are different people."""
-        names = ("scores", "yaws", "same", "source")
-        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
         lines, people = (np.cumsum([0, *counts]) for counts in zip(*(part._counts() for part in parts), strict=True))
-        couple = np.concatenate([part.couple + start for part, start in zip(parts, lines, strict=False)])
         return cls(
-            *columns, couple, np.concatenate([p.couples + start for p, start in zip(parts, people, strict=False)])
+            scores=np.concatenate([part.scores for part in parts]),
+            yaws=np.concatenate([part.yaws for part in parts]),
+            same=np.concatenate([part.same for part in parts]),
+            source=np.concatenate([part.source for part in parts]),
+            couple=np.concatenate([part.couple + start for part, start in zip(parts, lines, strict=False)]),
+            couples=np.concatenate([part.couples + start for part, start in zip(parts, people, strict=False)]),
         )
 
     def _counts(self) -> tuple[int, int]:
@@ -93,8 +95,8 @@ class PosedScores:
 
     def take(self, chosen: np.ndarray) -> PosedScores:
         """Those at the given positions or where a mask is True."""
-        columns = self.scores, self.yaws, self.same, self.source, self.couple
-        return PosedScores(*(column[chosen] for column in columns), self.couples)
+        scores, yaws, same = self.scores[chosen], self.yaws[chosen], self.same[chosen]
+        return PosedScores(scores, yaws, same, self.source[chosen], self.couple[chosen], self.couples)
 
 
 def couples_of(people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +139,7 @@ def _set_level(
     base = np.zeros(len(nodes(axis))) if from_scores else np.array(laxer[-1].threshold)
     unit = np.ones(len(base)) if from_scores else np.subtract(laxer[1].threshold, laxer[0].threshold)
     unit = np.maximum(unit, LEAST_SPREAD)
-    there = [interpolate_on(axis, values, *impostor.yaws.T).astype(np.float32) for values in (base, unit)]
+    there = [interpolate_on(axis, v.tolist(), *impostor.yaws.T).astype(np.float32) for v in (base, unit)]
     above = replace(impostor, scores=(impostor.scores - there[0]) / there[1])
     falling = above.take(np.argsort(-above.scores, kind="stable"))
     found = [_threshold_at(falling, node, target, datasets) for node in nodes(axis)]
@@ -194,12 +196,12 @@ def _relative_error(matched: np.ndarray, mass: np.ndarray, couples: np.ndarray) 
     matched, mass: (m,) weight of the comparisons of each couple, of those that match and of all.
     """
     people = int(couples.max(initial=-1)) + 1
-    with_person = [sum(np.bincount(side, values, people) for side in couples.T) for values in (matched, mass)]
-    there = with_person[1] > 0
+    matched_with, mass_with = (np.bincount(couples.ravel(), np.repeat(m, 2), people) for m in (matched, mass))
+    there = mass_with > 0
     if not matched.any() or there.sum() < 2:
         return 0.0
-    rest = np.maximum(mass.sum() - with_person[1][there], np.finfo(float).tiny)
-    without = (matched.sum() - with_person[0][there]) / rest
+    rest = np.maximum(mass.sum() - mass_with[there], np.finfo(float).tiny)
+    without = (matched.sum() - matched_with[there]) / rest
     variance = (there.sum() - 1) / there.sum() * np.square(without - without.mean()).sum()
     return float(np.sqrt(variance)) / (matched.sum() / mass.sum())
 

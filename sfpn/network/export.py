@@ -35,7 +35,7 @@ from sfpn.network.card import Card, card_path, save_card
 from sfpn.network.embedders import SFPNEmbedder
 from sfpn.network.model import SFPN
 from sfpn.network.onnx_model import OnnxModel
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import onnx_runtime
 from sfpn.photos.preprocess import Preprocess
 
 INPUT, OUTPUT, BATCH_AXIS = "face", "embedding", "faces"

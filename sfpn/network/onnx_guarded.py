@@ -32,7 +32,7 @@ import numpy as np
 
 from sfpn.errors import UserError
 from sfpn.network.onnx_model import INPUT_TYPES, OnnxInput, OnnxModel, Undecided, external_files
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import onnx_runtime
 
 SECONDS_BETWEEN_LOOKS = 0.2  # while waiting for an answer, so that whoever waits can be ended
 MOST_HEAD = 10_000_000  # bytes of a message's head: hashes, names and shapes

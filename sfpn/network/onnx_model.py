@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sfpn.errors import UserError
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import onnx_runtime
 from sfpn.schema import MAX_DESCRIPTOR, MAX_SIZE
 
 INPUT_TYPES = {

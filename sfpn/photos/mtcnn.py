@@ -26,6 +26,8 @@ from torch import nn
 
 from sfpn.machine import choose_device
 from sfpn.photos.detector import USUAL_THRESHOLDS, Thresholds
+from sfpn.photos.mtcnn_networks import output, proposing, refining
+from sfpn.photos.mtcnn_processor import on_processor
 
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as are the following
 WINDOW, STRIDE = 12, 2  # of P-Net, px
@@ -51,17 +53,14 @@ class Mtcnn:
 
     def __init__(self, device: str = "cpu") -> None:
         """device: see `sfpn.machine.choose_device`. Raises UserError for one that is not there."""
-        from sfpn.photos.torchvision_ops import ensure_torchvision
-
-        ensure_torchvision()
-        from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
-
         self.device = choose_device(device)
-        self._propose, self._refine, self._output = (
-            network.eval().to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            for network in (PNet(), RNet(), ONet())
-        )
+        networks = {WINDOW: proposing(), REFINE_SIZE: refining(), OUTPUT_SIZE: output()}
+        self._propose, self._refine, self._output = (self._placed(*each) for each in networks.items())
         self._thread = OneThread("faces")
+
+    def _placed(self, side: int, network: nn.Module) -> nn.Module:
+        network = network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return on_processor(network, side) if self.device.type == "cpu" else network
 
     def search(
         self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds = USUAL_THRESHOLDS

@@ -38,13 +38,14 @@ from sfpn.machine import backend_words
 from sfpn.network import checkpoint
 from sfpn.network.export import export, require_onnx, traced
 from sfpn.network.model import SFPN
+from sfpn.network.processor import ProcessorNetwork
 
 SIZE = 113
 Run = Callable[[torch.Tensor], np.ndarray]  # (B, 3, 113, 113) -> descriptors (B, D)
 EAGER, CHANNELS_LAST, BF16 = "eager", "eager, channels last", "bf16 autocast"
 COMPILED, FROZEN = "torch.compile", "jit.freeze, optimize_for_inference"
-ONNX, INT8 = "ONNX Runtime", "ONNX Runtime, int8"
-WAYS = (EAGER, CHANNELS_LAST, BF16, COMPILED, FROZEN, ONNX, INT8)
+ONNX, INT8, OURS = "ONNX Runtime", "ONNX Runtime, int8", "ONNX Runtime, sfpn.network.processor"
+WAYS = (EAGER, CHANNELS_LAST, BF16, COMPILED, FROZEN, ONNX, INT8, OURS)
 
 
 def way(title: str, name: str, network: SFPN, threads: int, folder: Path) -> Run:
@@ -53,6 +54,9 @@ def way(title: str, name: str, network: SFPN, threads: int, folder: Path) -> Run
         return _torch(network, torch.contiguous_format)
     if title in (ONNX, INT8):
         return _onnx(title, name, network, threads, folder)
+    if title == OURS:
+        run = ProcessorNetwork(network)
+        return lambda faces: run(faces.numpy())
     network = copy.deepcopy(network).to(memory_format=torch.channels_last)  # pyright: ignore (torch's stubs)
     if title == BF16:
         return _in_bf16(network)
@@ -83,7 +87,7 @@ def _in_bf16(network: SFPN) -> Run:
 def _onnx(title: str, name: str, network: SFPN, threads: int, folder: Path) -> Run:
     """The bare network in float32, or the exported int8 file, whose input are pixels and which mirrors by itself."""
     require_onnx()
-    from sfpn.network.onnx_runtime import onnx_runtime
+    from sfpn.onnx_runtime import onnx_runtime
 
     file = folder / f"{name}-{title == INT8}.onnx"
     if not file.exists() and title == ONNX:

@@ -6,27 +6,27 @@ PYTHONPATH=. python tests/benchmarks/explorer.py --rows 11000 100000
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
 
 from demo.common.dataset_view import DatasetView
+from demo.common.embedding_store import EmbeddingStore
 from demo.common.facets import Facets, masks, select
+from demo.embeddings.projection import project
 from demo.explore.tab import clear_facets, refresh
 from sfpn.data.dataset import FaceDataset
-from sfpn.schema import POSES, ROW_COLUMNS, row_features
+from sfpn.network.embedders import load_embedder
 
-PER_IDENTITY = 30
+sys.path[:0] = [str(Path(__file__).parent)]
+from made_up import make_embeddings, write  # noqa: E402
+
 CLOCK = time.process_time  # processor time: other work on the machine does not count
 FILTERS = {
     "no filter": (),
@@ -41,15 +41,16 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[11_000, 100_000])
+    parser.add_argument("--embeddings", action="store_true", help="also time the work with embeddings of 1,000 numbers")
     args = parser.parse_args()
     print("| rows | what | median ms of processor | slowest |\n|---|---|---|---|")
     for count in args.rows:
         with tempfile.TemporaryDirectory() as folder:
-            measure(count, Path(folder))
+            measure(count, Path(folder), args.embeddings)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def measure(count: int, folder: Path) -> None:
+def measure(count: int, folder: Path, embeddings: bool) -> None:
     """Write a dataset of `count` rows, then time what the tab does."""
     write(folder / "data", count)
     dataset = FaceDataset.open(folder / "data")
@@ -59,6 +60,21 @@ def measure(count: int, folder: Path) -> None:
         values = [*chosen, *clear_facets()[len(chosen) :]]
         report(count, f"choose rows: {name}", lambda values=values: choose(view, values))
         report(count, f"everything shown: {name}", lambda values=values: refresh(view, *values))
+
+    if embeddings:
+        measure_embeddings(count, folder, view)
+
+
+def measure_embeddings(count: int, folder: Path, view: DatasetView) -> None:
+    """Time reading them, the map of them, and the neighbours of one."""
+    model = load_embedder("depthwise")
+    make_embeddings(folder / "data", model)
+    report(count, "read embeddings", lambda: EmbeddingStore(view, {"model": model}).get("model"), 3)
+    store = EmbeddingStore(view, {"model": model})
+    values = store.get("model")
+    assert values is not None
+    report(count, "map of embeddings by PCA", lambda: project(values, "PCA", folder))
+    report(count, "neighbours of a row", lambda: store.neighbours("model", "row 1"))
 
 
 def choose(view: DatasetView, values: tuple) -> np.ndarray:
@@ -75,38 +91,6 @@ def report(count: int, what: str, work: Callable[[], object], repeats: int = 7) 
         times.append(1000 * (CLOCK() - start))
     times = times[1:] or times
     print(f"| {count:,} | {what} | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
-
-
-def write(folder: Path, count: int) -> None:
-    """`count` rows of one small picture."""
-    folder.mkdir()
-    encoded = io.BytesIO()
-    Image.new("RGB", (64, 64), "gray").save(encoded, "JPEG")
-    rng = np.random.default_rng(0)
-    yaw, quality = rng.uniform(-90, 90, count), rng.uniform(0.5, 1, count)
-    rows = [
-        dict.fromkeys(ROW_COLUMNS)
-        | {
-            "row_id": f"row {i}",
-            "image": {"bytes": encoded.getvalue(), "path": None},
-            "identity": f"person {i // PER_IDENTITY}",
-            "pose": POSES[i % 3],
-            "yaw_degrees": yaw[i],
-            "template": f"t{i // 5}",
-            "quality": quality[i],
-            "source": "benchmark",
-            "split": "test",
-            "box_xyxy": [1.0, 1, 30, 30],
-            "landmarks_xy": [1.0] * 10,
-        }
-        for i in range(count)
-    ]
-    pq.write_table(
-        pa.Table.from_pylist(rows, schema=row_features().arrow_schema),
-        folder / "data-00000.parquet",
-        row_group_size=100,
-    )
-    (folder / "dataset.json").write_text(json.dumps({"name": "benchmark", "fingerprint": f"{count:064d}"}))
 
 
 if __name__ == "__main__":

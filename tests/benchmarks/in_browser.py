@@ -1,9 +1,9 @@
-"""How fast the app answers in a real browser: start, first useful paint, clicks on the map, filters, and its memory.
+"""How fast the app answers in a real browser: start, filters, the map of embeddings and what is done on it, memory.
 
     PYTHONPATH=. python tests/benchmarks/in_browser.py --rows 11000 100000
 
-First a start with the bundled people, then one with each made-up dataset; embeddings of up to 11,000 rows are made up
-for the map. Wall clock: whatever else runs on the machine counts.
+First a start with the bundled people, then one with each made-up dataset, whose rows all have made-up embeddings of
+1,000 numbers. Wall clock: whatever else runs on the machine counts. `--keep DIR` keeps the datasets for the next time.
 """
 
 from __future__ import annotations
@@ -23,70 +23,165 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from sfpn.data.dataset import FaceDataset
-from sfpn.data.embed import cache_file, provenance
-from sfpn.data.embeddings import Embeddings
 from sfpn.network.embedders import load_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
-from explorer import write  # noqa: E402
 from helpers.browsing import FLAGS, chromium  # noqa: E402
+from helpers.clicks import drag, place  # noqa: E402
+from made_up import make_embeddings, write  # noqa: E402
 
-MODEL, SIZE = "base", 1000
-MAPPED = 11_000  # rows up to which there are embeddings
+MODEL = "base"
 REPEATS = 7
-WATCH = """([selector, words]) => { window.__took = null;
-  window.addEventListener('click', () => { const start = performance.now();
-    const look = () => {
-      if (document.querySelector(selector)?.innerText.includes(words)) window.__took = performance.now() - start;
-      else setTimeout(look, 5);
-    };
-    look(); }, {once: true, capture: true}); }"""
-POINT = """i => {
-  const g = document.querySelector('#map .js-plotly-plot'), r = g.getBoundingClientRect();
-  const {xaxis, yaxis} = g._fullLayout, t = g._fullData[0];
-  const x = r.left + xaxis._offset + xaxis.d2p(t.x[i]), y = r.top + yaxis._offset + yaxis.d2p(t.y[i]);
-  return {id: t.customdata[i], x, y}; }"""
+REST_MS = 1500  # until the page is at rest
+WATCH = """([gesture, look]) => { window.__took = null; look = eval(look);
+  window.addEventListener(gesture, () => { const start = performance.now();
+    const again = () => { if (look()) window.__took = performance.now() - start; else setTimeout(again, 4); };
+    again(); }, {once: true, capture: true}); }"""
+MAP = "document.querySelector('#map .js-plotly-plot')"
+POINT = f"""position => {{
+  const g = {MAP}, r = g.getBoundingClientRect(), {{xaxis, yaxis}} = g._fullLayout;
+  for (const t of g._fullData) {{
+    const i = t.customdata.indexOf(position);
+    if (i >= 0) return {{x: r.left + xaxis._offset + xaxis.d2p(t.x[i]), y: r.top + yaxis._offset + yaxis.d2p(t.y[i])}};
+  }} }}"""
+INSIDE = f"""([left, right, low, high]) => {MAP}._fullData.reduce((n, t) => n + [...t.x.keys()].filter(
+  i => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high).length, 0)"""
 
 
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[11_000])
+    parser.add_argument("--keep", type=Path, help="where the made-up datasets are kept (default: nowhere)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each gesture")
     args = parser.parse_args()
     print(
         f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n\n"
         "| what | median | best | slowest |\n|---|---|---|---|"
     )
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         with served([]) as (address, process, seconds):
             line("bundled people: app start (s)", [seconds])
-            line("bundled people: first useful paint (s)", [first_paint(browser, address) for _ in range(REPEATS)])
+            line("bundled people: first useful paint (s)", [first_paint(browser, address) for _ in range(args.repeats)])
+            tell_memory("bundled people", process.pid)
         for count in args.rows:
-            with tempfile.TemporaryDirectory() as folder:
-                measure(browser, count, Path(folder) / "data")
+            measure(browser, count, made_up(args.keep or Path(folder), count), args.repeats)
 
 
-def measure(browser, count: int, folder: Path) -> None:
-    """Write a dataset of `count` rows, serve it, and click."""
-    write(folder, count)
-    if count <= MAPPED:
-        make_embeddings(folder)
+def made_up(folder: Path, count: int) -> Path:
+    """The dataset of `count` rows with its embeddings, made if it is not there."""
+    found = folder / f"rows-{count}"
+    if not found.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write(found, count)
+        make_embeddings(found, load_embedder(MODEL))
+    return found
+
+
+def measure(browser, count: int, folder: Path, repeats: int) -> None:
+    """Serve a dataset, and click."""
+    what = f"{count:,} rows"
     with served(["--dataset", str(folder), "--model", MODEL]) as (address, process, seconds):
-        line(f"{count:,} rows: app start (s)", [seconds])
+        line(f"{what}: app start (s)", [seconds])
+        tell_memory(f"{what}, started", process.pid)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(120_000)
         page.goto(address)
-        line(f"{count:,} rows: a filter, until its count shows (ms)", filters(page, count))
-        if count <= MAPPED:
-            line(f"{count:,} rows: a click on the map, until the sample shows (ms)", map_clicks(page))
-        line(f"{count:,} rows: memory of the app, highest (MB)", [peak_megabytes(process.pid)])
+        page.wait_for_function("document.querySelector('#examples img')?.naturalWidth > 0")
+        first, again = map_draws(page)
+        line(f"{what}: the map's tab first opened, the page at rest, until its points are drawn (ms)", first)
+        line(f"{what}: another colour, until its points are drawn (ms)", again)
+        words, pictures = hovers(page, count, repeats)
+        line(f"{what}: pointer on a point, until it is named (ms)", words)
+        line(f"{what}: pointer on a point, until its face shows (ms)", pictures)
+        line(f"{what}: a box around points, until they are counted (ms)", boxes(page, repeats))
+        samples, neighbours = map_clicks(page, count, repeats)
+        line(f"{what}: a click on the map, until the sample shows (ms)", samples)
+        line(f"{what}: a click on the map, until its neighbours show (ms)", neighbours)
+        line(f"{what}: a filter, until its count shows (ms)", filters(page, count, repeats))
+        line(f"{what}: objects of the page (MB)", [heap_megabytes(page)])
+        tell_memory(what, process.pid)
         page.close()
+
+
+def map_draws(page: Page) -> tuple[list[float], list[float]]:
+    """Milliseconds until the map is drawn when its tab is opened, and when its colour is changed."""
+    drawn = f"() => {MAP}?._fullData?.length && {MAP}.querySelector('canvas') && !{MAP}._replotting"
+    tab = page.get_by_role("tab", name="Embeddings", exact=True)
+    page.wait_for_timeout(REST_MS)
+    first = [timed(page, "click", drawn, tab.click)]
+    times = []
+    for colour, traces in 2 * (("identity", 40), ("pose", 3)):
+        page.wait_for_timeout(REST_MS)
+        other = f"() => {MAP}._fullData.length === {traces}"
+        choice = page.locator("#map-colour label", has_text=colour).locator("input")
+        times.append(timed(page, "click", other, choice.click))
+    return first, times
+
+
+def hovers(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from the pointer's arrival until the name and the face of its point show."""
+    page.wait_for_timeout(REST_MS)
+    hint = "document.querySelector('#map .plotly-view-hint')"
+    words, pictures = [], []
+    for number in range(repeats):
+        page.locator("#map").scroll_into_view_if_needed()
+        spot = page.evaluate(POINT, number * (count // 11))
+        page.mouse.move(1, 1)
+        page.wait_for_timeout(400)
+        shown = f"() => {hint}.style.display === 'block'"
+        faced = f"() => {hint}.style.display === 'block' && {hint}.querySelector('img').naturalWidth"
+        for look, found in ((shown, words), (faced, pictures)):
+            page.mouse.move(1, 1)
+            page.wait_for_timeout(200)
+            found.append(timed(page, "mousemove", look, lambda spot=spot: page.mouse.move(spot["x"], spot["y"])))
+    return words, pictures
+
+
+def boxes(page: Page, repeats: int) -> list[float]:
+    """Milliseconds from letting go of the box around a part of the points until their number shows."""
+    times = []
+    for number in range(repeats):
+        page.locator("#map .modebar-btn[data-val=select]").dispatch_event("click")
+        left, right, low, high = page.evaluate(
+            f"""share => {{ const {{xaxis, yaxis}} = {MAP}._fullLayout, [a, b] = xaxis.range, [c, d] = yaxis.range;
+            return [a + (.02 + share) * (b - a), a + .9 * (b - a), c + .05 * (d - c), c + .95 * (d - c)]; }}""",
+            0.05 * number,
+        )
+        inside = page.evaluate(INSIDE, [left, right, low, high])
+        counted = f"() => document.querySelector('#lasso-words b')?.innerText === '{inside:,}'"
+        start, stop = place(page, "#map", left, low), place(page, "#map", right, high)
+        times.append(timed(page, "mouseup", counted, lambda start=start, stop=stop: drag(page, start, stop)))
+        page.wait_for_timeout(REST_MS)
+        page.click("#lasso-clear")
+        page.wait_for_timeout(REST_MS)
+    page.locator("#map .modebar-btn[data-val=pan]").dispatch_event("click")
+    return times
+
+
+def map_clicks(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from the click on a point until its sample shows in Explore, and until its neighbours do."""
+    samples, neighbours = [], []
+    for number in range(2 * repeats + 1):
+        page.get_by_role("tab", name="Embeddings", exact=True).click()
+        page.wait_for_timeout(200)
+        page.locator("#map").scroll_into_view_if_needed()
+        page.wait_for_timeout(REST_MS)
+        spot = page.evaluate(POINT, number * (count // 17))
+        page.mouse.move(spot["x"] - 1, spot["y"])
+        page.mouse.move(spot["x"], spot["y"])
+        page.wait_for_timeout(400)
+        hovered = page.evaluate(f"{MAP}._hoverdata?.[0]?.customdata ?? {number * (count // 17)}")
+        sample = f"() => document.querySelector('#sample td')?.innerText === 'row {hovered}'"
+        alike = f"""() => JSON.parse(document.querySelector('#neighbours button.compare')?.dataset.select
+            ?? '[0, 0]')[1] === 'row {hovered}'"""
+        look, found = ((sample, samples), (alike, neighbours))[number % 2]
+        found.append(timed(page, "click", look, lambda spot=spot: page.mouse.click(spot["x"], spot["y"])))
+    return samples[1:], neighbours  # the first waits for the tab that was never open
 
 
 def first_paint(browser, address: str) -> float:
@@ -100,54 +195,26 @@ def first_paint(browser, address: str) -> float:
     return seconds
 
 
-def filters(page: Page, count: int) -> list[float]:
+def filters(page: Page, count: int, repeats: int) -> list[float]:
     """Milliseconds of ticking and unticking a pose until the number of chosen images shows."""
     page.get_by_role("tab", name="Explore", exact=True).click()
     page.wait_for_selector("#grid img")
     times = []
-    for number in range(2 * REPEATS):
+    for number in range(2 * repeats):
         some = f"{len(range(2, count, 3)):,}" if number % 2 == 0 else f"{count:,}"
         box = page.locator("#facet-pose label", has_text="profile").locator("input")
-        times.append(timed(page, "#summary b", some, lambda box=box: box.click()))
+        counted = f"() => document.querySelector('#summary b')?.innerText === '{some}'"
+        times.append(timed(page, "click", counted, lambda box=box: box.click()))
         page.wait_for_timeout(400)
     return times
 
 
-def map_clicks(page: Page) -> list[float]:
-    """Milliseconds from the click on a point until its sample shows in Explore."""
-    times = []
-    for number in range(REPEATS + 1):
-        page.get_by_role("tab", name="Embeddings", exact=True).click()
-        page.wait_for_function("document.querySelector('#map .js-plotly-plot')?._fullData?.length > 0")
-        page.locator("#map").scroll_into_view_if_needed()
-        page.wait_for_timeout(2500)  # the page is at rest
-        spot = page.evaluate(POINT, number * 97)
-        page.mouse.move(spot["x"] - 1, spot["y"])
-        page.mouse.move(spot["x"], spot["y"])
-        page.wait_for_timeout(400)
-        hovered = (
-            page.evaluate("document.querySelector('#map .js-plotly-plot')._hoverdata?.[0]?.customdata") or spot["id"]
-        )
-        times.append(timed(page, "#sample td", hovered, lambda spot=spot: page.mouse.click(spot["x"], spot["y"])))
-    return times[1:]  # the first waits for the tab that was never open
-
-
-def timed(page: Page, selector: str, words: str, act: Callable[[], None]) -> float:
-    """Milliseconds from the click that `act` makes until the words are there, measured inside the page."""
-    page.evaluate(WATCH, [selector, words])
+def timed(page: Page, gesture: str, look: str, act: Callable[[], object]) -> float:
+    """Milliseconds from the gesture that `act` makes until `look` finds what it looks for, inside the page."""
+    page.evaluate(WATCH, [gesture, look])
     act()
     page.wait_for_function("window.__took !== null")
     return page.evaluate("window.__took")
-
-
-def make_embeddings(folder: Path) -> None:
-    """Made-up embeddings where the app looks for those of the model."""
-    dataset, embedder = FaceDataset.open(folder), load_embedder(MODEL)
-    row_ids = np.sort(dataset.rows()["row_id"].to_numpy(object))
-    values = np.random.default_rng(0).normal(size=(len(row_ids), SIZE)).astype(np.float32)
-    Embeddings(row_ids, values, np.ones(len(row_ids), bool), provenance(dataset, embedder)).save(
-        cache_file(dataset, embedder)
-    )
 
 
 @contextlib.contextmanager
@@ -181,9 +248,20 @@ def answers(address: str) -> bool:
         return False
 
 
-def peak_megabytes(process: int) -> float:
-    """The most memory that a process has held (Linux)."""
-    return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())[1]) / 1024
+def tell_memory(what: str, process: int) -> None:
+    """Two lines: the memory of the app now, of what it shares its part, and the most that it has held (Linux)."""
+    now = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
+    most = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    line(f"{what}: memory of the app now (MB)", [int(now[1]) / 1024] if now else [])
+    line(f"{what}: memory of the app, highest (MB)", [int(most[1]) / 1024] if most else [])
+
+
+def heap_megabytes(page: Page) -> float:
+    """What the page's objects and arrays take once nothing unused is left."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    sizes = session.send("Runtime.getHeapUsage")
+    return (sizes["usedSize"] + sizes.get("embedderHeapUsedSize", 0) + sizes.get("backingStorageSize", 0)) / 2**20
 
 
 def line(what: str, values: list[float]) -> None:

@@ -40,7 +40,7 @@ from sfpn.network import checkpoint
 from sfpn.network.card import Card, save_card
 from sfpn.network.embedders import OnnxEmbedder, SFPNEmbedder, load_embedder
 from sfpn.network.export import FORMATS, export
-from sfpn.network.onnx_runtime import onnx_runtime
+from sfpn.onnx_runtime import onnx_runtime
 from sfpn.photos.preprocess import Preprocess
 
 RANDOM_INCEPTION = "InceptionResnetV1 (random weights)"

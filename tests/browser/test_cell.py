@@ -106,6 +106,21 @@ def test_a_cell_of_the_error_map_shows_its_pairs_and_one_opens(pose_errors):
     page.wait_for_function("location.search.includes('pair=')")
 
 
+def test_a_pair_says_why_it_has_its_score(pose_errors):
+    page = pose_errors
+    page.wait_for_selector("#hardest-genuine button")
+    assert not page.locator("#hardest-genuine-why").is_visible()
+    page.locator("#hardest-genuine .why").nth(1).click()
+    page.wait_for_selector("#hardest-genuine-why .why-scale")
+    assert page.locator("#hardest-genuine-why img").count() == 2
+    assert "The score is" in page.inner_text("#hardest-genuine-why")
+    score = page.inner_text("#hardest-genuine .pair >> nth=1").split()[0].replace("−", "-")
+    shown = page.inner_text("#hardest-genuine-why").split("The score is ")[1].split(". ")[0].replace("−", "-")
+    assert abs(float(score) - float(shown)) < 0.006
+    page.locator("#pair-count label").nth(1).click()
+    page.wait_for_selector("#hardest-genuine-why", state="hidden")  # it was about a pair of another list
+
+
 FIGURES = {
     "error-map": "error-map",
     "matrix": "pose-matrix",

@@ -9,8 +9,11 @@ import pytest
 from helpers.clicks import data_uri_png, drag, drawn, open_tab, place
 from helpers.drawn_people import save_drawn
 
+from sfpn.data.dataset import FaceDataset
+
 INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
   [...t.customdata].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
+FOURTH = "(({x, y}) => [x[3], y[3]])(document.querySelector('#map .js-plotly-plot')._fullData[1])"
 FIRST = "document.querySelector('#map .js-plotly-plot')?._fullData?.[0]?.x?.[0]"
 DROP = """async picture => { const transfer = new DataTransfer(), blob = await (await fetch(picture)).blob();
   transfer.items.add(new File([blob], 'me.png', {type: 'image/png'})); return transfer; }"""
@@ -22,6 +25,33 @@ def the_map(visit):
     open_tab(page, "Embeddings")
     drawn(page, "#map")
     return page
+
+
+@pytest.fixture(scope="module")
+def row_ids(explorer_folder) -> list[str]:
+    """Those of the people, by the position that a point of the map has."""
+    return FaceDataset.open(explorer_folder / "people").rows()["row_id"].tolist()
+
+
+def test_a_hovered_point_is_named_and_shows_its_face(the_map, row_ids):
+    page = the_map
+    x, y = place(page, "#map", *page.evaluate(FOURTH))
+    page.mouse.move(x - 1, y)
+    page.mouse.move(x, y)
+    page.wait_for_function("document.querySelector('#map .plotly-view-hint img')?.naturalWidth > 0")
+    hint = page.locator("#map .plotly-view-hint")
+    shown = page.evaluate("document.querySelector('#map .js-plotly-plot')._hoverdata[0].customdata")
+    assert hint.is_visible() and hint.inner_text().startswith("-".join(row_ids[shown].split("-")[:2]))
+    assert hint.locator("img").get_attribute("src").endswith(f"-{shown}.jpg")
+    page.mouse.move(1, 1)
+    hint.wait_for(state="hidden")
+
+
+def test_the_map_is_saved_with_the_names_of_its_rows(the_map, row_ids):
+    with the_map.expect_download() as saved:
+        the_map.locator("#map .plotly-view-csv").dispatch_event("click")
+    assert saved.value.suggested_filename == "embedding-map.csv"
+    assert pd.read_csv(saved.value.path())["row_id"].tolist() == row_ids
 
 
 def box_of_half(page) -> tuple[float, float, float, float]:
@@ -41,10 +71,10 @@ def chosen(page) -> set[str]:
     return {json.loads(tile.get_attribute("data-select"))[1] for tile in page.locator("#lasso-grid button").all()}
 
 
-def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map):
+def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map, row_ids):
     page = the_map
     left, right, low, high = box_of_half(page)
-    inside = set(page.evaluate(INSIDE, [left, right, low, high]))
+    inside = {row_ids[position] for position in page.evaluate(INSIDE, [left, right, low, high])}
     assert 10 < len(inside) < 80
     page.locator("#map .modebar-btn[data-val=lasso]").dispatch_event("click")
     corners = [

@@ -1,11 +1,10 @@
-"""Drop a ZIP, see the ledger, fix a label, see the matrix, take it along; and two visitors who never see each other's.
+"""Drop a ZIP, see the ledger, fix a label, see the matrix, save the report, take the set along; and other visitors.
 
 Once with drawn people, and where CFP lies beside the project, with its real faces.
 """
 
 from __future__ import annotations
 
-import contextlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,12 @@ from helpers.browsing import SIZES, served, visitor
 from helpers.clicks import open_tab
 from helpers.own_people import Brought, cfp_zip, drawn_zip
 from helpers.shared_material import needs_cfp
-from playwright.sync_api import TimeoutError
 
 from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file
 from sfpn.network.embedders import load_embedder
 
 SECONDS = 120_000
-AGAIN = 8_000  # ms
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +35,13 @@ def brought(request, tmp_path_factory) -> Brought:
     return make(tmp_path_factory.mktemp(request.param) / f"{request.param} people.zip")
 
 
-def bring(page, file: Path) -> None:
-    """Open a ZIP in Explore, and wait until it is embedded."""
+def bring(page, file: Path, *, watched: bool = True) -> None:
+    """Open a ZIP in Explore, and wait until it is embedded. watched: it has pictures enough to be seen as they come."""
     open_tab(page, "Explore")
     page.locator("#own-open").click()
     page.locator("#own-file input[type=file]").set_input_files(file)
-    page.locator("#own-pictures img").first.wait_for(timeout=SECONDS)
+    if watched:
+        page.locator("#own-pictures img").first.wait_for(timeout=SECONDS)
     page.locator("#which-set", has_text="Your set").wait_for(timeout=SECONDS)
     page.locator("#own-status", has_text="Done").wait_for(timeout=SECONDS)
 
@@ -52,7 +50,9 @@ def bring(page, file: Path) -> None:
 def test_from_a_zip_to_a_mended_set_and_its_matrix(browser, address, brought, size, tmp_path):
     with visitor(browser, address, SIZES[size]) as visit:
         page = visit()
-        assert not page.locator("#own-set").is_visible()  # in Verify
+        for tab in ("Verify", "On your device", "Model"):
+            open_tab(page, tab)
+            assert not page.locator("#own-set").is_visible()
         bring(page, brought.file)
         page.locator("#own-about button").first.click()
         ledger = page.locator("#own-ledger")
@@ -60,6 +60,7 @@ def test_from_a_zip_to_a_mended_set_and_its_matrix(browser, address, brought, si
         assert "not a picture" in ledger.inner_text() and "left by a computer" in ledger.inner_text()
         check_and_fix(page, brought)
         see_the_matrix(page)
+        open_alone(browser, save_report(page), SIZES[size])
         take_along(page, brought, tmp_path)
         leave(page)
         open_tab(page, "Pose errors")
@@ -67,7 +68,7 @@ def test_from_a_zip_to_a_mended_set_and_its_matrix(browser, address, brought, si
 
 
 def leave(page) -> None:
-    """Close the set: one address may have but three, and those of pages that were left stay for some minutes."""
+    """Close the set, and see the bundled one again."""
     page.locator("#own-leave").click()
     page.locator("#which-set", has_text="Synthetic people").wait_for(timeout=SECONDS)
 
@@ -90,15 +91,12 @@ def check_and_fix(page, brought: Brought) -> None:
 
 
 def show_sample(page, row_id: str, words: str) -> None:
-    """Type a row_id; again if the change of the set, which empties the field, came after it."""
-    typed, sample = page.locator("#sample-id input, #sample-id textarea"), page.locator("#sample", has_text=words)
-    for _ in range(SECONDS // AGAIN):
-        typed.fill(row_id)
-        typed.press("Enter")
-        with contextlib.suppress(TimeoutError):
-            sample.wait_for(timeout=AGAIN)
-            return
-    raise AssertionError(f"{row_id} is not shown as {words}: {page.locator('#sample').inner_text()!r}")
+    """Type a row_id, as soon as the page says that the set is another: nothing may empty the field after that."""
+    typed = page.locator("#sample-id input, #sample-id textarea")
+    typed.fill(row_id)
+    typed.press("Enter")
+    page.locator("#sample", has_text=words).wait_for(timeout=SECONDS)
+    assert typed.input_value() == row_id
 
 
 def see_the_matrix(page) -> None:
@@ -110,6 +108,29 @@ def see_the_matrix(page) -> None:
     page.locator("#report-status", has_text="Nobody else sees it").wait_for(timeout=SECONDS)
     page.locator("#report-about", has_text="all-pairs").wait_for(timeout=SECONDS)
     page.locator("#matrix .main-svg").first.wait_for(timeout=SECONDS)
+
+
+def save_report(page) -> Path:
+    """The report as one file."""
+    with page.expect_download() as saved:
+        page.locator("#report-page").click()
+    assert saved.value.suggested_filename.endswith(".html")
+    return saved.value.path()
+
+
+def open_alone(browser, file: Path, size: dict[str, int]) -> None:
+    """The report opens in a browser without network, asks nobody and fits the page."""
+    context = browser.new_context(viewport=size, offline=True)
+    page, asked, said = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    alone = file.with_name(f"{file.stem}.html")
+    alone.write_bytes(file.read_bytes())
+    page.goto(alone.as_uri())
+    assert asked == [alone.as_uri()] and said == []
+    assert "people" in page.inner_text("body") and page.locator("svg").count() > 5
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    context.close()
 
 
 def take_along(page, brought: Brought, folder: Path) -> None:
@@ -146,6 +167,19 @@ def test_two_visitors_with_two_sets_at_once(browser, address, tmp_path):
         third.locator("#sample", has_text="has no sample").wait_for()
         for page in pages:
             leave(page)
+
+
+def test_sets_of_pages_that_are_gone_are_not_in_the_way(browser, address, tmp_path):
+    """One address may have three sets at once; a page that is reloaded is another one to the app, as one anew is."""
+    brought = drawn_zip(tmp_path / "few.zip", 2, 1)
+    with visitor(browser, address, SIZES["desk"]) as visit:
+        for _ in range(4):
+            page = visit()
+            bring(page, brought.file, watched=False)
+            page.close()
+        page = visit()
+        bring(page, brought.file, watched=False)
+        leave(page)
 
 
 def test_a_cancelled_set_leaves_the_page_as_it_was(browser, address, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import struct
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -243,3 +244,30 @@ def test_sentences_name_no_folder_of_this_computer(tmp_path):
 
 def test_names_of_sets():
     assert name_of("../../x y.zip") == "x-y" and name_of("") == "own" and name_of("\u202e.zip") == "own"
+
+
+def spreadsheet(table: str) -> dict[str, bytes]:
+    """A ZIP's members: a table as another country's spreadsheet writes it, pictures as another computer names them."""
+    names = ("Jörg (1).PNG", "Zoë.png")
+    return {
+        "Fotos/Liste.csv": table.encode("utf-8-sig"),
+        **{f"Fotos/Bilder/{unicodedata.normalize('NFD', name)}": drawn("frontal", i) for i, name in enumerate(names)},
+        **{f"Fotos/{name}": b"left" for name in ("Thumbs.db", ".DS_Store", "desktop.ini")},
+    }
+
+
+TABLE = "Datei Name;Person ;yaw_degrees\r\nBilder\\jörg (1).png;Jörg Müller;12,5\r\nBilder/Zoë.png;Zoë;\r\n"
+
+
+def test_a_table_of_a_spreadsheet_from_elsewhere(tmp_path):
+    members = spreadsheet(TABLE)
+    got = opened(zipped(tmp_path / "a.zip", members), columns='image="Datei Name" identity=Person')
+    rows = got.rows()
+    assert rows["identity"].tolist() == ["Jörg Müller", "Zoë"]
+    assert rows["yaw_degrees"].iloc[0] == 12.5 and rows["yaw_source"].tolist() == ["given", "estimated"]
+
+
+def test_a_table_whose_columns_are_not_named_says_which_it_has(tmp_path):
+    for members in (spreadsheet(TABLE), {"Liste.csv": TABLE.encode(), "1.png": drawn("frontal")}):
+        with pytest.raises(UserError, match="has the columns 'Datei Name', 'Person', 'yaw_degrees': say in the field"):
+            opened(zipped(tmp_path / "a.zip", members))

@@ -79,11 +79,17 @@ def test_a_byte_order_mark_is_no_letter(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("separator", "shown"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
-def test_other_separators_are_named(tmp_path, separator, shown):
-    lines = [line.replace(",", separator) for line in (f"{HEADER},yaw_degrees", f"{GOOD},10", f"{GOOD},20")]
-    text = sentence(table(tmp_path, lines))
-    assert f"columns are separated by {shown}" in text and "save it with commas" in text
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_other_separators_than_commas(tmp_path, separator, encoding):
+    lines = [line.replace(",", separator) for line in (f"{HEADER} ,yaw_degrees", f"{GOOD},10", f"{GOOD},-20.5")]
+    items = list(open_folder(table(tmp_path, lines, encoding=encoding)).items())
+    assert [(item.identity, item.yaw_degrees) for item in items] == [("ann", 10), ("ann", -20.5)]
+
+
+def test_a_comma_in_a_fraction(tmp_path):
+    [item] = open_folder(table(tmp_path, ["image;identity;yaw_degrees", "ann/1.jpg;ann;12,5"])).items()
+    assert item.yaw_degrees == 12.5
 
 
 @pytest.mark.parametrize(

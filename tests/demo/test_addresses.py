@@ -14,13 +14,17 @@ from helpers.waiting import wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from starlette.middleware import Middleware
 
 from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
+from demo.common.gate import Book, Gate, Rules
+from demo.common.own_sets import Sets
+from demo.common.page import Page
 from demo.common.pictures import file_address
 from demo.common.plotly_view import PLOTLY_JS, PlotlyView
+from demo.common.points import points_of
 from demo.common.sample_html import grid_html
-from demo.embeddings import tab as embeddings
 from sfpn.data.dataset import FaceDataset
 
 NAMES = ["my#tmp%20?x", "100%", "a&b;c=d", "quotes'\"<i>", "C:set", "für {} +", "per%23cent"]
@@ -37,10 +41,12 @@ def view(request, tmp_path_factory) -> DatasetView:
 def get(view) -> Callable[[str], httpx.Response]:
     """Asks the app in this process, with addresses as a browser sends them."""
     gr.set_static_paths([view.thumbnails])
-    with gr.Blocks() as page:
+    with Page() as page:
+        page.own_sets = Sets(EmbeddingStore(view, {}))
         gr.HTML("")
         PlotlyView()
-    transport = httpx.ASGITransport(gr.routes.App.create_app(page))
+    gate = Middleware(Gate, rules=Rules(frozenset({"app"})), book=Book())
+    transport = httpx.ASGITransport(gr.routes.App.create_app(page, app_kwargs={"middleware": [gate]}))
 
     async def answer(address: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
@@ -58,11 +64,15 @@ def test_thumbnails_are_served(view, get):
 
 
 def test_thumbnails_of_hovered_points_are_served(view, get):
-    row_id = view.rows.index[1]
-    view.make_thumbnails(view.rows.index)
-    thumbnails = embeddings._thumbnails(EmbeddingStore(view, {}))
-    answer = get(thumbnails["address"].replace("{}", thumbnails[row_id], 1))
-    assert answer.status_code == 200 and Image.open(io.BytesIO(answer.content)).format == "JPEG"
+    position = 1
+    answer = get(points_of(view)["thumbnail"].replace("{}", str(position), 1))
+    made = view.thumbnail_file(view.rows.index[position])
+    assert answer.status_code == 200 and answer.content == made.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["{mark}-9999.jpg", "f{mark}-1.jpg", "{mark}-x.jpg", "..", "a.jpg"])
+def test_other_names_in_the_folder_of_thumbnails_are_not_there(view, get, name):
+    assert get("/" + file_address(view.thumbnails / name.format(mark=view.mark))).status_code in (403, 404)
 
 
 def test_the_script_of_the_figures_is_served(get):

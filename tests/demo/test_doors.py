@@ -33,7 +33,7 @@ SECONDS = 2.0  # the longest that any such call may take
 CANARY = "what-nobody-may-read"
 META = {"_type": "gradio.FileData"}
 TAKE_FILES = ("image", "file", "uploadbutton")
-GESTURES = ("select", "remove", "lasso", "drag", "key_up")
+GESTURES = ("select", "remove", "lasso", "drag", "expand", "key_up")
 NAN, HUGE = float("nan"), 10**300
 VALUES = [
     None,
@@ -66,6 +66,9 @@ EVENTS = [
     {"index": ["sample", {}], "value": [{}, {}], "x": {}, "points": {}},
     {"index": ["pair", "a"], "value": ["<b>", "<b>"], "x": True, "points": [None]},
     {"index": [[0], [0]], "value": {"a": 1}, "x": 10**400},
+    {"value": 10**9, "of": "0" * 12, "chosen": "////"},
+    {"value": 0, "of": "0" * 12, "chosen": "A" * 100_000},
+    {"value": True, "of": {}, "chosen": [0]},
 ]
 
 

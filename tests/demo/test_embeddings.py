@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import threading
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.drawn_people import save_drawn
 from helpers.explorer_data import make_store
 from sklearn.decomposition import PCA
 
-from demo.common import jobs
+from demo.common import embedding_store, jobs, vectors
+from demo.common.embedding_store import EmbeddingStore
 from demo.common.links import opened
 from demo.embeddings import chosen as chosen_samples
 from demo.embeddings import projection, similarity
@@ -66,10 +71,50 @@ def test_slow_projections_are_kept(store, tmp_path):
 def test_nearest_like_a_loop(store, monkeypatch):
     values = store.get("colour")
     monkeypatch.setattr(similarity, "BLOCK", 7)
+    monkeypatch.setattr(similarity, "MANY", 11)
     expected = [
         max((j for j in range(len(values)) if j != i), key=lambda j: values[i] @ values[j]) for i in range(len(values))
     ]
     assert similarity.nearest(values).tolist() == expected
+    told = []
+    similarity.nearest(values, lambda *done: told.append(done))
+    assert told[-1] == (72, 72)
+
+
+def test_large_sets_are_kept_with_two_bytes_and_give_the_same(store, tmp_path, monkeypatch):
+    """Scores and neighbours of numbers of two bytes against those of four, in blocks that do not fit the rows."""
+    monkeypatch.setattr(embedding_store, "WIDE", 100)
+    monkeypatch.setattr(vectors, "AT_ONCE", 7)
+    half = EmbeddingStore(store.view, store.models)
+    values, wide = half.get("colour"), store.get("colour")
+    assert values.dtype == np.float16 and wide.dtype == np.float32
+    np.testing.assert_allclose(vectors.products(values, wide[3]), wide @ wide[3], atol=1e-3)
+    np.testing.assert_allclose(vectors.products(values, wide[:5].T), wide @ wide[:5].T, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(vectors.rows_of(values, slice(None)), axis=1), 1, atol=1e-3)
+    np.testing.assert_allclose(projection.project(values, "PCA", tmp_path), projection.pca(wide)[0], atol=5e-3)
+    row_id = store.view.rows.index[9]
+    ours, theirs = (each.neighbours("colour", row_id, 3) for each in (half, store))
+    assert ours["row_id"].tolist() == theirs["row_id"].tolist()
+
+
+def test_axes_and_places_of_large_sets_come_from_a_sample(tmp_path, monkeypatch):
+    """Two far groups stay apart where only a part of them decides, and what is said of it names the part."""
+    monkeypatch.setattr(projection, "AXES_FROM", 25)
+    monkeypatch.setattr(projection, "LANDMARKS", 25)
+    values = np.repeat(np.eye(2, 12), 40, axis=0) + np.random.default_rng(0).normal(0, 0.02, (80, 12))
+    values = values.astype(np.float32)
+    for method in ("PCA", "t-SNE"):
+        found = projection.project(values, method, tmp_path)
+        apart = np.linalg.norm(found[:40].mean(0) - found[40:].mean(0))
+        assert found.shape == (80, 2) and apart > 2 * max(found[:40].std(), found[40:].std()) / 2
+        assert "25 images drawn by chance" in projection.note(80, method) and projection.note(25, method) == ""
+
+
+def test_the_map_is_saved_with_the_names_of_its_rows(store):
+    name, content = embeddings.map_csv(store, "colour", "PCA")
+    table = pd.read_csv(io.BytesIO(content))
+    assert name == "embedding-map.csv" and list(table["row_id"]) == list(store.view.rows.index)
+    np.testing.assert_allclose(table[["x", "y"]], projection.pca(store.get("colour"))[0], atol=1e-5)
 
 
 def test_spread_like_a_double_loop(store):
@@ -147,21 +192,44 @@ def test_missing_embeddings_are_offered_and_computed(tmp_path):
     assert make_store(tmp_path / "again", computed=False).get("colour") is None
 
 
-def test_lasso_keeps_known_rows_once(store):
-    a, b = store.view.rows.index[:2]
-    points = [{"value": a}, {"value": b}, {"value": a}, {"value": "nobody"}, {"value": None}]
-    row_ids, tools, words, grid, chart = chosen_samples.take_lasso(store, SimpleNamespace(points=points))
-    assert row_ids == (a, b) and "<b>2</b> images" in words and grid.count("<img") == 2 and chart["highlight"] == [a, b]
-    assert chosen_samples.take_selection(store, opened((a, b)))[0] == (a, b)
-    assert (
-        chosen_samples.choose(store, ())[0] == ()
-        and chosen_samples.choose(store, tuple(store.view.rows.index))[4]["highlight"] is None
-    )
+def test_a_lasso_chooses_the_rows_at_its_positions(store):
+    positions = [0, 7, 8, 71]
+    rows, bits = store.view.rows.index, bits_of(positions)
+    event = SimpleNamespace(chosen=bits, of=store.view.mark)
+    row_ids, tools, words, grid, chart = chosen_samples.take_lasso(store, event)
+    assert list(row_ids) == list(rows[positions]) and "<b>4</b> images" in words and grid.count("<img") == 4
+    assert chart["highlight"] == bits
+    assert list(chosen_samples.take_selection(store, opened(tuple(rows[:2])))[0]) == list(rows[:2])
+    assert chosen_samples.choose(store, ())[0] == ()
+    assert chosen_samples.choose(store, range(72))[4]["highlight"] is None
+
+
+def bits_of(positions: list[int], count: int = 72) -> str:
+    """The slow way: a text of zeros and ones, cut into eights."""
+    text = "".join("1" if i in positions else "0" for i in range(-(-count // 8) * 8))
+    return base64.b64encode(bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8))).decode()
+
+
+@pytest.mark.parametrize("chosen", [None, 3, "", "?", bits_of([1])[:-2], bits_of([1], 80), [True]])
+def test_a_lasso_that_the_page_would_not_send_is_refused(store, chosen):
+    with pytest.raises(gr.Error):
+        chosen_samples.take_lasso(store, SimpleNamespace(chosen=chosen, of=store.view.mark))
+
+
+def test_gestures_on_a_map_of_another_dataset_are_refused(store):
+    for mark in ("f" * 12, None, 3):
+        with pytest.raises(gr.Error):
+            chosen_samples.take_lasso(store, SimpleNamespace(chosen=bits_of([1]), of=mark))
+        with pytest.raises(gr.Error):
+            embeddings.open_point(store, SimpleNamespace(value=1, of=mark))
 
 
 def test_clicked_points_and_cells_open(store):
     a, b = store.view.rows.index[:2]
-    assert embeddings.open_point(store, SimpleNamespace(value=a))[1].value == a
+    assert embeddings.open_point(store, SimpleNamespace(value=1, of=store.view.mark))[1].value == b
+    for value in (-1, 72, "0", None, True, 0.5):
+        with pytest.raises(gr.Error):
+            embeddings.open_point(store, SimpleNamespace(value=value, of=store.view.mark))
     assert chosen_samples.open_cell(store, SimpleNamespace(value=[a, b]))[1].value == (a, b)
 
 

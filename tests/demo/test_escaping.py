@@ -22,8 +22,9 @@ from demo.common.links import opened
 from demo.common.notices import in_markdown, notices_html
 from demo.common.sample_html import grid_html
 from demo.embeddings import chosen
-from demo.embeddings.figures import heat_map, map_figure
+from demo.embeddings.figures import heat_map
 from demo.explore import figures as explore_figures
+from demo.explore import sample
 from demo.explore import tab as explore
 from demo.model.card_html import facts_html, results_html
 from demo.pose_errors import hardest
@@ -116,12 +117,12 @@ def test_text_in_markdown_reads_as_it_is(text):
 def test_samples(store):
     view, row_id = store.view, store.view.rows.index[5]
     assert_text(grid_html(view, [row_id]))
-    shown = explore.show_sample(store, row_id, "colour")
+    shown = sample.show_sample(store, sample.Shown(row_id), "colour")
     assert_text(shown.detail)
     assert_text(shown.neighbours)
-    assert_text(explore.pick_for_comparison(row_id, None).words)
-    assert_text(explore.take_sample(store, opened("x" + EVIL), "colour").detail)
-    assert_text(chosen.choose(store, tuple(view.rows.index[:3])).grid)
+    assert_text(sample.pick_for_comparison(sample.Shown(row_id), None).words)
+    assert_text(sample.take_sample(store, opened("x" + EVIL), "colour").detail)
+    assert_text(chosen.choose(store, [0, 1, 2]).grid)
     assert_text(explore.refresh(view, *explore.clear_facets()).grid)
 
 
@@ -162,12 +163,10 @@ def test_pairs_of_loaded_pictures(store, report):
 def test_figures(store, report):
     rows = store.view.rows.iloc[:8]
     values = store.get("colour")[:8]
-    drawn = map_figure(rows, values[:, :2], "pose", None, values[:, 0] > 0)
     cells = heat_map(rows, values @ values.T)
     people = explore_figures.identity_table(rows)
     cell = report.cell("frontal-profile")
     words = [
-        *(text for trace in drawn.data for text in trace.text),
         *(text for row in cells.data[0].text for text in row),
         *people.data[0].x,
         *cells.layout.xaxis.ticktext,
@@ -180,7 +179,7 @@ def test_figures(store, report):
 
 
 def test_corners_of_the_page(store, report, toasts):
-    explore.type_sample(store.view, EVIL)
+    sample.type_sample(store.view, EVIL)
     pose_errors.open_cell({"one": report}, opened((EVIL, "")))
     pose_errors.open_cell({"one": report}, opened(("frontal-profile", "x" + EVIL)))
     assert len(toasts) == 3

@@ -23,8 +23,9 @@ from demo.common.links import opened, pair_address, sample_address
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.embeddings import tab as embeddings
-from demo.explore import name_facet
+from demo.explore import name_facet, sample
 from demo.explore import tab as explore
+from demo.explore.sample import Shown
 from sfpn.data.embed import embed_dataset
 from sfpn.errors import UserError
 
@@ -97,11 +98,14 @@ def test_facets_come_from_the_components_in_their_order(view):
 def test_each_thumbnail_is_the_picture_of_its_row(view, facets):
     """Whatever is filtered, the file behind a tile has the pixels of the row that the tile opens."""
     html = grid_html(view, select(view.rows, masks(view.rows, facets))[:12])
-    tiles = re.findall(r'data-select="([^"]+)".*?src="gradio_api/file=([^"]+)"', html)
+    tiles = re.findall(r'data-select="([^"]+)".*?src="gradio_api/file=[^"]+/([^"]+)"', html)
     assert len(tiles) == min(12, len(select(view.rows, masks(view.rows, facets))))
     for target, file in tiles:
         kind, row_id = json.loads(unescape(target))
-        shown, photo = (np.asarray(image.convert("RGB"), float) for image in (Image.open(file), view.photo(row_id)))
+        shown, photo = (
+            np.asarray(image.convert("RGB"), float)
+            for image in (Image.open(view.picture_named(file)), view.photo(row_id))
+        )
         assert kind == "sample" and np.abs(shown - photo).mean() < 25
         strangers = [
             np.abs(shown - np.asarray(view.photo(other), float)).mean()
@@ -124,8 +128,24 @@ def test_thumbnails_are_made_once_and_small(view):
     made = file.stat().st_mtime_ns
     assert view.thumbnail(view.rows.index[0]).stat().st_mtime_ns == made
     assert max(Image.open(file).size) <= 144
-    view.make_thumbnails(view.rows.index)
-    assert view.thumbnails_made()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a.jpg",
+        "{mark}.jpg",
+        "{mark}-72.jpg",
+        "{mark}--1.jpg",
+        "0{mark}-1.jpg",
+        "../{mark}-1.jpg",
+        "{mark}-1.png",
+        "{mark}-\u0661.jpg",
+    ],
+)
+def test_only_names_of_its_own_rows_are_pictures(view, name):
+    assert view.picture_named(name.format(mark=view.mark)) is None
 
 
 def test_pages_cover_the_selection_once(view):
@@ -198,10 +218,10 @@ def test_clicks_open_samples_and_pairs(view):
 
 def test_sample_shows_columns_crop_and_neighbours(store):
     row_id = store.view.rows.index[8]
-    typed, detail, neighbours = explore.show_sample(store, row_id, "colour")
-    assert typed == row_id and "what the network sees" in detail and "person" in detail and "<rect" in detail
-    assert explore.take_sample(store, opened(row_id), "colour")[:2] == (row_id, row_id)
-    assert "has no sample nobody" in explore.take_sample(store, opened("nobody"), "colour")[2]
+    detail, neighbours = sample.show_sample(store, Shown(row_id), "colour")
+    assert "what the network sees" in detail and "person" in detail and "<rect" in detail
+    assert sample.take_sample(store, opened(row_id), "colour")[:2] == (Shown(row_id), row_id)
+    assert "has no sample nobody" in sample.take_sample(store, opened("nobody"), "colour")[2]
     expected = store.neighbours("colour", row_id)["row_id"].tolist()
     assert [json.loads(unescape(t))[-1] for t in re.findall(r'data-select="([^"]+)"', neighbours)][::2] == expected
 
@@ -218,7 +238,7 @@ def test_neighbours_like_a_sort(store):
 def test_without_embeddings_there_are_no_neighbours(tmp_path):
     store = make_store(tmp_path, computed=False)
     assert store.get("colour") is None and store.neighbours("colour", store.view.rows.index[0]) is None
-    assert "not there yet" in explore.show_sample(store, store.view.rows.index[0], "colour")[2]
+    assert "not there yet" in sample.show_sample(store, Shown(store.view.rows.index[0]), "colour")[1]
 
 
 def test_embeddings_of_half_size_are_found_beside_the_dataset(store, tmp_path):
@@ -237,9 +257,22 @@ def test_random_sample_is_of_the_selection(view):
 
 
 def test_two_presses_compare_two_samples(view):
-    first = explore.pick_for_comparison("a", None)
-    assert first[0] == "a"
-    assert explore.pick_for_comparison("b", "a").pair.value == ("a", "b")
+    first = sample.pick_for_comparison(Shown("a"), None)
+    assert first[0] == Shown("a")
+    assert sample.pick_for_comparison(Shown("b"), Shown("a")).pair.value == ("a", "b")
+
+
+def test_another_set_forgets_the_samples_of_the_one_before_and_none_of_its_own():
+    before, after = opened("a.zip"), opened("a.zip")
+    of_before, of_after = Shown("a", before), Shown("a", after)
+    assert sample.forget(after, of_before, of_before)[:2] == (None, None)
+    assert sample.forget(after, of_after, of_before)[:2] == (of_after, None)
+    assert sample.forget(after, of_after, of_after)[:2] == (of_after, of_after)
+    assert sample.pick_for_comparison(of_after, of_before).marked == of_after
+
+
+def test_a_sample_of_another_set_is_not_shown(store):
+    assert sample.show_sample(store, Shown("of another set"), "colour") == sample.SampleValues()
 
 
 def test_tiles_name_yaw_and_pitch(view):

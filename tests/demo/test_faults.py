@@ -7,8 +7,10 @@ on from memory, or are one sentence, and all is well again when the fault is gon
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,9 +26,10 @@ from helpers.evaluation_data import write_dataset
 from helpers.paths import ROOT
 from helpers.small_models import save_random_model
 from helpers.visiting import Visitor, free_port, handler_of
+from PIL import Image
 
 from demo import start
-from demo.common.dataset_view import DatasetView
+from demo.common.dataset_view import THUMBNAIL_SIDE, DatasetView
 from demo.explore import tab as explore
 from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
@@ -109,27 +112,31 @@ def view(tmp_path):
     return DatasetView.open(FaceDataset.open(write_dataset(tmp_path / "data")), tmp_path / "thumbnails")
 
 
-def shown_pictures(html: str) -> list[Path]:
-    """The files of the pictures in it."""
-    return [Path(part.partition('"')[0]) for part in html.split("gradio_api/file=")[1:]]
+def shown_pictures(view: DatasetView, html: str) -> list[Path | bytes | None]:
+    """The files of the pictures in it, as they are served."""
+    return [view.picture_named(Path(part.partition('"')[0]).name) for part in html.split("gradio_api/file=")[1:]]
 
 
 def test_a_cache_that_is_removed_is_made_again(view):
     facets = explore.clear_facets()
     first = explore.show_filtered(view, *facets)
-    assert all(file.is_file() for file in shown_pictures(first.grid))
+    assert all(file.is_file() for file in shown_pictures(view, first.grid))
     for _ in range(2):
         shutil.rmtree(view.thumbnails)
         again = explore.show_filtered(view, *facets)
-        assert again.grid == first.grid and all(file.is_file() for file in shown_pictures(again.grid))
+        assert again.grid == first.grid and all(file.is_file() for file in shown_pictures(view, again.grid))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file cannot be put in place of a folder there")
-def test_pictures_of_a_cache_that_cannot_be_written_are_part_of_the_page(view):
+def test_pictures_of_a_cache_that_cannot_be_written_are_served_from_memory(view):
     view.thumbnails.rmdir()
     view.thumbnails.write_text("a file in its place")
     grid = explore.show_filtered(view, *explore.clear_facets()).grid
-    assert grid.count("data:image/webp") == grid.count("<img") > 10
+    pictures = shown_pictures(view, grid)
+    assert len(pictures) == grid.count("<img") > 10
+    for encoded in pictures:
+        with Image.open(io.BytesIO(encoded)) as picture:
+            assert picture.format == "JPEG" and max(picture.size) <= THUMBNAIL_SIDE
 
 
 def test_a_dataset_that_is_replaced_or_removed_is_never_mixed_with_the_old_one(view, tmp_path):
@@ -149,7 +156,7 @@ def test_a_dataset_that_is_replaced_or_removed_is_never_mixed_with_the_old_one(v
     fresh = DatasetView.open(FaceDataset.open(view.dataset.folder), tmp_path / "fresh")
     assert fresh.picture(row_ids[0]).encoded != before
     shutil.rmtree(view.dataset.folder)
-    for ask in (lambda: fresh.picture(row_ids[0]), lambda: explore.show_filtered(fresh, *explore.clear_facets())):
+    for ask in (lambda: fresh.picture(row_ids[0]), lambda: fresh.picture_named(f"{fresh.mark}-0.jpg")):
         with pytest.raises(UserError, match="was replaced or removed"):
             ask()
 
@@ -189,7 +196,9 @@ def test_on_a_full_disk_answers_go_on_or_are_one_sentence_and_it_recovers(tmp_pa
         answer = visitor.client.post(f"{app.address}gradio_api/upload", files={"files": ("a.png", drawn("frontal"))})
         assert answer.status_code == 507 and ROOM in answer.text
         shown = json.dumps(app.ask_as_page(visitor, "facet-pose", "change"))
-        assert '"success": true' in shown and "data:image/webp" in shown
+        assert '"success": true' in shown
+        picture = visitor.client.get(app.address + re.findall(r"gradio_api/file=[^\"\\]+", shown)[0])
+        assert picture.status_code == 200 and picture.headers["content-type"] == "image/jpeg"
         saved = app.ask_as_page(visitor, "report-zip", "click")
         assert not saved["success"] and ("disk" in saved["output"]["error"] or "written" in saved["output"]["error"])
         filling.unlink()

@@ -12,7 +12,8 @@ from helpers.explorer_data import make_report, make_store
 from scipy.stats import norm
 
 from demo.common.figures import message
-from demo.common.words import interval, percent
+from demo.common.points import points_of
+from demo.common.words import angles, interval, percent, pose_label
 from demo.embeddings import figures as figures_embeddings
 from demo.explore import figures as figures_explore
 from demo.pose_errors import cell_figures as figures_cell
@@ -106,15 +107,27 @@ def test_difference_figure_in_percentage_points():
 def test_each_point_of_the_map_is_its_own_row(store, colour):
     rows = store.view.rows
     coordinates = np.random.default_rng(0).normal(size=(len(rows), 2))
-    thumbnails = {"address": "/{}.jpg"} | {row_id: f"name of {row_id}" for row_id in rows.index}
     wrong = np.arange(len(rows)) % 5 == 0
-    figure = figures_embeddings.map_figure(rows, coordinates, colour, thumbnails, wrong)
+    figure = figures_embeddings.map_figure(rows, coordinates, colour, points_of(store.view), wrong)
     found = {}
     for trace in figure.data:
-        for row_id, picture, x, y in zip(trace.customdata, trace.ids, trace.x, trace.y, strict=True):
-            assert picture == f"name of {row_id}"
-            found[row_id] = (x, y)
-    assert found == dict(zip(rows.index, map(tuple, coordinates), strict=True))
+        found |= dict(zip(trace.customdata, zip(trace.x, trace.y, strict=True), strict=True))
+    assert found == dict(enumerate(map(tuple, coordinates)))
+    if colour == "identity":
+        codes, looks = rows["identity"].cat.codes.to_numpy(), {}
+        for trace in figure.data:
+            looks |= dict.fromkeys(codes[list(trace.customdata)].tolist(), (trace.marker.color, trace.marker.symbol))
+        assert len(set(looks.values())) == len(looks) == codes.max() + 1
+    json.loads(figure.to_json())
+
+
+def test_each_point_is_said_as_its_row_reads(store):
+    points, rows = points_of(store.view), store.view.rows
+    assert points["of"] == store.view.mark and points["count"] == len(rows)
+    for position in range(len(rows)):
+        row, said = rows.iloc[position], "".join(words[codes[position]] for words, codes in points["words"])
+        expected = f"{row['identity']}, {pose_label(row['pose'])}"
+        assert said == expected + angles(row["yaw_degrees"], row["pitch_degrees"])
 
 
 def test_heat_map_names_the_pair_of_each_cell(store):

@@ -164,6 +164,34 @@ def test_sets_are_bounded_in_all_and_for_one_address(sets):
         sets.begin(asking(""), "a.zip")
 
 
+def test_sets_of_pages_that_were_left_give_way_the_one_first_left_first(sets):
+    own = [opened(sets, f"of one {number}") for number in range(3)]
+    for number in (1, 0):
+        sets.page_left(f"of one {number}")
+    assert own[1].dataset.is_dir()  # while nobody needs the place
+    sets.begin(asking("of one 3"), "a.zip")
+    assert not own[1].folder.exists() and sets.own_of(asking("of one 0")) is own[0]
+    sets.page_came("of one 0")  # its connection was broken
+    opened(sets, "other", host="5.6.7.8")
+    for session, host in (("of one 4", "1.2.3.4"), ("third", "9.9.9.9")):
+        with pytest.raises(UserError, match="Busy"):
+            sets.begin(asking(session, host=host), "a.zip")
+    assert own[0].dataset.is_dir() and own[2].dataset.is_dir()
+    sets.page_left("of one 2")
+    sets.begin(asking("third", host="9.9.9.9"), "a.zip")
+    assert not own[2].folder.exists() and own[0].dataset.is_dir()
+
+
+def test_a_set_that_is_made_gives_way_too_and_a_page_without_a_set_is_not_remembered(sets):
+    making = sets.begin(asking("one"), "a.zip")
+    for session in ("one", "without a set"):
+        sets.page_left(session)
+    assert list(sets._left) == ["one"]
+    for number in range(3):
+        opened(sets, f"of one {number}")
+    assert making.closed and not making.folder.exists() and not sets._left
+
+
 def test_all_goes_with_the_app(sets):
     own = opened(sets, "one")
     root = own.folder.parent.parent
@@ -220,9 +248,6 @@ def test_decisions_that_contradict_each_other_are_not_taken():
 class NoPictures(dict):
     """A view without rows."""
 
-    def make_thumbnails(self, row_ids) -> None:
-        assert list(row_ids) == []
-
 
 # over HTTP
 
@@ -256,7 +281,10 @@ def test_two_visitors_with_two_sets(running):
         assert bring(address, visitor, zipped(people), f"{'-'.join(people)}.zip")["success"]
     opened_sets = list(page.own_sets._open.values())  # type: ignore[attr-defined]
     assert [sorted(set(own.store.view.rows["identity"])) for own in opened_sets] == [["ann", "bo"], ["cy", "di"]]
-    addresses = [file_address(next(own.pictures.glob("*.jpg"))) for own in opened_sets]
+    addresses = [own.store.view.address(own.store.view.rows.index[0]) for own in opened_sets]
+    for own in opened_sets:
+        for file in own.pictures.glob("*.jpg"):  # it is made again when it is asked for
+            file.unlink()
     for number, visitor in enumerate(visitors):
         assert [visitor.get(path).status_code for path in addresses] == [200 if number == i else 403 for i in (0, 1)]
     stranger = Visitor(address)

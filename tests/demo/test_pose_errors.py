@@ -9,6 +9,7 @@ import re
 import zipfile
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -21,9 +22,9 @@ from demo.common.links import opened
 from demo.common.words import titled
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
+from demo.pose_errors import pair_list, saved_reports
 from demo.pose_errors import pose_map as error_map
 from demo.pose_errors import provenance as report_words
-from demo.pose_errors import saved_reports
 from demo.pose_errors import tab as pose_errors
 from demo.pose_errors.pairs_html import pairs_html
 from demo.pose_errors.pose_map_figure import Shown, pose_map_figure, read_map
@@ -128,7 +129,9 @@ def test_hardest_pairs_carry_their_own_pictures(named, reports, store, view):
         targets = [json.loads(unescape(found)) for found in re.findall(r'data-select="([^"]+)"', html)]
         assert targets == expected[["row_id_a", "row_id_b"]].to_numpy().tolist()
         pictures = re.findall(r'src="gradio_api/file=([^"]+)"', html)
-        assert pictures == [str(view.thumbnail_file(row_id)) for pair in targets for row_id in pair]
+        assert [view.picture_named(Path(picture).name) for picture in pictures] == [
+            view.thumbnail_file(row_id) for pair in targets for row_id in pair
+        ]
 
 
 def test_pairs_of_another_dataset_are_named_without_pictures(named):
@@ -138,9 +141,9 @@ def test_pairs_of_another_dataset_are_named_without_pictures(named):
 
 def test_unknown_pair_is_refused(view):
     with pytest.raises(gr.Error):
-        hardest_pairs.pick_pair(view, SimpleNamespace(index=["nobody", "nothing"]))
+        pair_list.pick_pair(view, SimpleNamespace(index=["nobody", "nothing"]))
     row_ids = view.rows.index[:2]
-    assert hardest_pairs.pick_pair(view, SimpleNamespace(index=list(row_ids)))[1].value == tuple(row_ids)
+    assert pair_list.pick_pair(view, SimpleNamespace(index=list(row_ids)))[1].value == tuple(row_ids)
 
 
 def test_another_report_keeps_the_cell_it_has(named):

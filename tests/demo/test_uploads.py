@@ -246,7 +246,7 @@ def test_numbers_are_finite(value):
 
 
 def test_details_of_events_are_of_the_kinds_that_the_page_sends():
-    assert events.texts(["a", "b"], 2) == ("a", "b") and events.dicts([{}]) == [{}]
+    assert events.texts(["a", "b"], 2) == ("a", "b")
     for wrong in ("ab", ["a"], ["a", 1], None, {"a": 1}):
         with pytest.raises(gr.Error):
             events.texts(wrong, 2)

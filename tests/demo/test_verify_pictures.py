@@ -12,6 +12,7 @@ from helpers.posed_scores import AXIS, drawn_scores, surface_card
 from helpers.small_models import random_card
 from PIL import Image
 
+from demo.common import why_score
 from demo.verify import lost, why
 from demo.verify.head_svg import head_svg
 from demo.verify.result import Result, axis_title, rule_of, verdict_html
@@ -101,10 +102,10 @@ def test_what_the_score_rests_on_is_orange_and_what_hurts_it_purple():
     falls = np.zeros((GRID, GRID))
     falls[1, 1], falls[4, 4] = 0.4, -0.2
     found = Occlusion((crop, crop), 0.7, (falls, np.zeros((GRID, GRID))))
-    shown = why.faces_html(found)
+    shown = why_score.faces_html(found)
     assert shown.count("<img") == 2 and "where the upper left is hidden" in shown and "falls by 0.40" in shown
-    picture = np.asarray(why.overlay(crop, found.maps[0], 0.4)).astype(int)
-    scale = why.SHOWN_SIDE / crop.width
+    picture = np.asarray(why_score.overlay(crop, found.maps[0], 0.4)).astype(int)
+    scale = why_score.SHOWN_SIDE / crop.width
 
     def colour(number: int) -> np.ndarray:
         left, top, right, bottom = squares(crop.width)[number]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,12 +18,12 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.data.decisions import FIX_LABEL, LEAVE_OUT, SAME_PERSON
 from sfpn.data.embeddings import Embeddings
 from sfpn.errors import UserError
-from sfpn.evaluation.checks import nearest
+from sfpn.evaluation.checks import nearest, which_face
 from sfpn.evaluation.checks.check import check, look
 from sfpn.evaluation.checks.draft import draft
 from sfpn.evaluation.checks.duplicates import find_copies, twins_of
 from sfpn.evaluation.checks.finding import KIND_WORDS, KINDS, Finding
-from sfpn.evaluation.checks.nearest import NOTHING, mean_of_best, nearness
+from sfpn.evaluation.checks.nearest import NOTHING, Nearness, mean_of_best, nearness
 from sfpn.evaluation.checks.norm import PosePairNorm
 from sfpn.evaluation.checks.pictures import SMALL, PictureFacts, blurriness
 from sfpn.evaluation.comparisons import Samples
@@ -321,3 +322,12 @@ def test_another_face_that_fits_the_identity_better_is_told():
     assert row_id in {finding.row_ids[0] for finding in findings if finding.kind == "which_face"}
     assert row_id not in {finding.row_ids[0] for finding in findings if finding.kind == "label"}
     assert row_id in {finding.row_ids[0] for finding in check(dataset, wrong) if finding.kind == "label"}
+
+
+def test_photos_with_nothing_to_compare_with_are_looked_at_last(monkeypatch):
+    own = np.array([1.0, NOTHING, 2.0, 0.0, 5.0, NOTHING])
+    near = Nearness(own, np.array([1.2, 3.0, 1.9, 3.0, 1.0, 9.0]), np.zeros(6, int))
+    looked = SimpleNamespace(near=near, samples=SimpleNamespace(acquired=np.arange(6) != 5))
+    assert which_face.in_doubt(looked) == [3, 0, 2, 1]  # type: ignore[arg-type]
+    monkeypatch.setattr(which_face, "MOST_LOOKED_AT", 2)
+    assert which_face.in_doubt(looked) == [3, 0]  # type: ignore[arg-type]

@@ -311,7 +311,8 @@ def _read_dataset(folder: Path, _: Files) -> None:
     wanted = [*view.rows.index[:2], *view.rows.index[-1:]]
     for picture in dataset.pictures(set(wanted)):
         picture.decode()
-    view.make_thumbnails(wanted)
+    for row_id in wanted:
+        view.thumbnail(row_id)
 
 
 def _embeddings(folder: Path) -> list[Files]:

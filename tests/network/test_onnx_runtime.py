@@ -10,13 +10,13 @@ import sys
 import pytest
 from helpers.paths import ROOT
 
-OURS = ROOT / "sfpn" / "network" / "onnx_runtime.py"
+OURS = ROOT / "sfpn" / "onnx_runtime.py"
 
 
 def test_onnx_runtime_leaves_no_identifier_and_is_told_to_report_nothing(tmp_path):
     pytest.importorskip("onnxruntime", reason="needs onnxruntime (requirements-dev.txt)")
     code = (
-        "from sfpn.network.onnx_runtime import onnx_runtime; onnx_runtime(); "
+        "from sfpn.onnx_runtime import onnx_runtime; onnx_runtime(); "
         "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY")}

@@ -18,7 +18,7 @@ def draft(findings: Iterable[Finding], kinds: Collection[str] = DRAFTED) -> list
     rows: set[str] = set()
     merged: list[Decision] = []
     for finding in findings:
-        if finding.kind not in kinds or not finding.suggestions:
+        if finding.kind not in kinds or not finding.suggestions or finding.score <= 0:  # 0: nothing speaks for it
             continue
         decision = replace(finding.suggestions[0], why=finding.why)
         if decision.row_id:

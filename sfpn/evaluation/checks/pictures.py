@@ -13,7 +13,6 @@ from itertools import islice
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import uniform_filter1d
 
 from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.errors import UserError
@@ -82,6 +81,8 @@ def blurriness(grey: np.ndarray) -> float:
 
     The no-reference blur metric of Crete, Dolmiere, Ladret and Nicolas, "The blur effect", SPIE 6492, 2007.
     """
+    from scipy.ndimage import uniform_filter1d  # here, because the app starts sooner without
+
     pixels = grey.astype(np.float32)
     worst = 0.0
     for axis in (0, 1):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sfpn.data.dataset import FaceDataset, Picture
-from sfpn.data.decisions import LEAVE_OUT
+from sfpn.data.decisions import LEAVE_OUT, OTHER_FACE, Decision, box_text
 from sfpn.errors import UserError
 from sfpn.evaluation.checks.finding import Finding
 from sfpn.evaluation.checks.look import Looked
@@ -26,6 +26,7 @@ NEARER = 1.0  # spreads: another face must be nearer by so much
 SAME_FACE = 0.5  # overlap of the smaller box
 LARGE_ENOUGH = 0.4  # of the taken face's shorter side: a face that can have been meant
 MOST_LOOKED_AT = 2000
+SUGGESTED = 3  # other faces, where nothing tells which one is meant
 
 
 def find_which_face(
@@ -47,11 +48,14 @@ def find_which_face(
 
 
 def in_doubt(looked: Looked) -> list[int]:
-    """Positions of the photos to look at again, the most doubtful first."""
+    """Positions of the photos to look at again: the most doubtful first, those with nothing to compare with last."""
     near = looked.near
-    doubt = np.where(np.isfinite(near.own), near.other - near.own, 0)
-    rows = np.flatnonzero((doubt >= DOUBT_FROM) & looked.samples.acquired)
-    return rows[np.argsort(-doubt[rows], kind="stable")][:MOST_LOOKED_AT].tolist()
+    comparable = np.isfinite(near.own)
+    doubt = np.where(comparable, near.other - near.own, -np.inf)
+    doubtful = np.flatnonzero((doubt >= DOUBT_FROM) & looked.samples.acquired)
+    alone = np.flatnonzero(~comparable & looked.samples.acquired)
+    ordered = [*doubtful[np.argsort(-doubt[doubtful], kind="stable")].tolist(), *alone.tolist()]
+    return ordered[:MOST_LOOKED_AT]
 
 
 def _look_again(
@@ -70,13 +74,18 @@ def _look_again(
     subject = int(looked.samples.subjects[row])
     own, name, row_id = looked.near.own[row], str(looked.names[subject]), looked.row_id(row)
     faces = "2 faces" if len(others) == 1 else f"{len(others) + 1} faces"
-    out = (looked.decision(LEAVE_OUT, row),)
+    out = looked.decision(LEAVE_OUT, row)
+
+    def take(face: Face) -> Decision:
+        return looked.decision(OTHER_FACE, row, face_xyxy=box_text(face.box_xyxy))
+
     if not np.isfinite(own):
         why = f"the photo shows {faces} and is the only one of {name}: nothing tells whether the right one was taken"
-        return Finding("which_face", (row_id,), 0.0, why, out)
+        return Finding("which_face", (row_id,), 0.0, why, (out, *map(take, others[:SUGGESTED])))
     crops = [embedder.preprocess.crop(image, face) for face in others]
     embeddings = directions(np.asarray(embedder.embed(crops), np.float32))
-    best = max(looked.nearness_to(row, subject, embedding) for embedding in embeddings)
+    near = [looked.nearness_to(row, subject, embedding) for embedding in embeddings]
+    best = max(near)
     if best - own < NEARER:
         return None
     why = (
@@ -84,7 +93,7 @@ def _look_again(
         f"({best:.1f} spreads above different people instead of {own:.1f})"
     )
     witness = looked.row_id(looked.most_alike(row, subject))
-    return Finding("which_face", (row_id, witness), float(best - own), why, out)
+    return Finding("which_face", (row_id, witness), float(best - own), why, (take(others[near.index(best)]), out))
 
 
 def _is_other(face: Face, taken: Face) -> bool:

@@ -18,3 +18,12 @@ def onnx_runtime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def one_thread_session(encoded: bytes) -> Any:
+    """A session of a network (an ONNX file) that computes on the thread that asks. Raises what ONNX Runtime raises."""
+    runtime = onnx_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # fatal only: what it cannot do arrives as an error
+    return runtime.InferenceSession(encoded, options, providers=["CPUExecutionProvider"])
