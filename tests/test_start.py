@@ -176,7 +176,7 @@ def test_the_app_starts_beside_a_gradio_folder_of_another_user_and_leaves_nothin
     ) as process:
         try:
             wait_until_it_listens(process, port)
-            (own,) = temporary.glob("squeezefaceposenet-app-*")
+            (own,) = (path for path in temporary.glob("squeezefaceposenet-app-*") if path.is_dir())
             assert Path(own).stat().st_mode & 0o777 == 0o700
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0

@@ -65,7 +65,7 @@ def test_a_click_takes_it_and_only_its_embedding_changes(opened, finding):
     before, rows = own.store.get("base").copy(), own.store.view.rows
     status, _ = apply_decisions(sets, own, Checked((finding,), {0: 0}))
     assert "1 decision applied" in status
-    after, position = own.store.get("base"), own.store.position(PLANTED)
+    after, position = own.store.get("base"), own.store.view.position(PLANTED)
     assert list(own.store.view.rows.index) == list(rows.index)
     others = np.arange(len(rows)) != position
     np.testing.assert_array_equal(before[others], after[others])

@@ -29,6 +29,7 @@ from demo.common import gate as gates
 from demo.common import jobs, photo_memory, sessions, uploads
 from demo.common.gate import COOKIE, Gate, Rules
 from demo.embeddings import tab as embeddings
+from demo.examples import ASSETS
 from demo.pose_errors import compute
 from demo.verify import side
 from demo.verify.photos import SeenPhoto
@@ -479,7 +480,7 @@ def test_bundled_embeddings_are_used_on_a_fresh_checkout():
 
     store = EmbeddingStore(DatasetView.open(loaded.dataset), loaded.models)
     assert store.get("base") is not None
-    assert store.cache("base") == app.ASSETS / "synthetic" / "embeddings" / "base.parquet"  # reports start from it too
+    assert store.cache("base") == ASSETS / "synthetic" / "embeddings" / "base.parquet"  # reports start from it too
 
 
 def test_embeddings_of_a_folder_that_cannot_be_written_are_kept_elsewhere(tmp_path):
