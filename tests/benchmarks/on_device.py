@@ -2,6 +2,7 @@
 
     python -m demo.on_device fetch
     PYTHONPATH=. python tests/benchmarks/on_device.py             # with --equal also the table of differences, slowly
+    PYTHONPATH=. python tests/benchmarks/on_device.py --live      # frames a second before a made-up camera, alone
 
 Two drawn faces at 640 px, one thread, the app on this computer. Wall clock: whatever else runs on the machine counts.
 """
@@ -24,6 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 from helpers.browsing import FLAGS, chromium, served  # noqa: E402
+from helpers.camera import camera_flags  # noqa: E402
 from helpers.on_device import LOAD, awkward_photos, cfp_photos, differences, drawn_photos, static_page, table  # noqa: E402
 from helpers.shared_material import CFP  # noqa: E402
 
@@ -32,10 +34,17 @@ from sfpn.photos.photo import decode_photo  # noqa: E402
 
 SIDE = 640  # px
 REPEATS = 9
+WATCHED = 20  # seconds of the live view, in which the drawn head looks in each direction twice
 VERDICT = """() => { window.began = performance.now(); window.took = null;
   const look = () => document.querySelector('.on-device .verdict:not(.waiting)')
     ? window.took = performance.now() - began : setTimeout(look, 2);
   look(); }"""
+FRAMES = """seconds => new Promise(resolve => {
+  const chart = document.querySelector('.od-gauge'), at = [];
+  const observer = new MutationObserver(() => at.push(performance.now()));
+  observer.observe(chart, { childList: true });
+  setTimeout(() => { observer.disconnect(); resolve(at); }, 1000 * seconds);
+})"""
 
 
 def main() -> None:
@@ -43,10 +52,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--equal", action="store_true", help="also compare with Python, face by face")
     parser.add_argument("--model", default="depthwise", help="default: depthwise")
+    parser.add_argument("--live", action="store_true", help="only the frames a second of the live view")
     args = parser.parse_args()
     if not is_fetched(cache_folder()):
         sys.exit("run: python -m demo.on_device fetch")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
+    if args.live:
+        return live(args.model)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
@@ -66,6 +78,30 @@ def main() -> None:
                 print("\n" + equality(browser.new_page(), address))
 
 
+def live(model: str) -> None:
+    """Frames a second with a template enrolled, so that every frame is also embedded and judged."""
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        flags = [*FLAGS, *camera_flags(folder / "camera.mjpeg")]
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
+        with static_page(folder / "page", cache_folder(), [model]) as address:
+            page = browser.new_context(permissions=["camera"], bypass_csp=True).new_page()
+            page.set_default_timeout(180_000)
+            page.goto(address)
+            page.wait_for_selector(".od-ready")
+            page.locator(".od-live summary").click()
+            page.locator("#od-enrol").click()
+            page.wait_for_function("document.querySelectorAll('.od-bins .full').length === 5")
+            before = renderer(browser)[1]
+            at = page.evaluate(FRAMES, WATCHED)
+            spent = (renderer(browser)[1] - before) / len(at)
+        browser.close()
+    gaps = [after - before for before, after in zip(at, at[1:], strict=False)]
+    print("| what | median | best | slowest |\n|---|---|---|---|")
+    line("ms from frame to frame", gaps, 0)
+    print(f"\n{1000 * len(gaps) / sum(gaps):.1f} frames a second, {spent:.0f} ms of processor time each")
+
+
 def visit(browser, address: str, folder: Path) -> tuple[float, float, list[float], float, float]:
     """(seconds to ready, MB transferred, ms of each verdict, MB of memory, ms of processor) of a fresh browser."""
     context = browser.new_context()
@@ -81,7 +117,8 @@ def visit(browser, address: str, folder: Path) -> tuple[float, float, list[float
     page.get_by_role("tab", name="On your device", exact=True).click()
     page.wait_for_selector(".od-ready")
     seconds = time.perf_counter() - start
-    loaded = float(re.search(r"([\d.]+) MB", page.locator(".od-ready").inner_text())[1])  # by the worker
+    told = re.search(r"([\d.]+) MB", page.locator(".od-ready").inner_text())
+    loaded = float(told[1]) if told else 0.0  # by the worker
     verdict(page, folder)  # the first compiles
     before = renderer(browser)[1]
     verdicts = [verdict(page, folder) for _ in range(REPEATS)]

@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from helpers.browsing import FLAGS, chromium
+from helpers.camera import camera_flags
 from helpers.on_device import private_cache, static_page
-from PIL import Image
-
-from data_tools.sources.heads import DEFAULT_SEED, model_of, views_of
-from data_tools.synthetic.scene import render
-
-DIRECTIONS = ((0, 0), (45, 0), (-45, 0), (0, 26), (0, -26))  # yaw and pitch, degrees
-HELD = 60  # frames of each
-PERSON = 1
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-
-
-def write_camera(file: Path) -> None:
-    """Motion JPEG of 640x480: one head that looks in each direction for two seconds."""
-    view = min(views_of(DEFAULT_SEED, PERSON), key=lambda each: abs(each.yaw))
-    with file.open("wb") as stream:
-        for yaw, pitch in DIRECTIONS:
-            turned = replace(view, yaw=float(yaw), pitch=float(pitch), roll=0.0, body_yaw=yaw / 2)
-            head = render(model_of(DEFAULT_SEED, PERSON), turned).image.convert("RGB").resize((480, 480))
-            frame = Image.new("RGB", (640, 480), (120, 120, 125))
-            frame.paste(head, (80, 0))
-            part = file.with_suffix(".jpg")
-            frame.save(part, quality=90, subsampling="4:2:0")
-            stream.write(part.read_bytes() * HELD)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +15,7 @@ def page(browser, tmp_path_factory):
     """The exported page in a browser with such a camera."""
     folder = tmp_path_factory.mktemp("live")
     cache = private_cache(folder)
-    write_camera(folder / "camera.mjpeg")
-    flags = [*FLAGS, *CAMERA, f"--use-file-for-fake-video-capture={folder / 'camera.mjpeg'}"]
+    flags = [*FLAGS, *camera_flags(folder / "camera.mjpeg")]
     own = browser.browser_type.launch(executable_path=chromium(), args=flags)
     with static_page(folder / "page", cache) as address:
         context = own.new_context(permissions=["camera"], bypass_csp=True)  # wait_for_function needs eval

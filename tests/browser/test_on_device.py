@@ -17,6 +17,7 @@ from helpers.on_device import (
     static_page,
     table,
 )
+from helpers.own_models import CARD, encoded, with_card
 from helpers.shared_material import needs_cfp
 from helpers.small_models import save_random_model
 
@@ -111,7 +112,7 @@ def test_example_pair_without_network_and_nothing_sent(browser, app_address):
     assert page.locator(".on-device .verdict h2").inner_text() == "✓ Match"
     assert page.locator("#bytes-sent").inner_text() == "0"
     assert page.locator(".on-device .crops img").count() == 2
-    assert "no request since the first photo" in page.locator(".od-sent").inner_text()
+    assert "no request since the first file" in page.locator(".od-sent").inner_text()
     assert posts == [] and outside == []
     context.close()
 
@@ -145,6 +146,23 @@ def test_own_photos_by_file_and_paste_and_a_model_that_the_app_exports(browser, 
     page.wait_for_function("old => document.querySelector('.on-device .verdict')?.innerText !== old", arg=before)
     assert all(len(request.post_data_buffer or b"") < 2000 for request in posts)
     assert page.locator("#bytes-sent").inner_text() == "0"
+    page.close()
+
+
+def test_own_model_is_measured_in_the_app_and_not_sent(browser, app_address, tmp_path):
+    pytest.importorskip("onnx", reason="needs onnx (requirements-dev.txt)")
+    page, sent = browser.new_page(), []
+    open_tab(page, app_address)
+    page.on(
+        "request", lambda r: sent.append(r.url) if r.method != "GET" and len(r.post_data_buffer or b"") > 2000 else 0
+    )
+    page.locator(".od-own summary").click()
+    page.locator("#od-own-model").set_input_files(with_card(tmp_path, "means", encoded(card=CARD), None))
+    page.locator("#od-own-start").click()
+    page.wait_for_selector(".od-own-result .od-matrix", timeout=600_000)
+    names = [table.get_attribute("data-model") for table in page.locator(".od-matrix").all()]
+    assert names == ["means", "base", "depthwise"]
+    assert page.locator("#bytes-sent").inner_text() == "0" and sent == []
     page.close()
 
 

@@ -15,10 +15,14 @@ from helpers.small_models import save_random_model
 from demo.common.gate import Rules
 from demo.on_device import __main__ as commands
 from demo.on_device import runtime
-from demo.on_device.bundle import make_bundle, manifest
+from demo.on_device.bundle import make_bundle, manifest, pack
+from demo.on_device.drawn_faces import REPORTS
 from demo.on_device.preparation import Preparation
 from demo.on_device.static_page import export_page
+from sfpn.commands.options import DRAWN_PEOPLE
+from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
+from sfpn.evaluation.report import Report
 
 CONTENTS = {file.name: f"content of {name}".encode() for name, file in runtime.FILES.items()}
 
@@ -107,11 +111,49 @@ def test_networks_are_made_once_and_say_what_the_page_needs(bundle, monkeypatch)
     assert again == made
     found = manifest(again, folder / "cache", lambda path: f"at/{path.name}", cdn=True)
     assert [model["name"] for model in found["models"]] == ["random"]
-    card = found["models"][0]["card"]
+    [model] = again.models.values()
+    assert model.card_file
+    assert found["models"][0]["card_file"]["url"] == f"at/{model.card_file.name}"
+    card = json.loads(gzip.decompress(model.card_file.read_bytes()))
+    assert card == model.card
     assert (card["preprocess"]["size"], card["mirror_sum"], card["preprocess"]["mean"]) == (113, False, [0, 0, 0])
     assert set(found["detector"]) == {"propose", "refine", "output"}
     assert all(entry["url"].startswith(runtime.CDN) and entry["integrity"] for entry in found["runtime"].values())
     json.dumps(found, allow_nan=False)
+
+
+def test_packed_networks_are_the_networks(bundle, tmp_path):
+    """Unpacked byte by byte, as slowly as can be."""
+    for length in (0, 3, 4, 4099):
+        content = bytes((7 * i * i) % 251 for i in range(length))
+        (tmp_path / "network").write_bytes(content)
+        pack(tmp_path / "network", tmp_path / "packed")
+        planes, each = gzip.decompress((tmp_path / "packed").read_bytes()), length // 4
+        assert bytes(planes[i % 4 * each + i // 4] if i < 4 * each else planes[i] for i in range(length)) == content
+    [model] = bundle[1].models.values()
+    assert len(gzip.decompress(model.path.read_bytes())) > model.path.stat().st_size
+
+
+def test_drawn_faces_are_those_of_the_dataset_with_the_reports_about_them(bundle):
+    index, pictures = bundle[1].faces
+    described, encoded = json.loads(gzip.decompress(index.read_bytes())), pictures.read_bytes()
+    people = FaceDataset.open(DRAWN_PEOPLE)
+    rows, at = people.rows().set_index("row_id"), 0
+    for row, picture in zip(described["rows"], people.pictures(set(rows.index)), strict=True):
+        assert encoded[at : at + row["bytes"]] == picture.encoded
+        at += row["bytes"]
+        held = rows.loc[picture.row_id]
+        assert (row["identity"], row["pose"], row["template"]) == (held["identity"], held["pose"], held["template"])
+        assert row["box"] == (None if held["box_xyxy"] is None else held["box_xyxy"].tolist())
+    assert at == len(encoded) and sum(row["box"] is None for row in described["rows"]) == 78
+    for reference in described["references"]:
+        report = Report.load(REPORTS / f"synthetic-{reference['name']}")
+        assert len(reference["cells"]) == 12
+        for cell in reference["cells"]:
+            rates = report.cell(cell["pair"], cell["size"]).rates()
+            assert (cell["eer"], cell["genuine"], cell["impostor"]) == (rates.eer, rates.genuine, rates.impostor)
+            assert [point["fnmr"] for point in cell["points"]] == [point.fnmr for point in rates.operating_points]
+    assert {reference["name"] for reference in described["references"]} == {"base", "depthwise"}
 
 
 def test_folder_that_is_not_empty_is_left_alone(bundle, tmp_path):

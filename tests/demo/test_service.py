@@ -150,6 +150,13 @@ def test_each_answer_tells_the_browser_to_keep_the_page_to_itself(running):
         assert headers["content-security-policy"].endswith("frame-ancestors 'self'")
 
 
+def test_page_itself_is_sent_packed_to_browsers_that_unpack(running):
+    plain, packed = (httpx.get(running.address, headers={"accept-encoding": kind}) for kind in ("identity", "gzip"))
+    assert packed.headers["content-encoding"] == "gzip" and "content-encoding" not in plain.headers
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
+    assert packed.headers["content-security-policy"] == plain.headers["content-security-policy"]
+
+
 def test_handlers_are_reached_through_the_queue_only(running):
     handler = running.handler("input-a", "input")
     body = {"fn_index": handler["id"], "data": [None, None], "session_hash": secrets.token_hex(6)}

@@ -1,6 +1,9 @@
 // Means of areas of a picture with a black border, from one table of sums: as class Areas of sfpn/photos/mtcnn.py.
 /** @typedef {import('./types.js').Picture} Picture */
 
+let table = new Int32Array(0); // of the newest picture; made anew only for a larger one, since it has megabytes
+
+/** One at a time: the next one overwrites the sums of the last. */
 export class Areas {
   /** @param {Picture} picture @param {number} pad width of the border, px */
   constructor(picture, pad) {
@@ -8,9 +11,12 @@ export class Areas {
     this.pad = pad;
     this.inside = [width, height];
     this.size = [width + 2 * pad, height + 2 * pad];
-    const sums = (this.sums = new Int32Array(row * (height + 1)));
+    if (table.length < row * (height + 1)) table = new Int32Array(row * (height + 1));
+    const sums = (this.sums = table);
+    sums.fill(0, 0, row);
     for (let y = 0, from = 0, to = row; y < height; y++) {
       let r = 0, g = 0, b = 0;
+      sums.fill(0, to, to + 3);
       to += 3;
       for (let x = 0; x < width; x++, from += 4, to += 3) {
         sums[to] = sums[to - row] + (r += data[from]);

@@ -1,6 +1,12 @@
 // The page's side of the worker: requests that are answered in order.
-/** @typedef {{name: string, title: string, file: import('./runtime.js').RemoteFile, card: import('./types.js').Card}} Model */
-/** @typedef {{runtime: any, detector: any, pose: any, models: Model[], examples: any[], worth?: any}} Manifest */
+import { fetchFile } from './runtime.js';
+/**
+ * @typedef {import('./runtime.js').RemoteFile} RemoteFile
+ * @typedef {{name: string, title: string, file: RemoteFile, card_file: RemoteFile, card: import('./types.js').Card}} Model `card`:
+ *   only once the model was loaded
+ * @typedef {{runtime: any, detector: any, pose: any, models: Model[], examples: any[], worth?: any,
+ *   faces: {index: RemoteFile, pictures: RemoteFile}}} Manifest
+ */
 
 export class Client {
   /**
@@ -11,6 +17,7 @@ export class Client {
   constructor(manifest, onProgress = () => {}, onRequest = () => {}, base = document.baseURI) {
     this.manifest = absolute(manifest, base);
     this.waiting = new Map();
+    this.models = new Set(); // names of those that were loaded
     this.count = 0;
     this.arrived = 0;
     this.expected = 0;
@@ -50,10 +57,11 @@ export class Client {
 
   /** A model, unless it is there already. @param {string} name */
   async model(name) {
-    const { file, card } = this.modelOf(name);
-    if (!this.models?.has(name)) this.expected += file.bytes;
-    const answer = await this.ask('model', { name, file, card });
-    (this.models ??= new Set()).add(name);
+    const model = this.modelOf(name), { file } = model;
+    if (!this.models.has(name)) this.expected += file.bytes;
+    model.card ??= JSON.parse(new TextDecoder().decode(await fetchFile(model.card_file)));
+    const answer = await this.ask('model', { name, file, card: model.card });
+    this.models.add(name);
     return answer;
   }
 

@@ -32,27 +32,41 @@ export async function decode(blob, name) {
 export function pixelsOf(source, most = KEPT_PIXELS) {
   const shrink = Math.min(1, Math.sqrt(most / (source.width * source.height)));
   const width = Math.max(1, Math.round(source.width * shrink)), height = Math.max(1, Math.round(source.height * shrink));
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
-    new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true }));
+  const canvas = new OffscreenCanvas(width, height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
   context.fillStyle = '#fff';
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = 'high';
   context.drawImage(source, 0, 0, width, height);
-  return context.getImageData(0, 0, width, height);
+  const pixels = context.getImageData(0, 0, width, height);
+  release(canvas);
+  return pixels;
+}
+
+/** Gives the memory of a canvas back at once. @param {OffscreenCanvas} canvas */
+function release(canvas) {
+  canvas.width = canvas.height = 0;
 }
 
 /** A picture as a file that the page can show. @param {Picture} picture @param {number} [longer] px at most @returns {Promise<Blob>} */
-export function blobOf({ data, width, height }, longer = Infinity) {
+export async function blobOf({ data, width, height }, longer = Infinity) {
   const opaque = new Uint8ClampedArray(data);
   for (let i = 3; i < opaque.length; i += 4) opaque[i] = 255;
   const whole = new OffscreenCanvas(width, height), scale = Math.min(1, longer / Math.max(width, height));
   /** @type {any} */ (whole.getContext('2d')).putImageData(new ImageData(opaque, width, height), 0, 0);
-  if (scale === 1) return whole.convertToBlob({ type: 'image/png' });
+  if (scale === 1) {
+    const encoded = await whole.convertToBlob({ type: 'image/png' });
+    release(whole);
+    return encoded;
+  }
   const small = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
   const context = /** @type {any} */ (small.getContext('2d'));
   context.imageSmoothingQuality = 'high';
   context.drawImage(whole, 0, 0, small.width, small.height);
-  return small.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
+  release(whole);
+  const encoded = await small.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
+  release(small);
+  return encoded;
 }
 
 function checkSize({ width, height }, name) {

@@ -1,36 +1,28 @@
 // Crops -> embeddings of length one, with all that the card asks for. As sfpn/network/embedders.py.
 import { planes } from './crop.js';
-import { tensor } from './runtime.js';
-/** @typedef {import('./types.js').Card} Card @typedef {import('./types.js').Picture} Picture */
+import { forward } from './onnx_model.js';
+/** @typedef {import('./onnx_model.js').Model} Model @typedef {import('./types.js').Picture} Picture */
 
-/**
- * @param {{session: import('./types.js').Session, card: Card}} model @param {Picture[]} crops size x size
- * @returns {Promise<Float64Array[]>}
- */
-export async function embed({ session, card }, crops) {
+/** @param {Model} model @param {Picture[]} crops size x size @returns {Promise<Float64Array[]>} */
+export async function embed(model, crops) {
   const found = [];
-  for (const crop of crops) found.push(unit(await descriptor(session, card, crop)));
+  for (const crop of crops) found.push(unit(await descriptor(model, crop)));
   return found;
 }
 
-async function descriptor(session, card, crop) {
-  const { size } = card.preprocess, input = planes([crop], card.preprocess);
-  const seen = await forward(session, card, input, size);
-  if (card.mirror_sum) (await forward(session, card, flipped(input, size), size)).forEach((v, i) => (seen[i] += v));
+async function descriptor(model, crop) {
+  const { card } = model, { size } = card.preprocess, input = planes([crop], card.preprocess);
+  const seen = await forward(model, input);
+  if (card.mirror_sum) (await forward(model, flipped(input, size))).forEach((v, i) => (seen[i] += v));
   if (card.descriptor_mean) card.descriptor_mean.forEach((v, i) => (seen[i] -= (card.mirror_sum ? 2 : 1) * v));
   if (card.pose_direction) {
     const along = dot(seen, card.pose_direction);
     card.pose_direction.forEach((v, i) => (seen[i] -= along * v));
   }
-  if (!seen.every(Number.isFinite)) throw new Error(`${card.name}: its embedding is not a number; export it again`);
+  const length = dot(seen, seen);
+  if (!Number.isFinite(length)) throw new Error(`${card.name}: its embeddings hold NaN or infinity, which cannot be compared; its weights or the mean and scale in its card are wrong`);
+  if (!length) throw new Error(`${card.name}: gives an embedding of zeros, which is like nothing; its weights or the mean and scale in its card are wrong`);
   return seen;
-}
-
-async function forward(session, card, input, size) {
-  const name = card.architecture.output ?? session.outputNames[0];
-  const found = await session.run({ [session.inputNames[0]]: tensor(input, [1, 3, size, size]) });
-  if (!found[name]) throw new Error(`${card.name}: has no output ${name}; say which it is in its card`);
-  return Float64Array.from(found[name].data);
 }
 
 function flipped(planesOfOne, size) {

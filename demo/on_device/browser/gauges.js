@@ -1,7 +1,7 @@
 // Drawings of the live view: a needle for yaw and pitch, and a strip chart of the scores.
 import { svg } from './dom.js';
 
-const RADIUS = 60, WIDTH = 480, HEIGHT = 120, KEPT = 150;
+const RADIUS = 60, WIDTH = 480, HEIGHT = 120, LABELS = 28, KEPT = 150;
 
 /** @param {import('./types.js').HeadPose|null} head as a mirror shows it @returns {SVGElement} */
 export function needle(head) {
@@ -26,7 +26,7 @@ export class StripChart {
 
   /** @returns {SVGElement} */
   draw() {
-    const x = i => (i / (KEPT - 1)) * WIDTH, y = value => HEIGHT - 8 - ((Math.min(Math.max(value, -0.2), 1) + 0.2) / 1.2) * (HEIGHT - 16);
+    const x = i => LABELS + (i / (KEPT - 1)) * (WIDTH - LABELS), y = value => HEIGHT - 8 - ((Math.min(Math.max(value, -0.2), 1) + 0.2) / 1.2) * (HEIGHT - 16);
     const path = name => this.points.map((point, i) => `${i ? 'L' : 'M'}${x(i).toFixed(1)} ${y(point[name]).toFixed(1)}`).join('');
     const last = this.points[this.points.length - 1];
     return svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'od-strip', role: 'img', 'aria-label': last ? `score ${last.score.toFixed(3)}` : 'no score yet' },

@@ -13,7 +13,9 @@ const FRAME_MS = 1000 / 15, FRAME_SIDE = 480; // px that a frame is handed over 
 export class Live {
   /** @param {import('./client.js').Client} client @param {() => {model: string, target: number}} chosen @param {() => void} begin */
   constructor(client, chosen, begin) {
-    Object.assign(this, { client, chosen, begin });
+    this.client = client;
+    this.chosen = chosen;
+    this.begin = begin;
     this.coach = new Coach();
     this.chart = new StripChart();
     this.build();
@@ -31,7 +33,7 @@ export class Live {
     this.worth = html('div', { class: 'quiet' });
     this.start = button('Start the camera', () => (this.stream ? this.stop() : this.run()), 'od-start');
     const open = html('input', { type: 'file', accept: 'application/json,.json', id: 'od-open', onchange: event => this.open(event.target) });
-    this.element = html('details', { class: 'od-live' }, html('summary', {}, 'Live: your camera against a template of yourself'),
+    this.element = html('details', { class: 'od-part od-live' }, html('summary', {}, 'Live: your camera against a template of yourself'),
       html('p', { class: 'quiet' }, 'The camera’s pictures go to this page’s worker and nowhere else. A template is kept only where you save it.'),
       html('div', { class: 'od-buttons' }, this.start, button('Enrol', () => this.enrol(), 'od-enrol'),
         button('Save the template', () => this.save(), 'od-save'), html('label', { class: 'od-open' }, 'Open a template ', open)),

@@ -5,7 +5,7 @@ import { tensor } from './runtime.js';
 
 export const PYRAMID_FACTOR = 0.709;
 export const USUAL = [0.6, 0.7, 0.7];
-const WINDOW = 12, STRIDE = 2, REFINE_SIZE = 24, OUTPUT_SIZE = 48, BATCH = 256;
+const WINDOW = 12, STRIDE = 2, REFINE_SIZE = 24, OUTPUT_SIZE = 48, BATCH = 32; // small, for memory
 const SAME_LEVEL = 0.5, ACROSS = 0.7, FINAL = 0.7;
 const f = Math.fround;
 

@@ -4,6 +4,7 @@ import { Client } from './client.js';
 import { DEFAULT_FMR, FMR_TARGETS, decide, histogramOf } from './decision.js';
 import { fill, html } from './dom.js';
 import { Live } from './live.js';
+import { OwnModel } from './own_model.js';
 import { whatIsMissing } from './runtime.js';
 import { SentLog } from './sent.js';
 import { Side } from './side.js';
@@ -44,8 +45,9 @@ export class OnDevice {
     this.sentLine = html('div', { class: 'od-sent' });
     this.times = html('div', { class: 'od-times' });
     this.live = new Live(this.client, () => ({ model: this.model, target: this.target }), () => this.sent.begin());
+    this.own = new OwnModel(this.client.manifest, () => this.sent.begin(), request => this.sent.add(request));
     fill(this.root, this.status, html('div', { class: 'od-sides' }, ...this.sides.map(side => side.element)),
-      this.examples, this.verdict, this.details, this.controls(), this.sentLine, this.times, this.live.element);
+      this.examples, this.verdict, this.details, this.controls(), this.sentLine, this.times, this.live.element, this.own.element);
     fill(this.verdict, waiting(WAITING));
     this.showSent();
     document.addEventListener('paste', event => this.paste(event));
@@ -84,9 +86,8 @@ export class OnDevice {
     try {
       await Promise.all([this.client.load(), this.client.model(this.model), this.loadExamples()]);
     } catch (error) {
-      fill(this.status, html('div', { class: 'notice', role: 'alert' }, `The networks cannot be loaded: ${error.message}`));
       this.failed = error;
-      return;
+      return fill(this.status, html('div', { class: 'notice', role: 'alert' }, `The networks cannot be loaded: ${error.message}`));
     }
     const seconds = (performance.now() - began) / 1000;
     this.ready = true;
@@ -95,7 +96,7 @@ export class OnDevice {
   }
 
   showProgress(share) {
-    if (this.ready) return;
+    if (this.ready || this.failed) return; // of another file on its way, when one did not come
     if (!this.bar?.isConnected) {
       this.bar = html('progress', { max: 1, 'aria-label': 'Loading the networks' });
       fill(this.status, html('div', { class: 'job' }, html('span', {}, 'Loading the networks'), this.bar));
@@ -201,9 +202,9 @@ export class OnDevice {
     if (!this.sentLine) return;
     const { photoBytes, requests } = this.sent, outside = requests.filter(address => !address.startsWith(location.origin));
     const words = requests.length
-      ? `${requests.length} ${requests.length === 1 ? 'request' : 'requests'} since the first photo, ${outside.length} of them to other servers`
-      : 'no request since the first photo';
-    fill(this.sentLine, html('p', {}, 'Bytes of your photos sent: ', html('b', { id: 'bytes-sent' }, photoBytes.toLocaleString('en-US')), html('span', { class: 'quiet' }, ` · ${words}, by this browser's own log`)),
+      ? `${requests.length} ${requests.length === 1 ? 'request' : 'requests'} since the first file, ${outside.length} of them to other servers`
+      : 'no request since the first file';
+    fill(this.sentLine, html('p', {}, 'Bytes of your photos and models sent: ', html('b', { id: 'bytes-sent' }, photoBytes.toLocaleString('en-US')), html('span', { class: 'quiet' }, ` · ${words}, by this browser's own log`)),
       requests.length ? html('details', {}, html('summary', {}, 'Which requests'), html('ul', {}, ...requests.slice(-50).map(address => html('li', {}, address)))) : null);
   }
 }

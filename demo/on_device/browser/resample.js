@@ -5,7 +5,9 @@ const BITS = 22; // of the fixed-point weights
 const FILTERS = {
   box: { support: 0.5, weight: x => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weight: x => Math.max(0, 1 - Math.abs(x)) },
+  lanczos: { support: 3, weight: x => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
+const sinc = x => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
 
 /** @param {number} width @param {number} height @returns {Picture} black */
 export function blank(width, height) {
@@ -20,7 +22,7 @@ export function roundHalfEven(x) {
 
 /**
  * Image.resize((width, height), filter, box): antialiased, in two passes of 8 bits.
- * @param {Picture} picture @param {number} width @param {number} height @param {'box'|'bilinear'} filter
+ * @param {Picture} picture @param {number} width @param {number} height @param {'box'|'bilinear'|'lanczos'} filter
  * @param {number[]} [box] left, top, right, bottom; fractions are allowed
  * @returns {Picture}
  */
@@ -50,7 +52,10 @@ function weights(size, low, high, count, filter) {
     const n = Math.min(Math.trunc(center + support + 0.5), size) - start;
     let sum = 0;
     for (let k = 0; k < n; k++) sum += row[k] = weight((k + start - center + 0.5) / wide);
-    for (let k = 0; k < n; k++) values[i * longest + k] = Math.trunc(0.5 + (sum ? row[k] / sum : row[k]) * 2 ** BITS);
+    for (let k = 0; k < n; k++) {
+      const value = (sum ? row[k] / sum : row[k]) * 2 ** BITS;
+      values[i * longest + k] = Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
+    }
     starts[i] = start;
     counts[i] = n;
   }

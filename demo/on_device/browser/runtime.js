@@ -1,5 +1,8 @@
 // ONNX Runtime's WebAssembly build, one thread: the only code here that is not the project's own.
-/** @typedef {{url: string, bytes: number, packed: boolean, integrity: string|null}} RemoteFile */
+/**
+ * @typedef {{url: string, bytes: number, packed: boolean, planes?: boolean, integrity: string|null}} RemoteFile `bytes` of
+ *   it on its way; `packed`: gzipped; `planes`: before that, the first of every four bytes came first, then the second ...
+ */
 
 let ort; // the module, once loaded
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
@@ -19,7 +22,7 @@ export function whatIsMissing() {
  */
 export async function loadRuntime({ module, glue, wasm }, arrived) {
   const parts = await Promise.all([module, glue, wasm].map(file => fetchFile(file, arrived)));
-  const [moduleUrl, glueUrl] = parts.slice(0, 2).map(part => URL.createObjectURL(new Blob([part], { type: 'text/javascript' })));
+  const [moduleUrl, glueUrl] = parts.slice(0, 2).map(part => URL.createObjectURL(new Blob([/** @type {any} */ (part)], { type: 'text/javascript' })));
   ort = await import(moduleUrl);
   ort.env.wasm.numThreads = 1; // more need cross-origin isolation, which a page inside another one's frame has not
   ort.env.wasm.proxy = false;
@@ -28,19 +31,34 @@ export async function loadRuntime({ module, glue, wasm }, arrived) {
 }
 
 /** @param {Uint8Array} encoded an ONNX file @returns {Promise<any>} */
-export const openSession = encoded =>
-  ort.InferenceSession.create(encoded, { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
+export async function openSession(encoded) {
+  const session = await ort.InferenceSession.create(encoded, { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
+  ort.env.wasm.wasmBinary = undefined; // 14 MB that the first session has compiled
+  return session;
+}
 
 /** @param {Float32Array} data @param {number[]} dims */
-export const tensor = (data, dims) => new ort.Tensor('float32', data, dims);
+export const tensor = (data, dims) => typed(data, 'float32', dims);
+
+/** @param {any} data @param {string} type of ONNX Runtime @param {number[]} dims */
+export const typed = (data, type, dims) => new ort.Tensor(type, data, dims);
+
+/** All outputs by name. @param {any} session @param {string} name of its only input @param {any} given */
+export const runSession = (session, name, given) => session.run({ [name]: given });
 
 /**
  * The bytes of a file, unpacked where it is kept gzipped.
  * @param {RemoteFile} file @param {(bytes: number) => void} [arrived] @returns {Promise<Uint8Array>}
  */
-export async function fetchFile({ url, packed, integrity }, arrived = () => {}) {
-  const answer = await fetch(url, integrity ? { integrity, mode: 'cors', credentials: 'omit' } : {});
-  if (!answer.ok || !answer.body) throw new Error(`${url.split('/').pop()} cannot be loaded (${answer.status}); reload the page`);
+export async function fetchFile({ url, packed, planes, integrity }, arrived = () => {}) {
+  const name = url.split('/').pop();
+  let answer;
+  try {
+    answer = await fetch(url, integrity ? { integrity, mode: 'cors', credentials: 'omit' } : {});
+  } catch {
+    throw new Error(`${name} does not come from ${new URL(url).host}` + (integrity ? ', or is not the file that this page was made for' : '') + '; try again later');
+  }
+  if (!answer.ok || !answer.body) throw new Error(`${name} cannot be loaded (${answer.status}); reload the page`);
   const counted = answer.body.pipeThrough(new TransformStream({
     transform(chunk, out) {
       arrived(chunk.byteLength);
@@ -48,5 +66,14 @@ export async function fetchFile({ url, packed, integrity }, arrived = () => {}) 
     },
   }));
   const stream = packed ? counted.pipeThrough(new DecompressionStream('gzip')) : counted;
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return planes ? interleaved(bytes) : bytes;
+}
+
+/** The bytes in the order of the file. @param {Uint8Array} planes */
+function interleaved(planes) {
+  const out = new Uint8Array(planes.length), each = Math.floor(planes.length / 4);
+  for (let k = 0; k < 4; k++) for (let i = 0; i < each; i++) out[4 * i + k] = planes[k * each + i];
+  out.set(planes.subarray(4 * each), 4 * each);
+  return out;
 }

@@ -6,14 +6,14 @@ export class SentLog {
   /** @param {() => void} changed is called when a number changes */
   constructor(changed) {
     this.photoBytes = 0; // in bodies that are files, pixels or long texts
-    this.requests = /** @type {string[]} */ ([]); // addresses, since the first photo
+    this.requests = /** @type {string[]} */ ([]); // addresses, since the first file
     this.since = Infinity; // ms since 1970
     this.changed = changed;
     this.observe();
     this.watchBodies();
   }
 
-  /** Call it when the first photo is given. */
+  /** Call it when the first photo or model is given. */
   begin() {
     if (this.since === Infinity) this.since = performance.timeOrigin + performance.now();
   }

@@ -33,7 +33,7 @@ export function checkChoice(name, faces, index) {
 export const cropOf = (picture, face, card) => cropFace(picture, face, card.preprocess);
 
 /**
- * @param {{session: any, card: import('./types.js').Card}} model
+ * @param {import('./onnx_model.js').Model} model
  * @param {{name: string, face: Face, crop: Picture}[][]} sides two
  */
 export async function compare(model, sides) {

@@ -4,13 +4,14 @@ import { blobOf, decode, pixelsOf } from './decode.js';
 import { chooseFace, searchFrame } from './detector.js';
 import { embed } from './embedder.js';
 import { turnClockwise } from './resample.js';
+import { asModel } from './onnx_model.js';
 import { fetchFile, loadRuntime, openSession } from './runtime.js';
 import { checkChoice, compare, cropOf, look, ruleOf } from './verifier.js';
 
 const PREVIEW_SIDE = 720; // px
 /** @type {any} */
 const networks = {};
-const models = new Map(); // name -> {session, card}
+const models = new Map(); // name -> import('./onnx_model.js').Model
 const shots = new Map(); // id -> {blob, name, faces, chosen, turned, size, crop}
 
 const handlers = {
@@ -29,7 +30,7 @@ const handlers = {
     if (models.has(name)) return { milliseconds: 0 };
     const began = performance.now();
     const encoded = await fetchFile(file, bytes => postMessage({ progress: bytes }));
-    models.set(name, { session: await openSession(encoded), card });
+    models.set(name, await asModel(await openSession(encoded), card, name));
     return { milliseconds: performance.now() - began };
   },
 
@@ -59,7 +60,7 @@ const handlers = {
   },
 
   async compare({ model, first, second, target, debug }) {
-    const { session, card } = models.get(model), began = performance.now();
+    const { card } = models.get(model), began = performance.now();
     const sides = [];
     for (const ids of [first, second]) {
       const side = [];
@@ -70,7 +71,7 @@ const handlers = {
       }
       sides.push(side);
     }
-    const cropped = performance.now(), found = await compare({ session, card }, sides), embedded = performance.now();
+    const cropped = performance.now(), found = await compare(models.get(model), sides), embedded = performance.now();
     const rule = ruleOf(card, found, target);
     const crops = await Promise.all(sides.map(side => Promise.all(side.map(shot => blobOf(shot.crop)))));
     const milliseconds = { crop: cropped - began, embed: embedded - cropped };
