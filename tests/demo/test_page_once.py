@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import gradio as gr
 import httpx
 import pytest
@@ -12,6 +10,7 @@ from gradio.state_holder import SessionState
 from helpers.evaluation_data import write_dataset
 from helpers.small_models import save_random_model
 from helpers.visiting import Visitor
+from helpers.waiting import wait_for
 
 import app
 from demo.common.dataset_view import ANSWERS, LONGEST_QUESTION
@@ -80,7 +79,7 @@ def test_only_plain_answers_are_kept_and_few_of_them():
             sent.append(message)
 
         scope = {"method": method, "query_string": query, "headers": [(b"host", host)], "path": path}
-        asyncio.run(cache.answer(given, scope, None, send, path))
+        wait_for(cache.answer(given, scope, None, send, path))
         return len(asked), sent[0]["status"]
 
     assert [ask(answering()), ask(answering())] == [(1, 200), (1, 200)]
