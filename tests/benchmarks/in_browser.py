@@ -35,6 +35,7 @@ from made_up import make_embeddings, write  # noqa: E402
 
 MODEL = "base"
 REPEATS = 7
+EDGE = 20  # points that may lie on either side of a box's edge, which is drawn in whole pixels
 REST_MS = 1500  # until the page is at rest
 WATCH = """([gesture, look]) => { window.__took = null; look = eval(look);
   window.addEventListener(gesture, () => { const start = performance.now();
@@ -153,7 +154,8 @@ def boxes(page: Page, repeats: int) -> list[float]:
             0.05 * number,
         )
         inside = page.evaluate(INSIDE, [left, right, low, high])
-        counted = f"() => document.querySelector('#lasso-words b')?.innerText === '{inside:,}'"
+        counted = f"""() => Math.abs(
+            parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', '')) - {inside}) <= {EDGE}"""
         start, stop = place(page, "#map", left, low), place(page, "#map", right, high)
         times.append(timed(page, "mouseup", counted, lambda start=start, stop=stop: drag(page, start, stop)))
         page.wait_for_timeout(REST_MS)
