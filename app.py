@@ -31,7 +31,7 @@ from demo.api.tools import serve_tools  # noqa: E402
 from demo.common.connections import bound_connections  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
-from demo.common.gate import LOOPBACK, UPLOAD_BYTES, Book, Gate, Rules  # noqa: E402
+from demo.common.gate import Book, Gate  # noqa: E402
 from demo.common.jobs import LINE  # noqa: E402
 from demo.common.links import EMBEDDINGS, EXPLORE, MODEL, ON_DEVICE, POSE_ERRORS, VERIFY, make_links  # noqa: E402
 from demo.common.own_models import OwnModels  # noqa: E402
@@ -40,6 +40,7 @@ from demo.common.own_sets import Rules as SetRules  # noqa: E402
 from demo.common.own_sets import Sets  # noqa: E402
 from demo.common.page import Page  # noqa: E402
 from demo.common.photo_inputs import take_any_file  # noqa: E402
+from demo.common.rules import LOOPBACK, UPLOAD_BYTES, Rules  # noqa: E402
 from demo.common.session_state import lean_sessions  # noqa: E402
 from demo.common.sessions import EVENTS_OF_ALL  # noqa: E402
 from demo.common.uploads import own_uploads  # noqa: E402

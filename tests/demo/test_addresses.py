@@ -18,12 +18,13 @@ from starlette.middleware import Middleware
 
 from demo.common.dataset_view import DatasetView
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.gate import Book, Gate, Rules
+from demo.common.gate import Book, Gate
 from demo.common.own_sets import Sets
 from demo.common.page import Page
 from demo.common.pictures import file_address
 from demo.common.plotly_view import PLOTLY_JS, PlotlyView
 from demo.common.points import points_of
+from demo.common.rules import Rules
 from demo.common.sample_html import grid_html
 from sfpn.data.dataset import FaceDataset
 

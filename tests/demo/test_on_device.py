@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from helpers.small_models import save_random_model
 
-from demo.common.gate import Rules
+from demo.common.rules import Rules
 from demo.on_device import __main__ as commands
 from demo.on_device import runtime
 from demo.on_device.bundle import make_bundle, manifest, pack

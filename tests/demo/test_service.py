@@ -27,7 +27,8 @@ from helpers.visiting import META, Visitor, handler_of
 import app
 from demo.common import gate as gates
 from demo.common import jobs, photo_memory, sessions, uploads
-from demo.common.gate import COOKIE, Gate, Rules
+from demo.common.gate import COOKIE, Gate
+from demo.common.rules import Rules
 from demo.embeddings import tab as embeddings
 from demo.examples import ASSETS
 from demo.pose_errors import compute

@@ -18,7 +18,7 @@ from helpers.small_models import save_random_model
 from helpers.visiting import Visitor
 
 import app
-from demo.common import connections, gate, uploads
+from demo.common import bodies, connections, gate, uploads
 from demo.common.connections import OPEN
 from sfpn.data.dataset import FaceDataset
 
@@ -144,7 +144,7 @@ def test_an_open_page_and_its_stream_are_not_closed(address, monkeypatch):
 
 
 def test_a_body_in_drops_is_refused(address, monkeypatch):
-    monkeypatch.setattr(gate, "PATIENCE", 0.6)
+    monkeypatch.setattr(bodies, "PATIENCE", 0.6)
     uploading = POST.replace(b"queue/join", b"upload").replace(b"application/json", b"multipart/form-data; boundary=x")
     begun = b"--x\r\nContent-Disposition: form-data; name=files; filename=a.png\r\n\r\n"
     for head, body in ((POST, b""), (uploading, begun)):
@@ -158,7 +158,7 @@ def test_a_body_in_drops_is_refused(address, monkeypatch):
 
 
 def test_unfinished_bodies_take_little_memory(address, monkeypatch):
-    monkeypatch.setattr(gate, "ARRIVING_OF_ONE", 1_000_000)
+    monkeypatch.setattr(bodies, "ARRIVING_OF_ONE", 1_000_000)
     head = POST + b"Content-Length: 900000\r\n\r\n"
     with contextlib.closing(wire(address, head, b"a" * 800_000)):
         time.sleep(0.5)
