@@ -80,7 +80,9 @@ def test_from_a_bare_file_to_its_use_in_every_tab(browser, address, network, siz
 
 
 def choose(page, dropdown: str) -> None:
-    page.locator(f"{dropdown} input").click()
+    field = page.locator(f"{dropdown} input")
+    field.evaluate("element => element.scrollIntoView({block: 'center'})")  # or its options may lie below the window
+    field.click()
     page.get_by_role("option", name="colours (yours)").click()
 
 

@@ -193,7 +193,7 @@ def test_a_cancelled_set_leaves_the_page_as_it_was(browser, address, tmp_path):
         page.locator("#own-cancel").click()
         page.locator("#own-status", has_text="Cancelled").wait_for()
         page.wait_for_timeout(1500)
-        assert "Cancelled" in page.locator("#own-status").inner_text()
+        page.locator("#own-status", has_text="Cancelled").wait_for()  # again, after progress that was on its way
         assert "Synthetic people" in page.locator("#which-set").inner_text()
 
 
