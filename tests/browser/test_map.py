@@ -35,6 +35,7 @@ def row_ids(explorer_folder) -> list[str]:
 
 def test_a_hovered_point_is_named_and_shows_its_face(the_map, row_ids):
     page = the_map
+    page.wait_for_timeout(1000)  # until what is below the map has come, and moves it no more
     x, y = place(page, "#map", *page.evaluate(FOURTH))
     page.mouse.move(x - 1, y)
     page.mouse.move(x, y)
