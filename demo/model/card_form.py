@@ -75,35 +75,16 @@ _TEXTS = ("name", "licence", "mean", "output")
 def build_fields() -> Fields:
     """Lay out the form."""
     with gr.Row():
-        name = gr.Textbox(label="Name", elem_id="own-model-name", max_lines=1, max_length=MOST_LETTERS, min_width=200)
-        licence = gr.Textbox(
-            label="Licence of the weights",
-            placeholder="not stated",
-            elem_id="own-model-licence",
-            max_lines=1,
-            max_length=MOST_LETTERS,
-            min_width=200,
-        )
-        output = gr.Textbox(
-            label="Output that is the embedding, if there are several",
-            elem_id="own-model-output",
-            max_lines=1,
-            max_length=MOST_LETTERS,
-            min_width=200,
-        )
+        name = _text("Name", "name")
+        licence = _text("Licence of the weights", "licence", placeholder="not stated")
+        output = _text("Output that is the embedding, if there are several", "output")
     with gr.Row():
         size = may_be_empty(
             gr.Number(
                 ALIGNED_SIZE, label="Size of the pictures (px)", precision=0, elem_id="own-model-size", min_width=150
             )
         )
-        mean = gr.Textbox(
-            label="Mean, subtracted from pixels 0–255 (R G B)",
-            elem_id="own-model-mean",
-            max_lines=1,
-            max_length=MOST_LETTERS,
-            min_width=200,
-        )
+        mean = _text("Mean, subtracted from pixels 0–255 (R G B)", "mean")
         scale = may_be_empty(
             gr.Number(127.5, label="Scale, by which they are then divided", elem_id="own-model-scale", min_width=150)
         )
@@ -133,6 +114,18 @@ def build_fields() -> Fields:
         elem_id="own-model-measured",
     )
     return Fields(name, licence, size, geometry, crop_factor, mean, scale, channels, output, measured)
+
+
+def _text(label: str, name: str, placeholder: str | None = None) -> gr.Textbox:
+    """One line of text."""
+    return gr.Textbox(
+        label=label,
+        placeholder=placeholder,
+        elem_id=f"own-model-{name}",
+        max_lines=1,
+        max_length=MOST_LETTERS,
+        min_width=200,
+    )
 
 
 def guess(stem: str, network: GuardedModel | None) -> Fields:
