@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from demo.common.memory import give_memory_back
 from sfpn.errors import UserError
 
 Result = TypeVar("Result")
@@ -173,6 +174,7 @@ def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job
         failure = error
     finally:
         LINE.leave(job)
+        give_memory_back()
         if failure is None:
             future.set_result(result)
         else:
