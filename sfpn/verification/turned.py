@@ -72,6 +72,7 @@ def turn_and_compare(
     rules = [rule_turned(embedder.card, face.yaw_degrees, yaw, target_fmr) for yaw in YAWS_DEGREES]
     crops = [embedder.preprocess.crop(image, face)]
     near, box_xyxy, landmarks_xy = near_face(image, face)
+    del image  # a large photo is no longer needed
     pictures, found = [], []
     for number, yaw in enumerate(YAWS_DEGREES):
         report("turning the face", number, len(YAWS_DEGREES))

@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> list[Path]:
-    """Two photos as of a phone; temporary and cache folders of this run alone, with no more than the fetched runtime."""
+    """Two photos as of a phone; temporary and cache folders of this run alone, with the fetched runtime."""
     if is_fetched(cache_folder()):
         shutil.copytree(runtime_folder(cache_folder()), runtime_folder(folder / "cache" / cache_folder().name))
     else:
