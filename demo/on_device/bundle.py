@@ -97,14 +97,13 @@ def make_bundle(
     Raises UserError when a package for exporting is missing, a model cannot be exported, or nothing can be written.
     """
     folder = cache / "networks"
+    weights = {name: checkpoint.resolve(given) for name, given in models.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Bundle(
             detector=_detector(folder, before_export),
             pose=_pose(folder, before_export),
-            models={
-                name: _model(folder, name, checkpoint.resolve(given), before_export) for name, given in models.items()
-            },
+            models={name: _model(folder, name, file, before_export) for name, file in weights.items()},
             examples=[_pictures(folder, example) for example in examples],
             faces=write_faces(folder, _digest),
         )
