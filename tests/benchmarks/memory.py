@@ -62,7 +62,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--imports", action="store_true", help="only what each library takes when it is imported")
     parser.add_argument("--rest", type=int, default=REST_SECONDS, help="seconds of rest at the end (default: 180)")
-    parser.add_argument("--checks", action="store_true", help="also check the set and compute a report, at the end")
     args, options = parser.parse_known_args()
     if args.imports:
         print(
@@ -80,7 +79,7 @@ def main() -> None:
             tell(f"the start ({seconds:.0f} s)", process.pid)
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             page.goto(address)
-            use(page, photos, process.pid, args.checks)
+            use(page, photos, process.pid)
             rest(process.pid, args.rest)
         browser.close()
 
@@ -100,7 +99,7 @@ def prepare(folder: Path) -> list[Path]:
     return photos
 
 
-def use(page: Page, photos: list[Path], process: int, checks: bool) -> None:
+def use(page: Page, photos: list[Path], process: int) -> None:
     """Use every tab, and tell what the app holds after each."""
     page.set_default_timeout(600_000)
     page.wait_for_function("document.querySelector('#examples img')?.naturalWidth > 0")
@@ -115,8 +114,6 @@ def use(page: Page, photos: list[Path], process: int, checks: bool) -> None:
         "Model: cards, speed": lambda: see_model(page),
         "On your device": lambda: see_on_device(page),
     }
-    if checks:
-        steps["checks of the set, a report computed"] = lambda: check(page)
     for words, step in steps.items():
         step()
         page.wait_for_timeout(SETTLE_MS)
@@ -244,18 +241,6 @@ def see_on_device(page: Page) -> None:
     open_tab(page, "On your device")
     ready = ".on-device .examples button" if is_fetched(cache_folder()) else ".on-device code"
     page.wait_for_selector(ready)
-
-
-def check(page: Page) -> None:
-    """What takes long: the doubtful photos and labels of the set, and a report on request."""
-    open_tab(page, "Explore")
-    page.locator("#check button").first.click()
-    page.click("#check-start")
-    page.wait_for_selector("#check-kind input", timeout=1_200_000)
-    open_tab(page, "Pose errors")
-    page.locator("#compute-report button").first.click()
-    page.click("#report-start")
-    page.wait_for_selector("#report-status code", timeout=1_200_000)
 
 
 def tell(words: str, process: int) -> None:
