@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,9 @@ def run_apart(module: str, *arguments: str) -> None:
     Raises UserError with the last line that it wrote on stderr if it fails.
     """
     command = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    variables = {"OMP_WAIT_POLICY": "passive"} | os.environ  # its threads do not compute while they wait for each other
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=ROOT, env=variables, text=True, **streams)
     said = None
     try:
         while said is None:

@@ -62,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--imports", action="store_true", help="only what each library takes when it is imported")
     parser.add_argument("--rest", type=int, default=REST_SECONDS, help="seconds of rest at the end (default: 180)")
+    parser.add_argument("--only", nargs="+", default=[""], help="only the steps in whose names one of these words is")
     args, options = parser.parse_known_args()
     if args.imports:
         print(
@@ -79,7 +80,7 @@ def main() -> None:
             tell(f"the start ({seconds:.0f} s)", process.pid)
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             page.goto(address)
-            use(page, photos, process.pid)
+            use(page, photos, process.pid, args.only)
             rest(process.pid, args.rest)
         browser.close()
 
@@ -99,7 +100,7 @@ def prepare(folder: Path) -> list[Path]:
     return photos
 
 
-def use(page: Page, photos: list[Path], process: int) -> None:
+def use(page: Page, photos: list[Path], process: int, only: list[str]) -> None:
     """Use every tab, and tell what the app holds after each."""
     page.set_default_timeout(600_000)
     page.wait_for_function("document.querySelector('#examples img')?.naturalWidth > 0")
@@ -115,6 +116,8 @@ def use(page: Page, photos: list[Path], process: int) -> None:
         "On your device": lambda: see_on_device(page),
     }
     for words, step in steps.items():
+        if not any(word in words for word in only):
+            continue
         step()
         page.wait_for_timeout(SETTLE_MS)
         tell(words, process)
