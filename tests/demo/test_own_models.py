@@ -38,7 +38,8 @@ from demo.model.card_form import MEASURED, Fields, guess, parse_mean  # noqa: E4
 from demo.options import Options  # noqa: E402
 from demo.pose_errors.compute import keep  # noqa: E402
 from demo.verify.photos import see  # noqa: E402
-from demo.verify.tab import JudgedValues, compare, judge  # noqa: E402
+from demo.verify.result_view import JudgedValues  # noqa: E402
+from demo.verify.tab import compare, judge  # noqa: E402
 from sfpn.data.dataset import FaceDataset  # noqa: E402
 from sfpn.errors import UserError  # noqa: E402
 from sfpn.network.card import Card, load_card  # noqa: E402
