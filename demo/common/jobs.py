@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from demo.common.visitor import client_of, session_of
 from sfpn.errors import UserError
 
 Result = TypeVar("Result")
@@ -36,10 +37,10 @@ class Stopped(Exception):
 
 @dataclass(eq=False)
 class Job:
-    """A place in the line; `session` and `client` say whose it is (None: of the app itself)."""
+    """A place in the line; `session` and `client` say whose it is ('': of the app itself)."""
 
-    session: str | None = None
-    client: str | None = None
+    session: str = ""
+    client: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     guard: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
@@ -108,8 +109,7 @@ def follow(
     Closing it returns at once, and ends the work. Its thread does not keep the app from ending. Raises UserError when
     too many wait already, Stopped when the page of `request` began another job.
     """
-    client = request.client.host if request and request.client else None
-    job = Job(request.session_hash if request else None, client)
+    job = Job(session_of(request), client_of(request))
     LINE.enter(job)
     try:
         while before := LINE.place(job):

@@ -16,10 +16,12 @@ from demo.common.handlers import LONG, QUIET, SKIP, PerSession, bound
 from demo.common.jobs import Report, Stopped, follow_shown
 from demo.common.links import Links, opened
 from demo.common.notices import notices_html
-from demo.common.own_models import GONE, OwnModel, OwnModels
+from demo.common.own_model import OwnModel
+from demo.common.own_models import GONE, OwnModels
 from demo.common.own_models import Rules as ModelRules
 from demo.common.own_sets import Sets
 from demo.common.uploads import upload_paths
+from demo.common.visitor import session_of
 from demo.model.card_form import Fields, build_fields, filled, guess
 from demo.model.evidence_html import evidence_html
 from sfpn.errors import UserError
@@ -312,7 +314,7 @@ def show_model(own: OwnModel | None) -> Shown:
 
 def close_model(models: OwnModels, request: gr.Request) -> Bringing:
     """Delete the visitor's model."""
-    models.close(str(request.session_hash or ""))
+    models.close(session_of(request))
     gone = gr.update(visible=False)
     return Bringing([], CLOSED, gone, gone, gone, "", opened(None))
 

@@ -16,6 +16,7 @@ from demo.common.links import Links, opened
 from demo.common.notices import notices_html
 from demo.common.own_sets import OwnSet, Rules, Sets
 from demo.common.uploads import upload_paths
+from demo.common.visitor import session_of
 from demo.open_set.ledger_html import ledger_html, left_out, read_ledger
 from demo.open_set.making import Making, cancel_making, open_hub, open_upload
 from demo.open_set.steps import Clock
@@ -161,7 +162,7 @@ def which_html(store: EmbeddingStore) -> str:
 
 def leave_set(sets: Sets, request: gr.Request) -> Making:
     """Delete the visitor's set, and show the bundled one."""
-    sets.close(str(request.session_hash or ""))
+    sets.close(session_of(request))
     return Making(
         None, '<p class="quiet">Your set was deleted.</p>', "", gr.update(visible=False), dataset=opened(None)
     )

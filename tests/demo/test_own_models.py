@@ -31,7 +31,8 @@ from demo.common import own_models  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import Gate  # noqa: E402
-from demo.common.own_models import OwnModel, OwnModels, Rules  # noqa: E402
+from demo.common.own_model import OwnModel  # noqa: E402
+from demo.common.own_models import OwnModels, Rules  # noqa: E402
 from demo.model import bring  # noqa: E402
 from demo.model.bring import Bringing  # noqa: E402
 from demo.model.card_form import MEASURED, Fields, guess, parse_mean  # noqa: E402

@@ -26,9 +26,10 @@ from helpers.visiting import META, Visitor, handler_of
 
 import app
 from demo.common import gate as gates
-from demo.common import jobs, photo_memory, sessions, uploads
-from demo.common.gate import COOKIE, Gate
+from demo.common import jobs, photo_memory, sessions, upload_door, uploads
+from demo.common.gate import Gate
 from demo.common.rules import Rules
+from demo.common.visitor import COOKIE
 from demo.embeddings import tab as embeddings
 from demo.examples import ASSETS
 from demo.pose_errors import compute
@@ -357,7 +358,7 @@ def test_the_disk_is_bounded_in_all_and_recovers_by_itself(running, monkeypatch)
         answer = visitor.client.post(f"{running.address}gradio_api/upload", files={"files": ("a", b"a" * 2000)})
         assert answer.status_code == 413
         patch.setattr(running.gate, "rules", replace(running.gate.rules, upload_bytes=2500))
-        patch.setattr(gates, "UNREAD_BYTES", 1500)
+        patch.setattr(upload_door, "UNREAD_BYTES", 1500)
         answer = visitor.client.post(f"{running.address}gradio_api/upload", files={"files": ("a", b"a" * 2000)})
         assert answer.status_code == 429
     with monkeypatch.context() as patch:
