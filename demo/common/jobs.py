@@ -32,15 +32,16 @@ LOW_PRIORITY = 10  # as `nice` counts: what visitors compare meanwhile goes firs
 
 
 class Stopped(Exception):
-    """Raised inside the work when nobody waits for it any more, and to who follows it when their page began another."""
+    """Raised inside the work when nobody waits for it any more, and to who follows it when it was ended."""
 
 
 @dataclass(eq=False)
 class Job:
-    """A place in the line; `session` and `client` say whose it is ('': of the app itself)."""
+    """A place in the line; `session` and `client` say whose it is ('': of the app itself), `name` what it is."""
 
     session: str = ""
     client: str = ""
+    name: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     guard: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
@@ -86,6 +87,13 @@ class Line:
         with self._lock:
             return self._jobs.index(job) if job in self._jobs else 0
 
+    def end(self, session: str, name: str) -> None:
+        """End the jobs of a session that have this name."""
+        with self._lock:
+            found = [job for job in self._jobs if session and (job.session, job.name) == (session, name)]
+        for job in found:
+            job.end()
+
     def end_all(self, seconds: float) -> bool:
         """End all jobs, and wait at most that long for the one at work; whether none is at work any more."""
         with self._lock:
@@ -101,15 +109,27 @@ class Line:
 LINE = Line()
 
 
+def ending(name: str) -> Callable[[gr.Request], None]:
+    """A handler that ends the job of this name of whoever clicks. The page is told by who follows the job.
+
+    So nothing that the job has shown can come after that, as it can where Gradio cancels the event of the job.
+    """
+
+    def end(request: gr.Request) -> None:
+        LINE.end(session_of(request), name)
+
+    return end
+
+
 def follow(
-    work: Callable[[Report], Result], request: gr.Request | None = None
+    work: Callable[[Report], Result], request: gr.Request | None = None, name: str = ""
 ) -> Generator[tuple[str, int, int], None, Result]:
     """Run `work(report)` when its turn comes, and yield its latest (stage, done, total); returns its result.
 
     Closing it returns at once, and ends the work. Its thread does not keep the app from ending. Raises UserError when
-    too many wait already, Stopped when the page of `request` began another job.
+    too many wait already, Stopped when the job was ended: by name, or because the page of `request` began another.
     """
-    job = Job(session_of(request), client_of(request))
+    job = Job(session_of(request), client_of(request), name)
     LINE.enter(job)
     try:
         while before := LINE.place(job):
@@ -124,10 +144,10 @@ def follow(
 
 
 def follow_shown(
-    shown: Callable[[str], Shown], work: Callable[[Report], Result], request: gr.Request | None = None
+    shown: Callable[[str], Shown], work: Callable[[Report], Result], request: gr.Request | None = None, name: str = ""
 ) -> Generator[Shown, None, Result]:
     """As `follow`, with a progress bar as HTML, made by `shown` into what the page takes; for `yield from`."""
-    steps = follow(work, request)
+    steps = follow(work, request, name)
     try:
         while True:
             yield shown(progress_html(*next(steps)))
@@ -150,6 +170,8 @@ def _run_and_follow(work: Callable[[Report], Result], job: Job) -> Generator[tup
     job.thread.start()
     latest = ("starting", 0, 0)
     while not future.done():
+        if job.stop.is_set():  # the work itself may take a while to notice
+            raise Stopped
         latest = _latest(reports, latest)
         yield latest
     return future.result()

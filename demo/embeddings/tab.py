@@ -16,7 +16,7 @@ from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
 from demo.common.handlers import LONG, ONE_AT_A_TIME, QUIET, SKIP, bound
-from demo.common.jobs import WAITING, Stopped, follow, progress_html
+from demo.common.jobs import WAITING, Report, Stopped, ending, follow, follow_shown, progress_html
 from demo.common.links import EXPLORE, Links, goto, opened
 from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
@@ -42,6 +42,7 @@ NO_DATASET = "No dataset is loaded. Start with `python app.py --dataset DIR`."
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
 NOT_KEPT = "The dataset folder cannot be written here, so they are kept in a private temporary folder."
 NOT_OFFERED = "There are no embeddings under this model, and this page computes none: run it on your own computer."
+JOB = "embeddings"
 SOON = 5_000  # images whose most alike ones are found while a visitor waits
 HINT = (
     '<p class="quiet">Each point is an image; near points have similar embeddings. Hover to see the face, '
@@ -140,7 +141,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
     if heavy:
         run = compute.click(bound(compute_embeddings, sets.store), model, status, **QUIET, **LONG)
         run.then(**shown)
-        cancel.click(lambda: "", None, status, cancels=run, **QUIET)
+        cancel.click(ending(JOB), None, None, **QUIET)
         run.then(opened, model, links.embedded, **QUIET)
     placed = list(OwnValues(own, photo, notice, alike))
     photo.input(bound(place_photo, sets.store, detector), [photo, model], placed, **alone).then(**shown)
@@ -251,13 +252,12 @@ def compute_embeddings(store: EmbeddingStore, model: str, request: gr.Request | 
     if not store.computes:
         yield notices_html([NOT_OFFERED])
         return
+
+    def work(report: Report) -> None:
+        store.compute(model, lambda done, total: report("embedding", done, total))
+
     try:
-        yield from (
-            progress_html(*progress)
-            for progress in follow(
-                lambda report: store.compute(model, lambda done, total: report("embedding", done, total)), request
-            )
-        )
+        yield from follow_shown(str, work, request, JOB)
     except UserError as error:
         yield notices_html([str(error)])
         return

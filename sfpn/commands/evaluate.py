@@ -35,8 +35,9 @@ from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
 from sfpn.network.embedders import Embedder, keeping_direction, load_embedder
 from sfpn.schema import POOLED, pair_from_key, pair_label
-from sfpn.verification.realised import NAME as DECISIONS
-from sfpn.verification.realised import DecisionsConfig, Realised, decide_all, save_decisions
+from sfpn.verification.realised import DecisionsConfig, decide_all, save_decisions
+from sfpn.verification.realised_rates import NAME as DECISIONS
+from sfpn.verification.realised_rates import Realised
 
 DEFAULT_MODEL = "base"
 DECISIONS_TITLE = (
