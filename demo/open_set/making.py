@@ -110,13 +110,10 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
         )
     except (UserError, Stopped) as error:
         is_open = own.store is not None and not own.closed
+        stopped = NOT_EMBEDDED if is_open else CANCELLED
         yield Making(
             file=None,
-            status=notices_html([str(error)])
-            if isinstance(error, UserError)
-            else NOT_EMBEDDED
-            if is_open
-            else CANCELLED,
+            status=stopped if isinstance(error, Stopped) else notices_html([str(error)]),
             pictures="",
             cancel=gr.update(visible=False),
             panel=gr.update(visible=not is_open),
