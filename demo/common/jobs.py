@@ -20,10 +20,10 @@ import gradio as gr
 
 from demo.common.visitor import client_of, session_of
 from sfpn.errors import UserError
+from sfpn.progress import StageProgress
 
 Result = TypeVar("Result")
 Shown = TypeVar("Shown")
-Report = Callable[[str, int, int], None]  # stage, done, in all; raises when the work is to stop
 SECONDS = 0.3  # between looks
 WAITING = "Busy: place"  # how the stage of a job begins whose turn has not come
 PLACES = 8  # jobs waiting, of all visitors
@@ -48,7 +48,7 @@ class Job:
     working: bool = False
 
     def end(self) -> None:
-        """Make the work raise Stopped: at its next report, or before its thread's next line of Python."""
+        """Make the work raise Stopped: when it next says how far it is, or before its thread's next line of Python."""
         self.stop.set()
         with self.guard:
             if self.working and self.thread and self.thread.ident:
@@ -122,9 +122,9 @@ def ending(name: str) -> Callable[[gr.Request], None]:
 
 
 def follow(
-    work: Callable[[Report], Result], request: gr.Request | None = None, name: str = ""
+    work: Callable[[StageProgress], Result], request: gr.Request | None = None, name: str = ""
 ) -> Generator[tuple[str, int, int], None, Result]:
-    """Run `work(report)` when its turn comes, and yield its latest (stage, done, total); returns its result.
+    """Run `work(progress)` when its turn comes, and yield its latest (stage, done, total); returns its result.
 
     Closing it returns at once, and ends the work. Its thread does not keep the app from ending. Raises UserError when
     too many wait already, Stopped when the job was ended: by name, or because the page of `request` began another.
@@ -144,7 +144,10 @@ def follow(
 
 
 def follow_shown(
-    shown: Callable[[str], Shown], work: Callable[[Report], Result], request: gr.Request | None = None, name: str = ""
+    shown: Callable[[str], Shown],
+    work: Callable[[StageProgress], Result],
+    request: gr.Request | None = None,
+    name: str = "",
 ) -> Generator[Shown, None, Result]:
     """As `follow`, with a progress bar as HTML, made by `shown` into what the page takes; for `yield from`."""
     steps = follow(work, request, name)
@@ -157,27 +160,27 @@ def follow_shown(
         steps.close()
 
 
-def _run_and_follow(work: Callable[[Report], Result], job: Job) -> Generator[tuple[str, int, int], None, Result]:
-    reports: queue.Queue = queue.Queue()
+def _run_and_follow(work: Callable[[StageProgress], Result], job: Job) -> Generator[tuple[str, int, int], None, Result]:
+    told: queue.Queue = queue.Queue()
     future: Future = Future()
 
-    def report(stage: str, done: int, total: int) -> None:
+    def progress(stage: str, done: int, total: int) -> None:
         if job.stop.is_set():
             raise Stopped
-        reports.put((stage, done, total))
+        told.put((stage, done, total))
 
-    job.thread = threading.Thread(target=_run, args=(work, report, future, job), daemon=True)
+    job.thread = threading.Thread(target=_run, args=(work, progress, future, job), daemon=True)
     job.thread.start()
     latest = ("starting", 0, 0)
     while not future.done():
         if job.stop.is_set():  # the work itself may take a while to notice
             raise Stopped
-        latest = _latest(reports, latest)
+        latest = _latest(told, latest)
         yield latest
     return future.result()
 
 
-def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job) -> None:
+def _run(work: Callable[[StageProgress], Any], progress: StageProgress, future: Future, job: Job) -> None:
     result, failure = None, None
     try:
         with contextlib.suppress(OSError, AttributeError):  # of this thread alone, where the system has that
@@ -187,7 +190,7 @@ def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job
         if not job.working:
             raise Stopped
         try:
-            result = work(report)
+            result = work(progress)
         finally:
             with job.guard:
                 job.working = False
@@ -201,11 +204,11 @@ def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job
             future.set_exception(failure)
 
 
-def _latest(reports: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:
+def _latest(told: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:
     try:
-        latest = reports.get(timeout=SECONDS)
-        for _ in range(reports.qsize()):  # not "until empty": fast work would never let it become so
-            latest = reports.get_nowait()
+        latest = told.get(timeout=SECONDS)
+        for _ in range(told.qsize()):  # not "until empty": fast work would never let it become so
+            latest = told.get_nowait()
     except queue.Empty:
         pass
     return latest

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.jobs import Report, Stopped, follow_shown
+from demo.common.jobs import Stopped, follow_shown
 from demo.common.notices import notices_html
 from sfpn.errors import UserError
+from sfpn.progress import StageProgress
 
 MISSING = "The embeddings under this model are not there yet: press “Compute embeddings”."
 NOT_KEPT = "The dataset folder cannot be written here, so they are kept in a private temporary folder."
@@ -35,8 +36,8 @@ def compute_embeddings(store: EmbeddingStore, model: str, request: gr.Request | 
         yield notices_html([NOT_OFFERED])
         return
 
-    def work(report: Report) -> None:
-        store.compute(model, lambda done, total: report("embedding", done, total))
+    def work(progress: StageProgress) -> None:
+        store.compute(model, lambda done, total: progress("embedding", done, total))
 
     try:
         yield from follow_shown(str, work, request, JOB)

@@ -168,10 +168,10 @@ def _long_work(store: EmbeddingStore, model: str, method: str, colour: str) -> I
     values, folder = store.get(model), store.view.thumbnails
     slow = method != "PCA" and not store.has_derived(method, model)
     if slow and values is not None and not kept_file(values, method, folder).is_file():
-        yield f"{method} of {count:,} embeddings", lambda report: _coordinates(store, model, method)
+        yield f"{method} of {count:,} embeddings", lambda progress: _coordinates(store, model, method)
     if colour == "error" and count > SOON and not store.has_derived("wrong", model):
         words = f"the most alike image of each of {count:,}"
-        yield words, lambda report: _wrong(store, model, lambda *done: report(words, *done))
+        yield words, lambda progress: _wrong(store, model, lambda *done: progress(words, *done))
 
 
 def _coordinates(store: EmbeddingStore, model: str, method: str) -> np.ndarray:

@@ -138,7 +138,7 @@ def run_check(
 
 
 def _checking(store: EmbeddingStore, known: Embeddings, embedder: Any, detector: FaceDetector) -> Any:
-    return lambda report: check(store.view.dataset, known, report, embedder=embedder, detector=detector)
+    return lambda progress: check(store.view.dataset, known, progress, embedder=embedder, detector=detector)
 
 
 def list_findings(store: EmbeddingStore, checked: Checked) -> Listed:

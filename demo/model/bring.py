@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import SKIP
-from demo.common.jobs import Report, Stopped, follow_shown
+from demo.common.jobs import Stopped, follow_shown
 from demo.common.links import opened
 from demo.common.notices import notices_html
 from demo.common.own_model import OwnModel
@@ -23,6 +23,7 @@ from sfpn.network.first_card import first_card, onnx_architecture
 from sfpn.network.onnx_guarded import GuardedModel
 from sfpn.network.onnx_model import Undecided
 from sfpn.onnx_runtime import onnx_runtime
+from sfpn.progress import StageProgress
 
 NO_RUNTIME = "A model of your own needs ONNX Runtime: run pip install onnxruntime, and start the app again."
 NO_CARD = (
@@ -59,9 +60,11 @@ def open_upload(models: OwnModels, paths: list[str], request: gr.Request) -> Ite
         yield _values(Bringing([], notices_html([words]), form=gr.update(visible=False), evidence=""))
         return
     if own.has_card:
-        yield from _follow(own, lambda report: models.use(own), _used, request, drop=models.drop)
+        yield from _follow(own, lambda progress: models.use(own), _used, request, drop=models.drop)
     else:
-        yield from _follow(own, lambda report: _look(models, own), lambda found: _ask(own, found), request, models.drop)
+        yield from _follow(
+            own, lambda progress: _look(models, own), lambda found: _ask(own, found), request, models.drop
+        )
 
 
 def _look(models: OwnModels, own: OwnModel) -> GuardedModel | str:
@@ -91,7 +94,7 @@ def measure_settings(
         return
     fields = Fields(*values).given()
 
-    def work(report: Report) -> list[Tried]:
+    def work(progress: StageProgress) -> list[Tried]:
         if store is None:
             raise UserError(NO_FACES)
         network = _network(models, own, fields)
@@ -101,7 +104,7 @@ def measure_settings(
             network.run,
             faces,
             settings(network.size, fields.kept() | given),
-            lambda done, total: report("measuring settings", done, total),
+            lambda done, total: progress("measuring settings", done, total),
         )
         own.tried, own.tried_on = tried, store.view.dataset.name
         return tried
@@ -124,7 +127,7 @@ def use_model(models: OwnModels, own: OwnModel | None, request: gr.Request, *val
         return
     fields = Fields(*values).given()
 
-    def work(report: Report) -> Any:
+    def work(progress: StageProgress) -> Any:
         preprocess = fields.preprocess()
         network = _network(models, own, fields)
         measured = [each for each in own.tried if each.preprocess == preprocess]
@@ -159,7 +162,7 @@ def _used(embedder: Any) -> tuple:
 
 def _follow(
     own: OwnModel,
-    work: Callable[[Report], Any],
+    work: Callable[[StageProgress], Any],
     show: Callable[[Any], tuple],
     request: gr.Request,
     drop: Callable[[OwnModel], None] | None = None,

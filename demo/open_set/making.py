@@ -18,6 +18,7 @@ from demo.common.pictures import file_address
 from demo.common.uploads import discard, move_upload
 from demo.open_set.steps import EMBEDDING, FACES, Clock
 from sfpn.errors import UserError
+from sfpn.progress import StageProgress
 
 NEWEST = 24  # thumbnails shown while a set is read
 JOB = "set"
@@ -75,12 +76,12 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
     """Progress and thumbnails while faces are found; the set opens; then progress while they are embedded."""
     model = next(iter(sets.models))
 
-    def work(report: Any) -> None:
-        sets.make(own, upload, str(columns or ""), lambda done, total: report(FACES, done, total))
+    def work(progress: StageProgress) -> None:
+        sets.make(own, upload, str(columns or ""), lambda done, total: progress(FACES, done, total))
         try:
             if own.store:
-                report(EMBEDDING, 0, len(own.store.view.rows))
-                own.store.compute(model, lambda done, total: report(EMBEDDING, done, total))
+                progress(EMBEDDING, 0, len(own.store.view.rows))
+                own.store.compute(model, lambda done, total: progress(EMBEDDING, done, total))
         finally:
             if own.closed:  # meanwhile; what was written since goes too
                 own.delete()

@@ -185,7 +185,7 @@ def take_along(own: OwnSet | None, request: gr.Request) -> Iterator[str]:
         return
     clock = Clock()
     try:
-        steps = follow(lambda report: zip_link(own, report), request)
+        steps = follow(lambda progress: zip_link(own, progress), request)
         while True:
             yield bar_html(*clock.bar(*next(steps)))
     except StopIteration as end:

@@ -10,7 +10,6 @@ import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import Report as Progress
 from demo.common.jobs import Stopped, ending, follow_shown
 from demo.common.links import Links
 from demo.common.model_choice import build_choice
@@ -22,6 +21,7 @@ from sfpn.errors import UserError
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report
+from sfpn.progress import StageProgress
 
 NO_OTHER = "none"
 NOT_KEPT = (
@@ -105,7 +105,7 @@ def compute(
         command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}",
     )
 
-    def work(progress: Progress) -> Report | None:
+    def work(progress: StageProgress) -> Report | None:
         return evaluate(dataset, embedder, config, store.cache(model), progress=progress)
 
     try:

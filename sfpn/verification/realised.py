@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from sfpn.data.dataset import FaceDataset
-from sfpn.data.embed import BATCH, Progress, embed_dataset
+from sfpn.data.embed import BATCH, embed_dataset
 from sfpn.data.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.evaluation.calibrate import estimated_yaws
@@ -31,6 +31,7 @@ from sfpn.files import write_text
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector, detector_name
 from sfpn.photos.photo import decode_photo
+from sfpn.progress import Progress
 from sfpn.verification.realised_rates import NAME, Realised, realised_rates
 from sfpn.verification.verifier import look
 

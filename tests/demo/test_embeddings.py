@@ -150,7 +150,7 @@ def test_heat_map_is_bounded_and_grouped(store):
 
 
 def test_work_is_followed_and_stopped():
-    steps = jobs.follow(lambda report: [report("counting", i, 3) for i in range(3)] and "done")
+    steps = jobs.follow(lambda progress: [progress("counting", i, 3) for i in range(3)] and "done")
     seen = []
     with pytest.raises(StopIteration) as end:
         while True:
