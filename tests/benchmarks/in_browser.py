@@ -154,8 +154,8 @@ def boxes(page: Page, count: int, repeats: int) -> list[float]:
             0.05 * number,
         )
         inside = page.evaluate(INSIDE, [left, right, low, high])
-        counted = f"""() => Math.abs(
-            parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', '')) - {inside}) <= {EDGE * count}"""
+        number_shown = "parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', ''))"
+        counted = f"() => Math.abs({number_shown} - {inside}) <= {EDGE * count}"
         start, stop = place(page, "#map", left, low), place(page, "#map", right, high)
         times.append(timed(page, "mouseup", counted, lambda start=start, stop=stop: drag(page, start, stop)))
         page.wait_for_timeout(REST_MS)
