@@ -17,13 +17,16 @@ import numpy as np
 import pytest
 from helpers.data_tools_layouts import FAKE, encoded, fake_find, picture
 from helpers.paths import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from data_tools.annotate import Annotated, Detector, annotate, decode, mtcnn
+from data_tools.annotate import Annotated, Detector, _is_kept, _reads_the_same, annotate, decode, mtcnn
 from data_tools.sources.base import Item, Problem
 from data_tools.workers import ordered_map
 from sfpn.data.dataset import Picture
 from sfpn.errors import UserError
+from sfpn.photos.containers import pixels_only
 from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
 
@@ -64,6 +67,25 @@ def test_no_cut_of_a_file_gets_through_as_anything_but_a_row_or_a_problem(kind):
         found = annotate(item(whole[:length]), "test", FAKE)
         assert isinstance(found, (Problem, Annotated))
         assert "0x" not in getattr(found, "reason", "")  # a memory address would change the ledger at every run
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["JPEG", "PNG"]), st.booleans(), st.integers(0, 10_000), st.integers(0, 40), st.binary(max_size=9)
+)
+def test_a_file_of_nothing_but_pixels_is_kept_as_a_closer_look_says(kind, sideways, at, cut, put):
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = ROTATED
+    picture(1).save(stream, kind, **({"exif": exif} if sideways else {}))
+    whole = stream.getvalue()
+    at %= len(whole)
+    damaged = whole[:at] + put + whole[at + cut :]
+    try:
+        decode(damaged)
+    except UserError:
+        return
+    assert _is_kept(damaged) == _reads_the_same(damaged, pixels_only(damaged))
+    assert _is_kept(whole)
 
 
 def test_a_row_has_exactly_the_contract_columns():
