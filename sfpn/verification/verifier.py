@@ -8,8 +8,8 @@ ones, the most frontal; its yaw is the mean of their |yaw|.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from sfpn.network.embedders import Embedder, check_embeddings, load_embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
 from sfpn.photos.finding import find_faces, why_no_face
 from sfpn.photos.photo import EncodedPhoto, Photo
+from sfpn.photos.preprocess import Cut, Preprocess
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
 from sfpn.verification.given import GivenSide, photos_of
@@ -33,11 +34,15 @@ STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % o
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo as it stands upright, all faces found in it (at least one), and which of them is meant."""
+    """A photo as it stands upright, all faces found in it (at least one), and which of them is meant.
+
+    crops: of the face that is meant, those that were cut out while the photo lay decoded (see `crop`).
+    """
 
     photo: Photo | EncodedPhoto
     faces: tuple[Face, ...]
     chosen: int
+    crops: Mapping[Cut, Image.Image] = field(default_factory=dict)
 
     @property
     def face(self) -> Face:
@@ -47,6 +52,11 @@ class Shot:
     def turned_degrees(self) -> int:
         """How far the given photo had to be turned, clockwise (0, 90, 180, 270), to stand upright."""
         return self.face.turned_degrees
+
+    def crop(self, preprocess: Preprocess) -> Image.Image:
+        """The face as a network with this preprocessing gets it; not to be changed, others may get the same one."""
+        crop = self.crops.get(preprocess.cut)
+        return preprocess.crop(self.photo.image, self.face) if crop is None else crop
 
 
 @dataclass(frozen=True)
@@ -176,7 +186,7 @@ class Verifier:
         return sides, float(np.clip(sides[0].template @ sides[1].template, -1, 1))
 
     def _sides(self, first: tuple[Shot, ...], second: tuple[Shot, ...]) -> tuple[Side, Side]:
-        crops = [self.embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]
+        crops = [shot.crop(self.embedder.preprocess) for shot in (*first, *second)]
         found = np.asarray(self.embedder.embed(crops))
         check_embeddings(self.embedder.name, found)
         embeddings = unit_length(found)
