@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from demo.api.checks import choice, number, refusals
@@ -10,7 +11,7 @@ from demo.api.photo_argument import paths_of, take_photos
 from demo.common.uploads import discard
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import EncodedPhoto, decode_photo
+from sfpn.photos.photo import open_photo
 from sfpn.photos.preprocess import Preprocess
 from sfpn.verification.verifier import Shot, Verifier, check_counts, look
 from sfpn.verification.wording import record
@@ -71,6 +72,5 @@ def verify(
 
 def _shot(detector: FaceDetector, preprocess: Preprocess, name: str, encoded: bytes) -> Shot:
     """The faces of a photo, of whose pixels only the crop stays in memory."""
-    shot = look(detector, decode_photo(encoded, name))
-    photo = EncodedPhoto(name, encoded, shot.photo.size, shot.turned_degrees)
-    return Shot(photo, shot.faces, shot.chosen, {preprocess.cut: shot.crop(preprocess)})
+    shot = look(detector, open_photo(encoded, name))
+    return replace(shot, crops={preprocess.cut: shot.crop(preprocess)}, found=None)

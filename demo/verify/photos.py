@@ -14,7 +14,7 @@ from demo.common.pictures import PREVIEW_SIDE, data_uri
 from demo.common.uploads import discard, size_of, take_upload
 from sfpn.errors import UserError
 from sfpn.photos.detector import Face, FaceDetector
-from sfpn.photos.photo import EncodedPhoto, count_pixels, decode_photo
+from sfpn.photos.photo import EncodedPhoto, count_pixels, open_photo
 from sfpn.photos.preprocess import Cut, Preprocess
 from sfpn.verification.verifier import MAX_PHOTOS, Shot, check_choice, look
 
@@ -71,9 +71,11 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
     """Decode a photo and find its faces, once for all who give it at that moment. Raises UserError naming the photo."""
 
     def make() -> SeenPhoto:
-        with large_alone(count_pixels(encoded, name)):
-            shot = look(detector, decode_photo(encoded, name))
-            preview = data_uri(shot.photo.image, PREVIEW_SIDE)
+        photo = open_photo(encoded, name)
+        with large_alone(photo.size[0] * photo.size[1]):
+            shot = look(detector, photo)
+            assert shot.found is not None
+            preview = data_uri(shot.found.image, PREVIEW_SIDE)
             crops = {USUAL.cut: shot.crop(USUAL)}
             return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview, crops)
 
