@@ -10,7 +10,7 @@ from PIL import Image
 
 from demo.common.at_once import AT_WORK, large_alone
 from demo.common.photo_memory import check_room, count
-from demo.common.pictures import PREVIEW_SIDE, data_uri
+from demo.common.pictures import preview_uri
 from demo.common.uploads import discard, size_of, take_upload
 from sfpn.errors import UserError
 from sfpn.photos.detector import Face, FaceDetector
@@ -75,7 +75,7 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
         with large_alone(photo.size[0] * photo.size[1]):
             shot = look(detector, photo)
             assert shot.found is not None
-            preview = data_uri(shot.found.image, PREVIEW_SIDE)
+            preview = preview_uri(shot.found.image)
             crops = {USUAL.cut: shot.crop(USUAL)}
             return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview, crops)
 

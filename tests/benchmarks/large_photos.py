@@ -8,9 +8,9 @@ First the steps one by one, each with all pixels and with the sides divided as f
 scaling), medians in ms of wall time, and of the time that the process had on processors: decoding, finding the faces,
 crop and embedding. Then what `see` takes (a photo is given to Verify: decode, find, preview) and `compare`.
 
-Then how far the box lies from that of the photo decoded whole, in % of its shorter side, and the cosine of the embedding
-to that of the photo decoded whole, its face cut from all pixels. The same for the photo less its first row and column of
-pixels, which tells how much such numbers mean.
+Then how far the box lies from that of the photo decoded whole, in % of its shorter side, and the cosine of the
+embedding to that of the photo decoded whole, its face cut from all pixels. The same for the photo less its first row
+and column of pixels, which tells how much such numbers mean.
 """
 
 from __future__ import annotations

@@ -100,12 +100,13 @@ def test_a_photo_is_decoded_once_for_its_faces_and_a_comparison(tmp_path, monkey
     two.save(buffer, "PNG")
     one, other = see(loaded.detector, "a.png", buffer.getvalue()), see(loaded.detector, "b.jpg", drawn("profile"))
 
-    def score(first: SeenPhoto) -> float:
-        return compare_photos(loaded.models, loaded.detector, (first,), (other,), "random", 0.001).score
+    def crop(first: SeenPhoto) -> bytes:
+        comparison = compare_photos(loaded.models, loaded.detector, (first,), (other,), "random", 0.001)
+        return comparison.sides[0].crops[0].tobytes()
 
-    seen_ahead = score(one)
-    assert len(decoded) == 2 and score(one) == seen_ahead and len(decoded) == 2
-    assert score(replace(one, crops={})) == seen_ahead and len(decoded) == 3
+    ahead = crop(one)
+    assert len(decoded) == 2 and crop(one) == ahead and len(decoded) == 2
+    assert crop(replace(one, crops={})) == ahead and len(decoded) == 3
     chosen = one.with_face(1 - one.chosen)
-    assert score(chosen) != seen_ahead and len(decoded) == 4
-    assert score(chosen.with_face(one.chosen)) == seen_ahead and one.with_face(one.chosen) is one
+    assert crop(chosen) != ahead and len(decoded) == 4
+    assert crop(chosen.with_face(one.chosen)) == ahead and one.with_face(one.chosen) is one
