@@ -10,13 +10,16 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from helpers.paths import ROOT
 
 from demo.common import apart, jobs
 from demo.common.apart import run_apart
 from demo.common.memory import give_memory_back
 from demo.embeddings import neighbour_maps, projection
+from demo.model.card_html import layers
 from sfpn.errors import UserError
+from sfpn.network import checkpoint
 
 COUNT_POOLS = """import ctypes, sys, threading
 from demo.common.memory import hold_little
@@ -88,3 +91,13 @@ def test_maps_made_apart_are_those_made_here(tmp_path, monkeypatch):
     )
     np.testing.assert_allclose(found, here.astype(np.float32), rtol=1e-3, atol=1e-3)
     assert [file.name for file in tmp_path.iterdir()] == [projection.kept_file(values, "t-SNE", tmp_path).name]
+
+
+@pytest.mark.parametrize("name", ["base", "depthwise"])
+def test_layers_of_a_card_are_those_that_a_picture_passes(name):
+    network, card = checkpoint.load(name)
+    maps, passed = torch.zeros(1, 3, 113, 113), []
+    for layer_name, layer in network.layers.named_children():
+        maps = layer(maps)
+        passed.append((layer_name, tuple(maps.shape[1:]), sum(p.numel() for p in layer.parameters())))
+    assert layers(card) == [line for line in passed if line[0] != "dropout"]
