@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from sfpn.errors import UserError
-from sfpn.network.export_program import Target, export_program
+from sfpn.network.export_program import Run, Target, export_program
 from sfpn.network.exported import Exported
 
 FORMAT, SUFFIX = "executorch", ".pte"
@@ -30,7 +30,7 @@ def export_executorch(name_or_path: str | Path, out: Path, check_on: Sequence[Im
     Raises UserError if executorch is missing, and as `export_program` does.
     """
     require_executorch()
-    target = Target(FORMAT, SUFFIX, "an ExecuTorch program", f"method {METHOD}", lowered, run_program)
+    target = Target(FORMAT, SUFFIX, "an ExecuTorch program", f"method {METHOD}", lowered, opened)
     return export_program(target, name_or_path, out, check_on)
 
 
@@ -57,11 +57,15 @@ def lowered(model: torch.nn.Module, shape: tuple[int, ...]) -> bytes:
         return bytes(to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().buffer)
 
 
-def run_program(encoded: bytes, pixels: np.ndarray) -> np.ndarray:
-    """Embeddings (B, D) of faces (B, 3, size, size), as ExecuTorch's runtime computes them one by one."""
+def opened(encoded: bytes) -> Run:
+    """Faces (B, 3, size, size) -> embeddings (B, D), as ExecuTorch's runtime computes them one by one."""
     from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
 
     program: Any = Runtime.get().load_program(encoded)
     method = program.load_method(METHOD)
-    rows = [method.execute([torch.from_numpy(face[None].copy())])[0].numpy().copy() for face in pixels]
-    return np.concatenate(rows).astype(np.float32)
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        rows = [method.execute([torch.from_numpy(face[None].copy())])[0].numpy().copy() for face in pixels]
+        return np.concatenate(rows).astype(np.float32)
+
+    return run

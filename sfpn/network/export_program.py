@@ -28,21 +28,23 @@ from sfpn.network.exported import (
     write_with_card,
 )
 
+Run = Callable[[np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Target:
     """A runtime: how a program for it is called, made and run.
 
-    lowered: a module and the shape of its input -> the encoded program. run: the encoded program and faces
-    (B, 3, size, size) float32, RGB 0-255 -> embeddings (B, D), by that runtime.
+    encoded: a module and the shape of its input -> the program. opened: the program -> a function by that runtime, from
+    faces (B, 3, size, size) float32, RGB 0-255, to embeddings (B, D) float32.
     """
 
     format: str
     suffix: str
     noun: str
     input: str
-    lowered: Callable[[nn.Module, tuple[int, ...]], bytes]
-    run: Callable[[bytes, np.ndarray], np.ndarray]
+    encoded: Callable[[nn.Module, tuple[int, ...]], bytes]
+    opened: Callable[[bytes], Run]
 
 
 def export_program(target: Target, name_or_path: str | Path, out: Path, check_on: Sequence[Image.Image]) -> Exported:
@@ -58,8 +60,8 @@ def export_program(target: Target, name_or_path: str | Path, out: Path, check_on
     network, card = checkpoint.load(path)
     embedder = SFPNEmbedder(path, device="cpu")
     side, size = card.preprocess.size, network.config.descriptor_size
-    encoded = target.lowered(FromPixels(network, card).eval(), (1, 3, side, side))
-    found = target.run(encoded, pixels_of(embedder.preprocess, check_on))
+    encoded = target.encoded(FromPixels(network, card).eval(), (1, 3, side, side))
+    found = target.opened(encoded)(pixels_of(embedder.preprocess, check_on))
     cosines = cosines_of(embedder.embed(list(check_on)), found)
     lowest, median = float(cosines.min()), float(np.median(cosines))
     if not lowest >= FLOAT_COSINE:
