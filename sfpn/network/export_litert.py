@@ -7,6 +7,8 @@ compared with what Python computes on the same faces. One face at a time, as a p
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -52,7 +54,8 @@ def converted(model: torch.nn.Module, shape: tuple[int, ...]) -> bytes:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch about itself
         file = Path(folder, "model.tflite")
-        litert_torch.convert(model, (torch.zeros(shape),)).export(str(file))
+        with contextlib.redirect_stdout(io.StringIO()):  # its steps, timed
+            litert_torch.convert(model, (torch.zeros(shape),)).export(str(file))
         return file.read_bytes()
 
 
