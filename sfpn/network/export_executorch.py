@@ -64,7 +64,8 @@ def opened(encoded: bytes) -> Run:
     program: Any = Runtime.get().load_program(encoded)
     method = program.load_method(METHOD)
 
-    def run(pixels: np.ndarray) -> np.ndarray:
+    def run(pixels: np.ndarray, kept: tuple[Any, ...] = (encoded, program)) -> np.ndarray:
+        # ExecuTorch reads the encoded bytes and the program while it runs, and keeps neither alive.
         rows = [method.execute([torch.from_numpy(face[None].copy())])[0].numpy().copy() for face in pixels]
         return np.concatenate(rows).astype(np.float32)
 

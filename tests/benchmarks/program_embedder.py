@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from PIL import Image
 
 from sfpn.network import export_executorch, export_litert
@@ -16,6 +17,15 @@ EXPORTS = {
 }
 
 
+def compute_on_one_thread(ways: list[str]) -> None:
+    """All ways. Before ExecuTorch runs anything, as its pool should not change while it is used."""
+    if export_executorch.FORMAT in ways:
+        from executorch.extension.pybindings import _C, portable_lib  # noqa: F401  # pyright: ignore
+
+        _C._unsafe_reset_threadpool(1)
+    torch.set_num_threads(1)
+
+
 class ProgramEmbedder:
     """Crops -> embeddings (B, D) float32, one face at a time."""
 
@@ -23,10 +33,6 @@ class ProgramEmbedder:
 
     def __init__(self, format: str, done: Exported) -> None:
         self.name, self.card, self.backend = done.card.name, done.card, format
-        if format == export_executorch.FORMAT:
-            from executorch.extension.pybindings import _C, portable_lib  # noqa: F401  # pyright: ignore
-
-            _C._unsafe_reset_threadpool(1)  # as the others
         self._run = RUNTIMES[format].opened(done.path.read_bytes())
 
     @property

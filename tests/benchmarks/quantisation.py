@@ -7,11 +7,11 @@ python -m tests.benchmarks.quantisation datasets/cfp --folds 1,2,3 --ways onnx-i
 The last calibrates on faces of real people other than those measured: its cosines stand beside those of the first.
 
 Rows: the bundled weights (stored as float16) computed in float32 and in bfloat16, their ONNX files in float32 and
-int8, and a program for ExecuTorch or LiteRT in float32 (--ways executorch or --ways litert, which need these extras;
-one at a time, as their runtimes crash in one process), all exported for this table. Differences are to the first,
-paired over the same subjects, with the 95 % interval of the bootstrap. A pair flipped if its score lies on the other
-side of the card's threshold (target FMR 1 %), which the exported files carry over. Times are the process's processor
-time a face, on one thread, ways in turn; only their ratio within one run means anything.
+int8, and programs for ExecuTorch and LiteRT in float32 (--ways executorch litert, which need those extras), all
+exported for this table. Differences are to the first, paired over the same subjects, with the 95 % interval of the
+bootstrap. A pair flipped if its score lies on the other side of the card's threshold (target FMR 1 %), which the
+exported files carry over. Times are the process's processor time a face, on one thread, ways in turn; only their
+ratio within one run means anything.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from sfpn.commands.export import CALIBRATED_EACH, CHECKED_EACH, faces_of_all_poses
 from sfpn.commands.options import DRAWN_PEOPLE, folds
@@ -41,7 +40,7 @@ from sfpn.evaluation.report import Report
 from sfpn.network import checkpoint
 from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.network.export import FORMATS, export
-from tests.benchmarks.program_embedder import EXPORTS, RUNTIMES, ProgramEmbedder
+from tests.benchmarks.program_embedder import EXPORTS, RUNTIMES, ProgramEmbedder, compute_on_one_thread
 
 METRICS = ("eer", "fnmr_at_0.01")
 TIMED_FACES, TIMED_ROUNDS = 16, 5
@@ -194,9 +193,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: a folder that is removed)")
     parser.add_argument("--flips", type=Path, metavar="FILE", help="write the flipped pairs as CSV")
     args = parser.parse_args()
-    if set(RUNTIMES) <= set(args.ways):
-        parser.error(f"--ways: {' and '.join(RUNTIMES)} crash in one process; measure one at a time")
-    torch.set_num_threads(1)
+    compute_on_one_thread(args.ways)
     dataset, flips = FaceDataset.open(args.dataset), []
     with tempfile.TemporaryDirectory() as folder:
         settings = argparse.Namespace(**vars(args) | {"cache": args.cache or Path(folder)})

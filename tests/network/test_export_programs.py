@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from helpers.drawn_people import drawn_image
-from helpers.paths import ROOT
 from helpers.small_models import save_random_model
 from PIL import Image
 
@@ -70,46 +67,28 @@ def crops(count: int) -> list[Image.Image]:
     return [drawn_image(poses[n % 3], n // 3).resize((113, 113), Image.Resampling.BILINEAR) for n in range(count)]
 
 
-def in_a_process_of_its_own(program: str, *arguments: str) -> None:
-    """The two runtimes crash when one process loads both (executorch 1.5.1, ai-edge-litert 2.3.0)."""
-    script = f"import sys\nfrom pathlib import Path\n{program}"
-    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-EXPORT_AND_RUN = """
-import numpy as np
-from PIL import Image
-from sfpn.network import {module}
-weights, out, faces = map(Path, sys.argv[1:])
-pixels = np.load(faces)
-crops = [Image.fromarray(face.transpose(1, 2, 0).astype(np.uint8)) for face in pixels]
-done = {module}.{module}(weights, out, crops[:2])
-assert done.lowest_cosine >= 0.9999
-np.save(faces, {module}.opened(out.read_bytes())(pixels))
-"""
-
-
 @kinds
 def test_the_program_alone_gives_the_same_embeddings_and_its_card_lies_beside(kind, tmp_path):
     if kind.absent:
         pytest.skip(f"needs {kind.package} (the extra {kind.module.FORMAT})")
     direction = np.random.default_rng(1).normal(size=1000)
-    weights, out, faces = tmp_path / "random.safetensors", tmp_path / kind.name, tmp_path / "faces.npy"
+    weights = tmp_path / "random.safetensors"
     card = save_random_model(
         weights,
         mirror_sum=True,
         descriptor_mean=tuple(np.linspace(0, 0.4, 1000).tolist()),
         pose_direction=tuple((direction / np.linalg.norm(direction)).tolist()),
     )
+    done = kind.export(weights, tmp_path / kind.name, crops(2))
+    assert done.lowest_cosine >= 0.9999
     pictures = crops(3)
-    np.save(faces, np.stack([np.asarray(picture, np.float32).transpose(2, 0, 1) for picture in pictures]))
-    program = EXPORT_AND_RUN.format(module=kind.module.__name__.rpartition(".")[2])
-    in_a_process_of_its_own(program, str(weights), str(out), str(faces))
-    found, wanted = np.load(faces), load_embedder(weights).embed(pictures)
-    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
-    beside = load_card(out)
-    assert beside.weights_sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
+    pixels = np.stack([np.asarray(picture, np.float32).transpose(2, 0, 1) for picture in pictures])
+    run = kind.module.opened(done.path.read_bytes())  # which nobody here keeps
+    wanted = load_embedder(weights).embed(pictures)
+    np.testing.assert_allclose(run(pixels), wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+    np.testing.assert_array_equal(run(pixels[1:2]), run(pixels)[1:2])
+    beside = load_card(done.path)
+    assert beside.weights_sha256 == hashlib.sha256(done.path.read_bytes()).hexdigest()
     assert (beside.name, beside.mirror_sum, beside.descriptor_mean) == (f"random-{kind.module.FORMAT}", False, None)
     assert beside.extra["exported"]["from_weights_sha256"] == card.weights_sha256
 
