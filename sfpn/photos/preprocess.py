@@ -25,6 +25,7 @@ REFERENCE_LANDMARKS_112 = np.array(
 GEOMETRIES = ("box", "five_point")
 PADDINGS = ("edge", "black")
 CHANNELS = ("RGB", "BGR")
+Cut = tuple[str, int, float, str]  # what two networks with the same crops have in common, see Preprocess.cut
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Preprocess:
         known = self.geometry in GEOMETRIES and self.padding in PADDINGS and self.channels in CHANNELS
         if not known or self.size < 1 or not self.scale:
             raise ValueError(f"not a preprocessing this project knows: {self}")
+
+    @property
+    def cut(self) -> Cut:
+        """All that a crop depends on: networks that agree in it see the same crop of a face."""
+        return self.geometry, self.size, self.crop_factor, self.padding
 
     def to_json(self) -> dict:
         return asdict(self) | {"mean": list(self.mean)}
