@@ -20,7 +20,7 @@ from PIL import Image
 from data_tools.sources.base import Decided, Item, Problem
 from sfpn.data.decisions import Box
 from sfpn.errors import UserError, one_line
-from sfpn.photos.containers import pixels_only, with_orientation
+from sfpn.photos.containers import PixelData, pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
 from sfpn.photos.photo import Photo, decode_photo
 from sfpn.schema import ROW_COLUMNS, pose_from_yaw
@@ -186,6 +186,12 @@ def turned(encoded: bytes, image: Image.Image, degrees: int) -> bytes:
 def _is_kept(encoded: bytes) -> bool:
     """Whether other readers, which trust EXIF as it is, see the picture as it is seen here."""
     data = pixels_only(encoded)
+    if data is not None and data.kind in KEPT_FORMATS and data.encoded is not encoded and data.encoded == encoded:
+        return True  # its structure could be read, and there is nothing in it but pixels
+    return _reads_the_same(encoded, data)
+
+
+def _reads_the_same(encoded: bytes, data: PixelData | None) -> bool:
     try:
         with Image.open(io.BytesIO(encoded)) as opened:
             exif = opened.getexif()

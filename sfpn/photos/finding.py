@@ -76,7 +76,7 @@ def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
     least = min(1 - MIN_TURNED_CONFIDENCE, doubt / SURER)
     for degrees in (90, 180, 270):
         turned = turn_clockwise(image, degrees)
-        faces = detector.detect(turned)
+        faces = _detect_sure(detector, turned, least)
         if _doubt(faces) <= least:
             least = _doubt(faces)
             best = Found(turned, tuple(replace(face, turned_degrees=degrees) for face in faces), degrees)
@@ -91,6 +91,11 @@ def looked_at_again(detector: DetectsFaces, image: Image.Image, faces: list[Face
     if not faces:
         return detector.look_again(image)
     return detector.look_closer(image, faces) if _doubt(faces) > 1 - UNSURE else faces
+
+
+def _detect_sure(detector: DetectsFaces, image: Image.Image, most_doubt: float) -> Sequence[Face]:
+    """The faces of a photo if the surest leaves at most so much doubt; else perhaps none: nobody asks for them."""
+    return detector.detect_sure(image, most_doubt) if isinstance(detector, FaceDetector) else detector.detect(image)
 
 
 def _doubt(faces: Sequence[Face]) -> float:

@@ -149,6 +149,19 @@ def _pad_to_hold(
     right, bottom = (int(max(0, np.ceil(v - side))) for v, side in zip(box_xyxy[2:], image.size, strict=True))
     if not (left or top or right or bottom):
         return image, (0, 0)
-    mode = "edge" if padding == "edge" else "constant"
-    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode=mode)
-    return Image.fromarray(pixels), (left, top)
+    beside, below = left + image.width, top + image.height
+    canvas = Image.new("RGB", (beside + right, below + bottom))
+    canvas.paste(image, (left, top))
+    if padding == "edge":  # columns first, so that the corners are in the rows
+        _repeat(canvas, (left, top, left + 1, below), (0, top, left, below))
+        _repeat(canvas, (beside - 1, top, beside, below), (beside, top, canvas.width, below))
+        _repeat(canvas, (0, top, canvas.width, top + 1), (0, 0, canvas.width, top))
+        _repeat(canvas, (0, below - 1, canvas.width, below), (0, below, *canvas.size))
+    return canvas, (left, top)
+
+
+def _repeat(canvas: Image.Image, line: tuple[int, int, int, int], onto: tuple[int, int, int, int]) -> None:
+    """Fill one part of a canvas (left, top, right, bottom) with a row or column of it."""
+    size = onto[2] - onto[0], onto[3] - onto[1]
+    if all(size):
+        canvas.paste(canvas.resize(size, Image.Resampling.NEAREST, box=line), onto[:2])
