@@ -111,7 +111,7 @@ def test_example_pair_without_network_and_nothing_sent(browser, app_address):
     page.wait_for_selector(ANSWER)
     assert page.locator(".on-device .verdict h2").inner_text() == "✓ Match"
     assert page.locator("#bytes-sent").inner_text() == "0"
-    assert page.locator(".on-device .crops img").count() == 2
+    assert page.locator(".on-device .crops canvas").count() == 2
     assert "no request since the first file" in page.locator(".od-sent").inner_text()
     assert posts == [] and outside == []
     context.close()

@@ -48,25 +48,13 @@ function release(canvas) {
   canvas.width = canvas.height = 0;
 }
 
-/** A picture as a file that the page can show. @param {Picture} picture @param {number} [longer] px at most @returns {Promise<Blob>} */
-export async function blobOf({ data, width, height }, longer = Infinity) {
-  const opaque = new Uint8ClampedArray(data);
-  for (let i = 3; i < opaque.length; i += 4) opaque[i] = 255;
-  const whole = new OffscreenCanvas(width, height), scale = Math.min(1, longer / Math.max(width, height));
-  /** @type {any} */ (whole.getContext('2d')).putImageData(new ImageData(opaque, width, height), 0, 0);
-  if (scale === 1) {
-    const encoded = await whole.convertToBlob({ type: 'image/png' });
-    release(whole);
-    return encoded;
-  }
-  const small = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
-  const context = /** @type {any} */ (small.getContext('2d'));
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(whole, 0, 0, small.width, small.height);
-  release(whole);
-  const encoded = await small.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
-  release(small);
-  return encoded;
+/**
+ * A picture as the page can draw it, to be handed over: nothing of it stays here, and the browser keeps no copy, as it
+ * does of picture files. @param {Picture} picture becomes opaque @returns {Promise<ImageBitmap>}
+ */
+export function bitmapOf({ data, width, height }) {
+  for (let i = 3; i < data.length; i += 4) data[i] = 255;
+  return createImageBitmap(new ImageData(/** @type {any} */ (data), width, height));
 }
 
 function checkSize({ width, height }, name) {

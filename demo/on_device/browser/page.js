@@ -2,7 +2,7 @@
 import { scoreAxis } from './axis.js';
 import { Client } from './client.js';
 import { DEFAULT_FMR, FMR_TARGETS, decide, histogramOf } from './decision.js';
-import { fill, html } from './dom.js';
+import { fill, html, pictureOf } from './dom.js';
 import { Live } from './live.js';
 import { OwnModel } from './own_model.js';
 import { whatIsMissing } from './runtime.js';
@@ -156,6 +156,7 @@ export class OnDevice {
     try {
       const found = await this.client.ask('compare', { model: this.model, first, second, target: this.target });
       if (turn === this.turn) this.show(found);
+      else found.crops.flat().forEach(bitmap => bitmap.close());
     } catch (error) {
       if (turn !== this.turn) return;
       this.details.hidden = true;
@@ -178,14 +179,11 @@ export class OnDevice {
     this.showTimes(milliseconds);
   }
 
-  crops(blobs, number) {
+  crops(bitmaps, number) {
     const { shots } = this.sides[number];
-    const pictures = blobs.map((blob, i) => {
-      const src = URL.createObjectURL(blob);
-      return html('img', { src, alt: shots[i]?.name ?? '', onload: () => URL.revokeObjectURL(src) });
-    });
-    const words = POSE_LABELS[shots[0].faces[shots[0].chosen].pose] + (blobs.length > 1 ? `, template of ${blobs.length} photos` : '');
-    return html('div', {}, html('div', { class: `faces${blobs.length > 1 ? ' many' : ''}` }, ...pictures), html('p', { class: 'quiet' }, words));
+    const pictures = bitmaps.map((bitmap, i) => pictureOf(bitmap, { role: 'img', 'aria-label': shots[i]?.name ?? '' }));
+    const words = POSE_LABELS[shots[0].faces[shots[0].chosen].pose] + (bitmaps.length > 1 ? `, template of ${bitmaps.length} photos` : '');
+    return html('div', {}, html('div', { class: `faces${bitmaps.length > 1 ? ' many' : ''}` }, ...pictures), html('p', { class: 'quiet' }, words));
   }
 
   showTimes(milliseconds) {

@@ -1,5 +1,5 @@
 // One side: photos from files, camera or clipboard, the faces found in them, and a choice among those.
-import { fill, html, svg } from './dom.js';
+import { fill, html, pictureOf, svg } from './dom.js';
 import { MAX_PHOTOS } from './verifier.js';
 import { POSE_LABELS, headWords, turnedWords } from './wording.js';
 
@@ -49,7 +49,7 @@ export class Side {
         if (this.shots.length >= MAX_PHOTOS) throw new Error(`${name}: a side takes at most ${MAX_PHOTOS} photos; remove one first`);
         this.say([`Looking at ${name} …`], true);
         const shot = await this.look(blob, name);
-        this.shots.push({ ...shot, href: URL.createObjectURL(shot.preview) });
+        this.shots.push({ ...shot, drawn: pictureOf(shot.preview, { 'aria-hidden': 'true' }) });
       } catch (error) {
         refused.push(error.message);
       }
@@ -66,7 +66,7 @@ export class Side {
   }
 
   remove(shot) {
-    URL.revokeObjectURL(shot.href);
+    shot.drawn.width = shot.drawn.height = 0; // its memory goes at once
     this.forget(shot);
     this.shots = this.shots.filter(other => other !== shot);
     this.draw();
@@ -125,8 +125,8 @@ export class Side {
     const [width, height] = shot.size;
     const faces = shot.faces.map((face, i) => this.face(shot, face, i));
     return html('figure', {},
-      svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': shot.name },
-        svg('image', { href: shot.href, width, height }), ...faces),
+      html('div', { class: 'od-photo' }, shot.drawn,
+        svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': shot.name }, ...faces)),
       html('button', { class: 'remove', type: 'button', 'aria-label': `Remove ${shot.name}`, onclick: () => { this.remove(shot); this.changed(); } }, '×'),
       html('figcaption', {}, caption(shot)));
   }
