@@ -91,7 +91,6 @@ const handlers = {
   /** One picture of the camera: its face, how sharp that is, and its embedding. */
   async frame({ bitmap, model }) {
     const picture = pixelsOf(bitmap);
-    bitmap.close();
     const faces = await searchFrame(networks, picture);
     if (!faces.length) {
       giveBack(picture.data);
