@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 
 import pytest
 from helpers.browsing import served
@@ -20,6 +21,7 @@ from helpers.on_device import (
 from helpers.own_models import CARD, encoded, with_card
 from helpers.shared_material import needs_cfp
 from helpers.small_models import save_random_model
+from PIL import Image
 
 BUTTON = ".on-device .examples button"
 ANSWER = ".on-device .verdict:not(.waiting)"
@@ -163,6 +165,55 @@ def test_own_model_is_measured_in_the_app_and_not_sent(browser, app_address, tmp
     names = [table.get_attribute("data-model") for table in page.locator(".od-matrix").all()]
     assert names == ["means", "base", "depthwise"]
     assert page.locator("#bytes-sent").inner_text() == "0" and sent == []
+    page.close()
+
+
+def test_of_two_pairs_that_are_asked_for_at_once_the_second_is_shown(browser, page_address):
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(page_address)
+    for number in (0, 4):  # the first of them before the networks are there
+        page.locator(BUTTON).nth(number).click()
+    page.wait_for_selector(ANSWER)
+    assert page.locator(".on-device .verdict h2").inner_text() == "✗ No match"
+    assert [side.locator("figure").count() for side in page.locator(".od-side").all()] == [1, 1]
+    assert page.locator(".od-side .notice").count() == 0
+    page.close()
+
+
+def test_another_face_is_chosen_with_the_keyboard_and_keeps_the_focus(browser, page_address, tmp_path):
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(page_address)
+    [(_, one), (_, other)] = drawn_photos(2)
+    both = Image.new("RGB", (1000, 500), (120, 130, 140))
+    both.paste(Image.open(io.BytesIO(one)).resize((450, 450)), (0, 0))
+    both.paste(Image.open(io.BytesIO(other)).resize((400, 400)), (550, 50))
+    both.save(tmp_path / "both.png")
+    page.locator(".od-side input[type=file]").first.set_input_files(tmp_path / "both.png")
+    faces = page.locator(".od-side .face")
+    faces.nth(1).wait_for()
+    other = page.locator(".od-side .face:not(.chosen)")
+    label = other.get_attribute("aria-label").removesuffix(", in use")
+    other.focus()
+    page.keyboard.press("Enter")
+    page.locator(f".od-side .face.chosen[aria-label^='{label}']").wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == f"{label}, in use"
+    page.locator(".od-side .remove").first.click()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Photos of person A"
+    page.close()
+
+
+def test_memory_that_is_given_back_is_gone_at_once(browser, page_address):
+    page = browser.new_page()
+    page.goto(page_address)
+    length = """async () => {
+      const { giveBack } = await import('./memory.js'), array = new Uint8Array(1000);
+      giveBack(array);
+      giveBack(array);
+      return array.buffer.byteLength;
+    }"""
+    assert page.evaluate(length) == 0
     page.close()
 
 
