@@ -1,7 +1,8 @@
 """The tab On your device measured: time to ready and to a verdict, bytes, memory; and how equal it is to Python.
 
     python -m demo.on_device fetch
-    PYTHONPATH=. python tests/benchmarks/on_device.py             # with --equal also the table of differences, slowly
+    PYTHONPATH=. python tests/benchmarks/on_device.py
+    PYTHONPATH=. python tests/benchmarks/on_device.py --equal --drawn 40 --cfp 100   # the table of differences, slowly
     PYTHONPATH=. python tests/benchmarks/on_device.py --live      # frames a second before a made-up camera, alone
 
 Two drawn faces at 640 px, one thread, the app on this computer. Wall clock: whatever else runs on the machine counts.
@@ -50,7 +51,9 @@ FRAMES = """seconds => new Promise(resolve => {
 def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--equal", action="store_true", help="also compare with Python, face by face")
+    parser.add_argument("--equal", action="store_true", help="only the comparison with Python, face by face")
+    parser.add_argument("--drawn", type=int, default=40, metavar="N", help="drawn faces to compare (default: 40)")
+    parser.add_argument("--cfp", type=int, default=100, metavar="N", help="photos of CFP to compare (default: 100)")
     parser.add_argument("--model", default="depthwise", help="default: depthwise")
     parser.add_argument("--live", action="store_true", help="only the frames a second of the live view")
     args = parser.parse_args()
@@ -59,11 +62,18 @@ def main() -> None:
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
     if args.live:
         return live(args.model)
+    if args.equal:
+        return print(equality(args.drawn, args.cfp))
+    speed_and_size(args.model)
+
+
+def speed_and_size(model: str) -> None:
+    """Of the app's page, in fresh browsers."""
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         print("| what | median | best | slowest |\n|---|---|---|---|")
-        with served(folder, ["--model", args.model], folder) as address:
+        with served(folder, ["--model", model], folder) as address:
             visit(browser, address, folder)  # the app exports the networks
             seconds, sizes, verdicts, memory, processor = zip(
                 *(visit(browser, address, folder) for _ in range(3)), strict=True
@@ -73,9 +83,6 @@ def main() -> None:
         line("two photos given to verdict (ms)", [each for some in verdicts for each in some], 0)
         line("processor time of the tab's process for such a verdict (ms)", processor, 0)
         line("memory of the tab's process afterwards (MB)", memory, 0)
-        if args.equal:
-            with static_page(folder / "page", cache_folder()) as address:
-                print("\n" + equality(browser.new_page(), address))
 
 
 def live(model: str) -> None:
@@ -161,15 +168,21 @@ def renderer(browser) -> tuple[float, float]:
     return max(found)
 
 
-def equality(page: Page, address: str) -> str:
+def equality(drawn: int, cfp: int) -> str:
     """The table of differences."""
-    page.set_default_timeout(120_000)
-    page.goto(address)
-    page.evaluate(LOAD)
-    rows = {"drawn faces": drawn_photos(40), "awkward photos": awkward_photos()}
+    rows = {"drawn faces": drawn_photos(drawn), "awkward photos": awkward_photos()}
     if CFP.is_dir():
-        rows["photos of CFP"] = cfp_photos(100)
-    return table({name: differences(page, photos) for name, photos in rows.items()})
+        rows["photos of CFP"] = cfp_photos(cfp)
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        with static_page(Path(name) / "page", cache_folder()) as address:
+            page = browser.new_page()
+            page.set_default_timeout(120_000)
+            page.goto(address)
+            page.evaluate(LOAD)
+            found = {what: differences(page, photos) for what, photos in rows.items()}
+        browser.close()
+    return table(found)
 
 
 def line(what: str, values: list[float] | tuple[float, ...], digits: int) -> None:

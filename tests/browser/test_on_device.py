@@ -63,7 +63,7 @@ def app_address(browser, cache, uploads, tmp_path_factory):
 
 def open_tab(page, address: str, ready: str = ".od-ready") -> None:
     """Go to the app and open the tab."""
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(300_000)  # the app exports the networks first
     page.goto(address)
     page.wait_for_selector("#tabs [role=tab]")
     page.get_by_role("tab", name="On your device", exact=True).click()
