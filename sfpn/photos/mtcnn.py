@@ -4,7 +4,8 @@ Zhang et al., "Joint face detection and alignment using multitask cascaded convo
 convolutional network (P-Net) proposes 12 px windows on a pyramid of the photo, a second (R-Net, 24 px) and a third one
 (O-Net, 48 px, with landmarks) refine and refuse them. facenet-pytorch's own driver averages a padded copy of the photo
 in floats for every level and every candidate; here all of them are read from one table of sums, and only as much of the
-border is looked at as a window can share with the photo. The faces are the same to the last digit but rounding.
+border is looked at as a window can share with the photo. The faces are the same to the last digit but rounding,
+and where rounding would decide over a pixel it is shared (`whole_windows`).
 
 Everything runs on one thread: the networks are so small that threads wait for each other longer than they work, and
 ten times as long where another process wants the same cores. On a graphics processor only the networks run there; the
@@ -33,6 +34,7 @@ PYRAMID_FACTOR = 0.709  # MTCNN's own, as are the following
 WINDOW, STRIDE = 12, 2  # of P-Net, px
 REFINE_SIZE, OUTPUT_SIZE = 24, 48  # of R-Net and O-Net, px
 SAME_LEVEL_OVERLAP, ACROSS_OVERLAP, FINAL_OVERLAP = 0.5, 0.7, 0.7
+NEARLY = 1 / 512  # px to either side of a whole pixel in which it is both; rounding differs by a tenth of that
 BATCH = 256  # candidates at once
 
 
@@ -145,7 +147,14 @@ class Areas:
 
     def crops(self, boxes: np.ndarray, size: int) -> np.ndarray:
         """(N, size, size, 3) float32 of (N, 4) boxes, in px of the bordered picture, counted from one as MTCNN does."""
-        ends = np.trunc(boxes).astype(int)
+        which, windows, shares = whole_windows(boxes.astype(np.float64))
+        parts = self._means(windows, size) * shares.astype(np.float32)[:, None, None, None]
+        crops, more = parts[: len(boxes)], parts[len(boxes) :]
+        np.add.at(crops, which[len(boxes) :], more)
+        return crops
+
+    def _means(self, ends: np.ndarray, size: int) -> np.ndarray:
+        """As crops, of (N, 4) windows of whole pixels."""
         low = ends[:, :2].clip(1) - 1
         extents = (ends[:, 2:].clip(max=self.size) - low).clip(1)
         (left, right), (top, bottom) = (bins(low[:, axis], extents[:, axis], size) for axis in (0, 1))
@@ -161,6 +170,25 @@ class Areas:
 
     def _clip(self, positions: np.ndarray, axis: int) -> np.ndarray:
         return (positions - self.pad).clip(0, self._inside[axis])
+
+
+def whole_windows(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(M,) numbers of N boxes, first all of them in order, (M, 4) windows of whole pixels, (M,) shares: 1 for each box.
+
+    MTCNN cuts a box off at whole pixels. Then the last digit of a sum, which is another on every kind of processor,
+    decides over a pixel more or less, and with it moves the face by two. So an edge that is as good as on a whole pixel
+    counts for both sides of it, in part: the crop changes smoothly from the one window to the other.
+    """
+    upper = np.floor(boxes + NEARLY)
+    share = ((boxes + NEARLY - upper) / (2 * NEARLY)).clip(max=1)  # of the upper; the rest is of the pixel below
+    which, windows, shares = np.arange(len(boxes)), upper.astype(int), np.ones(len(boxes))
+    for edge in range(4):
+        of_upper = share[which, edge]
+        [both] = np.nonzero(of_upper < 1)
+        lower = windows[both] - (np.arange(4) == edge)
+        which, windows = np.concatenate([which, which[both]]), np.concatenate([windows, lower])
+        shares = np.concatenate([shares * of_upper, shares[both] * (1 - of_upper[both])])
+    return which, windows, shares
 
 
 def bins(starts: np.ndarray, extents: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ calibrated on the drawn people and is timed on the same random pixels as the oth
 tests/benchmarks/quantisation.py measures it on faces.
 
 Batch normalisation is not among the ways: weights on disk are folded already (sfpn.network.model.fold_batch_norm).
-A way that this machine cannot do is listed with the reason. Load averages are printed before and after.
+A way that this machine cannot do is listed with the reason. Load averages are printed before and after. The last row
+of a network and number of threads is what its multiplications alone would take at the speed of one large product of
+matrices, in the same run.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from sfpn.commands.export import CALIBRATED_EACH, CHECKED_EACH, faces_of_all_poses
 from sfpn.commands.options import DRAWN_PEOPLE
@@ -41,6 +44,7 @@ from sfpn.network.model import SFPN
 from sfpn.network.processor import ProcessorNetwork
 
 SIZE = 113
+MATRIX, REPEATS = 2048, 5  # side of the product of matrices that tells the limit, and how often
 Run = Callable[[torch.Tensor], np.ndarray]  # (B, 3, 113, 113) -> descriptors (B, D)
 EAGER, CHANNELS_LAST, BF16 = "eager", "eager, channels last", "bf16 autocast"
 COMPILED, FROZEN = "torch.compile", "jit.freeze, optimize_for_inference"
@@ -159,6 +163,26 @@ def show(name: str, threads: int, batch: int, args: argparse.Namespace, folder: 
         print(f"| {name}, {threads}, {batch} | {title} | not here: {why:.150} | | | |", flush=True)
 
 
+@torch.inference_mode()
+def show_limit(name: str, threads: int) -> None:
+    """The row of the time that is left where every multiplication is as fast as in a product of large matrices."""
+    torch.set_num_threads(threads)
+    with FlopCounterMode(display=False) as counter:
+        checkpoint.load(name)[0](torch.zeros(1, 3, SIZE, SIZE))
+    operations, matrix = counter.get_total_flops(), torch.rand(MATRIX, MATRIX)
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        matrix @ matrix
+        times.append(time.perf_counter() - start)
+    speed = 2 * MATRIX**3 / min(times)  # operations a second
+    print(
+        f"| {name}, {threads}, - | limit: {operations / 1e9:.2f} GFLOP at {speed / 1e9:.0f} GFLOP/s "
+        f"| {1000 * operations / speed:.2f} | | | |",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,6 +200,7 @@ def main() -> None:
             for threads in args.threads:
                 for batch in args.batch:
                     show(name, threads, batch, args, Path(folder))
+                show_limit(name, threads)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

@@ -35,7 +35,7 @@ from made_up import make_embeddings, write  # noqa: E402
 
 MODEL = "base"
 REPEATS = 7
-EDGE = 20  # points that may lie on either side of a box's edge, which is drawn in whole pixels
+EDGE = 0.005  # share of the points that may lie on either side of a box's edges, which are drawn in whole pixels
 REST_MS = 1500  # until the page is at rest
 WATCH = """([gesture, look]) => { window.__took = null; look = eval(look);
   window.addEventListener(gesture, () => { const start = performance.now();
@@ -99,7 +99,7 @@ def measure(browser, count: int, folder: Path, repeats: int) -> None:
         words, pictures = hovers(page, count, repeats)
         line(f"{what}: pointer on a point, until it is named (ms)", words)
         line(f"{what}: pointer on a point, until its face shows (ms)", pictures)
-        line(f"{what}: a box around points, until they are counted (ms)", boxes(page, repeats))
+        line(f"{what}: a box around points, until they are counted (ms)", boxes(page, count, repeats))
         samples, neighbours = map_clicks(page, count, repeats)
         line(f"{what}: a click on the map, until the sample shows (ms)", samples)
         line(f"{what}: a click on the map, until its neighbours show (ms)", neighbours)
@@ -143,7 +143,7 @@ def hovers(page: Page, count: int, repeats: int) -> tuple[list[float], list[floa
     return words, pictures
 
 
-def boxes(page: Page, repeats: int) -> list[float]:
+def boxes(page: Page, count: int, repeats: int) -> list[float]:
     """Milliseconds from letting go of the box around a part of the points until their number shows."""
     times = []
     for number in range(repeats):
@@ -154,8 +154,8 @@ def boxes(page: Page, repeats: int) -> list[float]:
             0.05 * number,
         )
         inside = page.evaluate(INSIDE, [left, right, low, high])
-        counted = f"""() => Math.abs(
-            parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', '')) - {inside}) <= {EDGE}"""
+        number_shown = "parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', ''))"
+        counted = f"() => Math.abs({number_shown} - {inside}) <= {EDGE * count}"
         start, stop = place(page, "#map", left, low), place(page, "#map", right, high)
         times.append(timed(page, "mouseup", counted, lambda start=start, stop=stop: drag(page, start, stop)))
         page.wait_for_timeout(REST_MS)

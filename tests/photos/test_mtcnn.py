@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from sfpn.photos.mtcnn import Areas, Mtcnn, keep_best
+from sfpn.photos.mtcnn import NEARLY, Areas, Mtcnn, keep_best, whole_windows
 from sfpn.photos.torchvision_ops import ensure_torchvision
 
 
@@ -98,8 +99,31 @@ def test_crops_are_torchs_area_interpolation(width, height, pad, data):
     padded = torch.from_numpy(np.array(ImageOps.expand(picture, pad))).permute(2, 0, 1)[None].float()
     cut = padded[:, :, max(top, 1) - 1 : bottom, max(left, 1) - 1 : right]
     slow = torch.nn.functional.interpolate(cut, (size, size), mode="area")[0].permute(1, 2, 0).numpy()
-    found = Areas(picture, pad).crops(np.array([[left, top, right, bottom]], float), size)
-    assert np.allclose(found[0], slow, atol=1e-3)
+    within = np.array([[left, top, right, bottom]]) + data.draw(st.floats(0.01, 0.99))  # cut off at whole pixels
+    assert np.allclose(Areas(picture, pad).crops(within, size)[0], slow, atol=1e-3)
+
+
+def test_an_edge_on_a_whole_pixel_counts_for_both_sides_of_it():
+    areas, box = Areas(noise(40, 50), 8), np.array([[10.5, 12.5, 33.5, 37.5]])
+    for edge, sign in product(range(4), (-1, 1)):
+        upper, lower, both, most = (box.copy() for _ in range(4))
+        lower[0, edge] -= 1
+        both[0, edge] -= 0.5
+        most[0, edge] -= 0.5 - sign * 0.5 * NEARLY
+        share = 0.5 * (1 + sign * 0.5)
+        up, down = areas.crops(upper, 24), areas.crops(lower, 24)
+        assert np.allclose(areas.crops(both, 24), (up + down) / 2, atol=1e-3)
+        assert np.allclose(areas.crops(most, 24), share * up + (1 - share) * down, atol=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-20, 90), min_size=4, max_size=4), st.floats(-1e-5, 1e-5))
+def test_a_crop_hardly_moves_with_the_last_digit_of_its_box(edges, by):
+    areas, boxes = Areas(noise(60, 60), 10), np.array([edges])
+    rounded = np.round(boxes)  # where the last digit decides
+    for box in (boxes, rounded):
+        assert np.abs(areas.crops(box, 24) - areas.crops(box + by, 24)).max() < 4 * 255 * 1e-5 / NEARLY
+        assert whole_windows(box)[2].sum() == pytest.approx(1)
 
 
 def slow_overlap(a, b, of_smaller: bool) -> float:

@@ -1,6 +1,7 @@
 // Means of areas of a picture with a black border, from one table of sums: as class Areas of sfpn/photos/mtcnn.py.
 /** @typedef {import('./types.js').Picture} Picture */
 
+const NEARLY = 1 / 512; // px to either side of a whole pixel in which it is both
 let table = new Int32Array(0); // of the newest picture; made anew only for a larger one, since it has megabytes
 
 /** One at a time: the next one overwrites the sums of the last. */
@@ -43,14 +44,15 @@ export class Areas {
    */
   crops(boxes, size) {
     const count = boxes.length / 4, out = new Float32Array(count * 3 * size * size);
-    for (let n = 0; n < count; n++) {
-      const bins = [0, 1].map(axis => {
-        const low = Math.max(Math.trunc(boxes[4 * n + axis]), 1) - 1;
-        const extent = Math.max(Math.min(Math.trunc(boxes[4 * n + 2 + axis]), this.size[axis]) - low, 1);
-        return this.bins(low, extent, size, 0, axis);
-      });
-      this.fill(out, n * 3 * size * size, bins[0], bins[1]);
-    }
+    for (let n = 0; n < count; n++)
+      for (const { window, share } of wholeWindows([...boxes.subarray(4 * n, 4 * n + 4)])) {
+        const bins = [0, 1].map(axis => {
+          const low = Math.max(window[axis], 1) - 1;
+          const extent = Math.max(Math.min(window[2 + axis], this.size[axis]) - low, 1);
+          return this.bins(low, extent, size, 0, axis);
+        });
+        this.fill(out, n * 3 * size * size, bins[0], bins[1], share);
+      }
     return out;
   }
 
@@ -69,7 +71,8 @@ export class Areas {
     return { low, high, extents, count: kept };
   }
 
-  fill(out, at, across, down) {
+  /** Adds a share of the means of all bins to what is there. */
+  fill(out, at, across, down, share = 1) {
     const { sums } = this, row = 3 * (this.inside[0] + 1), plane = across.count * down.count;
     for (let y = 0; y < down.count; y++) {
       const top = down.low[y] * row, bottom = down.high[y] * row;
@@ -77,9 +80,27 @@ export class Areas {
         const left = 3 * across.low[x], right = 3 * across.high[x], n = down.extents[y] * across.extents[x];
         for (let band = 0; band < 3; band++) {
           const upper = sums[top + right + band] - sums[top + left + band];
-          out[at + band * plane] = Math.fround(sums[bottom + right + band] - sums[bottom + left + band] - upper) / n;
+          const sum = Math.fround(sums[bottom + right + band] - sums[bottom + left + band] - upper);
+          out[at + band * plane] += Math.fround(sum / n) * share;
         }
       }
     }
   }
+}
+
+/**
+ * Windows of whole pixels for a box, and their shares, which sum to 1: several where an edge is as good as on a pixel.
+ * @param {number[]} box @returns {{window: number[], share: number}[]}
+ */
+function wholeWindows(box) {
+  let found = [{ window: /** @type {number[]} */ ([]), share: 1 }];
+  for (const edge of box) {
+    const lower = Math.floor(edge - NEARLY), upper = Math.floor(edge + NEARLY);
+    const share = upper > lower ? (edge + NEARLY - upper) / (2 * NEARLY) : 1;
+    found = found.flatMap(({ window, share: before }) => [
+      { window: [...window, upper], share: before * share },
+      { window: [...window, lower], share: before * (1 - share) },
+    ]).filter(each => each.share > 0);
+  }
+  return found;
 }
