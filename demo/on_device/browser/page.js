@@ -2,7 +2,7 @@
 import { scoreAxis } from './axis.js';
 import { Client } from './client.js';
 import { DEFAULT_FMR, FMR_TARGETS, decide, histogramOf } from './decision.js';
-import { fill, html, pictureOf } from './dom.js';
+import { empty, fill, html, pictureOf } from './dom.js';
 import { Live } from './live.js';
 import { OwnModel } from './own_model.js';
 import { whatIsMissing } from './runtime.js';
@@ -166,6 +166,7 @@ export class OnDevice {
   }
 
   show({ score, rule, crops, milliseconds }) {
+    this.details.querySelectorAll('canvas').forEach(empty);
     const decision = decide(rule, score), { card } = this.client.modelOf(this.model), histogram = histogramOf(card, rule);
     fill(this.verdict, html('section', { class: `verdict ${decision.replace(' ', '-')}` },
       html('h2', {}, `${ICONS[decision]} ${headline(rule, score)}`),

@@ -1,5 +1,5 @@
 // One side: photos from files, camera or clipboard, the faces found in them, and a choice among those.
-import { fill, html, pictureOf, svg } from './dom.js';
+import { empty, fill, html, pictureOf, svg } from './dom.js';
 import { MAX_PHOTOS } from './verifier.js';
 import { POSE_LABELS, headWords, turnedWords } from './wording.js';
 
@@ -79,7 +79,7 @@ export class Side {
   }
 
   remove(shot) {
-    shot.drawn.width = shot.drawn.height = 0; // its memory goes at once
+    empty(shot.drawn);
     this.forget(shot);
     this.shots = this.shots.filter(other => other !== shot);
     this.draw();
