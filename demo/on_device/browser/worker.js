@@ -45,7 +45,8 @@ const handlers = {
       const shot = { blob, name, faces, chosen, size: [picture.width, picture.height], crop: null, preprocess: '' };
       takeCrop(shot, picture, models.get(model).card);
       const milliseconds = { decode: decoded - began, find: found - decoded, crop: performance.now() - found };
-      const preview = await bitmapOf(reduced(picture, PREVIEW_SIDE));
+      const smaller = reduced(picture, PREVIEW_SIDE), preview = await bitmapOf(smaller);
+      giveBack(smaller.data);
       shots.set(id, shot);
       return { id, name, faces, chosen, size: shot.size, preview, milliseconds };
     } finally {
@@ -90,7 +91,7 @@ const handlers = {
 
   /** One picture of the camera: its face, how sharp that is, and its embedding. */
   async frame({ bitmap, model }) {
-    const picture = pixelsOf(bitmap);
+    const picture = await pixelsOf(bitmap);
     const faces = await searchFrame(networks, picture);
     if (!faces.length) {
       giveBack(picture.data);
