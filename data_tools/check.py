@@ -21,8 +21,9 @@ from sfpn.data.decisions import write_decisions
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
 from sfpn.evaluation.checks.draft import DRAFTED, draft
-from sfpn.evaluation.checks.finding import KIND_WORDS, Finding, Progress
+from sfpn.evaluation.checks.finding import KIND_WORDS, Finding
 from sfpn.files import write_text
+from sfpn.progress import StageProgress
 
 SHOWN = 10
 
@@ -92,7 +93,7 @@ def find(selection: Selection, args: argparse.Namespace) -> list[Finding]:
     return check(selection.dataset, embeddings, progress, embedder=embedder, detector=detector)
 
 
-def bars() -> Progress:
+def bars() -> StageProgress:
     """A progress bar on stderr for each step, where stderr is a terminal."""
     from tqdm import tqdm
 

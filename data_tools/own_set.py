@@ -42,6 +42,7 @@ from sfpn.errors import UserError
 from sfpn.files import whole_file
 from sfpn.machine import processors
 from sfpn.photos.photo import count_pixels
+from sfpn.progress import Progress
 
 THREADS = 2  # at most: each has a detector, and the page answers meanwhile
 TABLE_BYTES = 20_000_000
@@ -50,7 +51,6 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 NOT_OPENED = "is neither a ZIP nor a Parquet file: put the folders person/photo.jpg into a ZIP"
 COLUMNS_LENGTH = 500
 Seen = Callable[[str, bytes], None]  # row_id and encoded picture
-Progress = Callable[[int, int], None]  # pictures done, in all
 
 
 @dataclass

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 
 from demo.common.dataset_view import DatasetView
 from demo.common.vectors import make_unit, products, rows_of
-from sfpn.data.embed import CACHE_FOLDER, Progress, cache_file, embed_dataset, provenance
+from sfpn.data.embed import CACHE_FOLDER, cache_file, embed_dataset, provenance
 from sfpn.data.embeddings import Embeddings, unit_length
 from sfpn.network.embedders import Embedder
+from sfpn.progress import Progress
 
 NEIGHBOURS = 12
 WIDE = 16_000_000  # numbers up to which they are kept with four bytes each

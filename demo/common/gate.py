@@ -13,27 +13,27 @@ import ctypes
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import anyio.to_thread
 from starlette.responses import Response
 
-from demo.common.bodies import again, bounded, count_files, resized, whole
+from demo.common.bodies import again, count_files, resized, whole
 from demo.common.connections import network_of
-from demo.common.own_sets import COOKIE, COOKIE_FORM
 from demo.common.page_cache import PageCache
 from demo.common.rules import Rules
 from demo.common.sessions import EVERY_SECONDS, FULL, Busy, Sessions
-from demo.common.uploads import MAX_FILES, arriving, check_disk, sweep, uploaded_bytes
+from demo.common.upload_door import UploadDoor
+from demo.common.uploads import MAX_FILES, sweep
+from demo.common.visitor import visitor_or_new
+from demo.common.waiting_room import BUSY_PAGE, WaitingRoom
 from demo.common.wire import Answer, Receive, Refused, Scope, Send
 from sfpn.errors import UserError
 
@@ -50,16 +50,9 @@ UPLOAD = API + "upload"
 BODY_BYTES = 20_000_000  # of a request that is no upload: photos as texts, a lasso around 100,000 points
 LARGE_BYTES = 1_000_000
 LARGE_OF_ONE, LARGE_OF_ALL = 4, 16  # of requests that are larger, waiting or at work
-UNREAD_BYTES = 400_000_000  # of one address on the disk
-UPLOADS_OF_ONE, UPLOADS_OF_ALL = 32, 64  # at a time
 STREAMS_OF_ONE = 256  # answers that last, of an address: two for each of its pages, and uploads
 SHORTEST_ID = 8  # of a page without cookies, whose id is all that protects it
-BUSY_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
-<meta name="viewport" content="width=device-width"><title>Busy</title>
-<body style="font: 1.1rem system-ui; margin: 15vh auto; max-width: 32rem; padding: 0 1rem">
-<h1>Busy: place {place} in the queue</h1><p>{words} This page looks again every ten seconds.</p></body></html>"""
 NO_STREAM = 'data: {"msg": "unexpected_error", "message": "Reload the page.", "session_not_found": true}\n\n'
-WAITS_SECONDS = 30  # since somebody in the queue last asked
 
 
 @dataclass
@@ -68,12 +61,11 @@ class Book:
 
     sessions: Sessions = field(default_factory=Sessions)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    uploading: Counter[str] = field(default_factory=Counter)  # by address
     streams: Counter[str] = field(default_factory=Counter)  # answers that last, by address
     arriving: Counter[str] = field(default_factory=Counter)  # bytes of bodies on their way, by address
-    unread: dict[str, str] = field(default_factory=dict)  # path of an upload: whose address
     large: dict[str, str] = field(default_factory=dict)  # id of an event that brought much: whose address
-    queue: dict[str, tuple[float, float]] = field(default_factory=dict)  # visitor: when they first and last asked
+    uploads: UploadDoor = field(default_factory=UploadDoor)
+    queue: WaitingRoom = field(default_factory=WaitingRoom)
     page: PageCache = field(default_factory=PageCache)
 
 
@@ -106,36 +98,24 @@ class Gate:
             raise Refused(421, "This page is not served under that name: its owner can add it with --allowed-host.")
         path, method = _route(scope), scope["method"]
         client = _client(scope)
-        visitor, known = _visitor(headers)
+        visitor, known = visitor_or_new(headers.get(b"cookie", ""))
         if method in ("GET", "HEAD") and _listed(path, READ):
             if path == "/":
                 if not known:
                     answer.cookie(visitor, self.rules.secure or scope.get("scheme") == "https")
-                if method == "GET" and await self._busy(scope["app"], visitor, answer):
+                if method == "GET" and (place := self.book.queue.place(visitor, self.sessions.full(scope["app"]))):
+                    page = BUSY_PAGE.format(place=place, words=FULL)
+                    await answer.text(503, page, b"text/html; charset=utf-8")
                     return
             await self._read(scope, receive, answer, path, visitor if known else "", client)
         elif method == "POST" and path == UPLOAD:
-            await self._upload(scope, receive, answer, headers, client)
+            await self.book.uploads.take(self.app, scope, receive, answer, client, self.rules.upload_bytes)
         elif method == "POST" and _listed(path, WRITTEN):
             await self._write(scope, receive, answer, path, visitor if known else "", client)
         elif method == "DELETE" and _listed(path, (API + "mcp", API + "mcp/")):
             await self.app(scope, receive, answer)
         else:
             raise Refused(403, "This is not part of the page.")
-
-    async def _busy(self, app: Any, visitor: str, answer: Answer) -> bool:
-        """Whether the page has no room; then the visitor is told so, and their place among those who wait."""
-        now = time.monotonic()
-        self.book.queue = {name: (a, b) for name, (a, b) in self.book.queue.items() if now - b < WAITS_SECONDS}
-        if not self.sessions.full(app):
-            self.book.queue.pop(visitor, None)
-            return False
-        first, _ = self.book.queue.get(visitor, (now, now))
-        if visitor in self.book.queue or len(self.book.queue) < 10_000:
-            self.book.queue[visitor] = first, now
-        place = sum(began < first for began, _ in self.book.queue.values()) + 1
-        await answer.text(503, BUSY_PAGE.format(place=place, words=FULL), b"text/html; charset=utf-8")
-        return True
 
     async def _read(self, scope: Scope, receive: Receive, answer: Answer, path: str, visitor: str, client: str) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -145,8 +125,6 @@ class Gate:
                 await found(scope, receive, answer)
                 return
             scope = found
-        if path.startswith(API + "file=") and re.match(r"(?i)[\s/]*[a-z][a-z+.-]*:", path[len(API + "file=") :]):
-            raise Refused(403, "This is not part of the page.")
         if path == API + "queue/data":
             named = [(name, self._named(value, visitor) if name == "session_hash" else value) for name, value in query]
             scope = {**scope, "query_string": urlencode(named).encode()}
@@ -181,8 +159,10 @@ class Gate:
     async def _file(self, scope: Scope, given: str, visitor: str) -> Scope | Response:
         """The request for a file that a visitor may read; a small picture is made when it is asked for.
 
-        The answer itself where the picture cannot be kept on the disk.
+        The answer itself where the picture cannot be kept on the disk. Raises Refused.
         """
+        if re.match(r"(?i)[\s/]*[a-z][a-z+.-]*:", given):  # an address of another server, which Gradio would fetch
+            raise Refused(403, "This is not part of the page.")
         sets = getattr(scope["app"].get_blocks(), "own_sets", None)
         if sets is None:
             return scope
@@ -246,43 +226,6 @@ class Gate:
         if isinstance(event, dict):
             self.book.large[str(event.get("event_id"))] = client
 
-    async def _upload(
-        self, scope: Scope, receive: Receive, answer: Answer, headers: dict[bytes, str], client: str
-    ) -> None:
-        length = headers.get(b"content-length", "")
-        most = self.rules.upload_bytes
-        size = int(length) if length.isdecimal() else most
-        if size > most:
-            raise Refused(413, f"These photos have more than {most / 1e6:.0f} MB together; give fewer.")
-        if self.book.uploading[client] >= UPLOADS_OF_ONE or sum(self.book.uploading.values()) >= UPLOADS_OF_ALL:
-            raise Refused(429, "Busy: too many photos are on their way. Try again in a moment.")
-        self.book.unread = {path: owner for path, owner in self.book.unread.items() if uploaded_bytes([path])}
-        own = [path for path, owner in self.book.unread.items() if owner == client]
-        if uploaded_bytes(own) + size > max(UNREAD_BYTES, most):
-            raise Refused(429, "Busy: many of your photos wait to be read already. Try again in some minutes.")
-        try:
-            check_disk(size)
-        except (UserError, OSError) as error:
-            raise Refused(
-                507, str(error) if isinstance(error, UserError) else "This computer's disk is full."
-            ) from error
-        self.book.uploading[client] += 1
-        begun: list[str] = []
-        token = arriving.set(begun)
-        try:
-            await self.app(scope, bounded(receive, most), answer.keeping())
-        except OSError as error:
-            raise Refused(507, "This computer's disk is full: try again in some minutes.") from error
-        finally:
-            arriving.reset(token)
-            self.book.uploading[client] -= 1
-            for path in begun:  # what came whole has been moved to its own place
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-        paths = answer.kept()
-        for path in paths if isinstance(paths, list) else []:
-            self.book.unread[str(path)] = client
-
     def _named(self, given: object, visitor: str) -> str:
         """The id by which the app knows a session."""
         if not isinstance(given, str) or len(given) > 200 or (not visitor and len(given) < SHORTEST_ID):
@@ -322,15 +265,6 @@ def _listed(path: str, names: tuple[str, ...]) -> bool:
 def _client(scope: Scope) -> str:
     """The address that counts as one visitor's."""
     return network_of((scope.get("client") or ("", 0))[0])
-
-
-def _visitor(headers: dict[bytes, str]) -> tuple[str, bool]:
-    """The visitor's secret, a new one if they have none, and whether they had it."""
-    with contextlib.suppress(CookieError):
-        morsel = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
-        if morsel and COOKIE_FORM.fullmatch(morsel.value):
-            return morsel.value, True
-    return secrets.token_urlsafe(32), False
 
 
 def _at(scope: Scope, given: str, session: str) -> Scope:

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from demo.common.visitor import client_of, session_of
 from sfpn.errors import UserError
+from sfpn.progress import StageProgress
 
 Result = TypeVar("Result")
 Shown = TypeVar("Shown")
-Report = Callable[[str, int, int], None]  # stage, done, in all; raises when the work is to stop
 SECONDS = 0.3  # between looks
 WAITING = "Busy: place"  # how the stage of a job begins whose turn has not come
 PLACES = 8  # jobs waiting, of all visitors
@@ -31,22 +32,23 @@ LOW_PRIORITY = 10  # as `nice` counts: what visitors compare meanwhile goes firs
 
 
 class Stopped(Exception):
-    """Raised inside the work when nobody waits for it any more, and to who follows it when their page began another."""
+    """Raised inside the work when nobody waits for it any more, and to who follows it when it was ended."""
 
 
 @dataclass(eq=False)
 class Job:
-    """A place in the line; `session` and `client` say whose it is (None: of the app itself)."""
+    """A place in the line; `session` and `client` say whose it is ('': of the app itself), `name` what it is."""
 
-    session: str | None = None
-    client: str | None = None
+    session: str = ""
+    client: str = ""
+    name: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     guard: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
     working: bool = False
 
     def end(self) -> None:
-        """Make the work raise Stopped: at its next report, or before its thread's next line of Python."""
+        """Make the work raise Stopped: when it next says how far it is, or before its thread's next line of Python."""
         self.stop.set()
         with self.guard:
             if self.working and self.thread and self.thread.ident:
@@ -85,6 +87,13 @@ class Line:
         with self._lock:
             return self._jobs.index(job) if job in self._jobs else 0
 
+    def end(self, session: str, name: str) -> None:
+        """End the jobs of a session that have this name."""
+        with self._lock:
+            found = [job for job in self._jobs if session and (job.session, job.name) == (session, name)]
+        for job in found:
+            job.end()
+
     def end_all(self, seconds: float) -> bool:
         """End all jobs, and wait at most that long for the one at work; whether none is at work any more."""
         with self._lock:
@@ -100,16 +109,27 @@ class Line:
 LINE = Line()
 
 
+def ending(name: str) -> Callable[[gr.Request], None]:
+    """A handler that ends the job of this name of whoever clicks. The page is told by who follows the job.
+
+    So nothing that the job has shown can come after that, as it can where Gradio cancels the event of the job.
+    """
+
+    def end(request: gr.Request) -> None:
+        LINE.end(session_of(request), name)
+
+    return end
+
+
 def follow(
-    work: Callable[[Report], Result], request: gr.Request | None = None
+    work: Callable[[StageProgress], Result], request: gr.Request | None = None, name: str = ""
 ) -> Generator[tuple[str, int, int], None, Result]:
-    """Run `work(report)` when its turn comes, and yield its latest (stage, done, total); returns its result.
+    """Run `work(progress)` when its turn comes, and yield its latest (stage, done, total); returns its result.
 
     Closing it returns at once, and ends the work. Its thread does not keep the app from ending. Raises UserError when
-    too many wait already, Stopped when the page of `request` began another job.
+    too many wait already, Stopped when the job was ended: by name, or because the page of `request` began another.
     """
-    client = request.client.host if request and request.client else None
-    job = Job(request.session_hash if request else None, client)
+    job = Job(session_of(request), client_of(request), name)
     LINE.enter(job)
     try:
         while before := LINE.place(job):
@@ -124,10 +144,13 @@ def follow(
 
 
 def follow_shown(
-    shown: Callable[[str], Shown], work: Callable[[Report], Result], request: gr.Request | None = None
+    shown: Callable[[str], Shown],
+    work: Callable[[StageProgress], Result],
+    request: gr.Request | None = None,
+    name: str = "",
 ) -> Generator[Shown, None, Result]:
     """As `follow`, with a progress bar as HTML, made by `shown` into what the page takes; for `yield from`."""
-    steps = follow(work, request)
+    steps = follow(work, request, name)
     try:
         while True:
             yield shown(progress_html(*next(steps)))
@@ -137,25 +160,27 @@ def follow_shown(
         steps.close()
 
 
-def _run_and_follow(work: Callable[[Report], Result], job: Job) -> Generator[tuple[str, int, int], None, Result]:
-    reports: queue.Queue = queue.Queue()
+def _run_and_follow(work: Callable[[StageProgress], Result], job: Job) -> Generator[tuple[str, int, int], None, Result]:
+    told: queue.Queue = queue.Queue()
     future: Future = Future()
 
-    def report(stage: str, done: int, total: int) -> None:
+    def progress(stage: str, done: int, total: int) -> None:
         if job.stop.is_set():
             raise Stopped
-        reports.put((stage, done, total))
+        told.put((stage, done, total))
 
-    job.thread = threading.Thread(target=_run, args=(work, report, future, job), daemon=True)
+    job.thread = threading.Thread(target=_run, args=(work, progress, future, job), daemon=True)
     job.thread.start()
     latest = ("starting", 0, 0)
     while not future.done():
-        latest = _latest(reports, latest)
+        if job.stop.is_set():  # the work itself may take a while to notice
+            raise Stopped
+        latest = _latest(told, latest)
         yield latest
     return future.result()
 
 
-def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job) -> None:
+def _run(work: Callable[[StageProgress], Any], progress: StageProgress, future: Future, job: Job) -> None:
     result, failure = None, None
     try:
         with contextlib.suppress(OSError, AttributeError):  # of this thread alone, where the system has that
@@ -165,7 +190,7 @@ def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job
         if not job.working:
             raise Stopped
         try:
-            result = work(report)
+            result = work(progress)
         finally:
             with job.guard:
                 job.working = False
@@ -179,11 +204,11 @@ def _run(work: Callable[[Report], Any], report: Report, future: Future, job: Job
             future.set_exception(failure)
 
 
-def _latest(reports: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:
+def _latest(told: queue.Queue, latest: tuple[str, int, int]) -> tuple[str, int, int]:
     try:
-        latest = reports.get(timeout=SECONDS)
-        for _ in range(reports.qsize()):  # not "until empty": fast work would never let it become so
-            latest = reports.get_nowait()
+        latest = told.get(timeout=SECONDS)
+        for _ in range(told.qsize()):  # not "until empty": fast work would never let it become so
+            latest = told.get_nowait()
     except queue.Empty:
         pass
     return latest

@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo.common.handlers import QUIET, bound
 from demo.common.links import Links, Opened
-from demo.common.own_models import OwnModels, choices_of
+from demo.common.own_models import OwnModels
 from sfpn.network.embedders import Embedder
 
 
@@ -31,3 +31,8 @@ def offer(models: Mapping[str, Embedder], new: Opened | None, chosen: str) -> di
 def offer_new(models: Mapping[str, Embedder], new: Opened | None, chosen: str) -> dict:
     """The same, with the new model chosen."""
     return offer(models, new, new.value if new and new.value in models else chosen)
+
+
+def choices_of(models: Mapping[str, Embedder]) -> list[tuple[str, str]]:
+    """(title, name) of models, for a choice."""
+    return [(embedder.card.title, name) for name, embedder in models.items()]

@@ -3,16 +3,13 @@
     models = OwnModels(shared, rules)        # shared: those that everybody sees; rules None: nobody may bring any
     button.click(bound(show, models.here), ...)      # `show` gets the models of whoever clicked, by name
 
-A model lies in a private folder that is never served, and is computed by a process of its own, bounded in time and
-memory (sfpn.network.onnx_guarded). Its embeddings and reports are kept in that folder and in memory, nowhere else.
+A model lies in a private folder that is never served; see demo.common.own_model.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -22,16 +19,14 @@ from typing import Any
 
 import gradio as gr
 import torch
-from gradio.utils import get_upload_folder
 
 from demo.common import events
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import PerSession
-from demo.common.uploads import FREE_BYTES, discard, move_upload
-from demo.start import PREFIX
-from sfpn.data.embed import CACHE_FOLDER, cache_file
+from demo.common.own_model import OwnModel, ReportsWithOwn
+from demo.common.uploads import FREE_BYTES, discard, folder_beside_uploads, move_upload
+from demo.common.visitor import NO_SESSION, client_of, session_of
 from sfpn.errors import UserError
-from sfpn.evaluation.preprocess_search import Tried
 from sfpn.evaluation.report import Report
 from sfpn.network.card import Card, card_path, save_card
 from sfpn.network.embedders import Embedder, OnnxEmbedder
@@ -39,7 +34,6 @@ from sfpn.network.onnx_guarded import Bounds, GuardedModel
 
 MODELS = 4  # open at once, each with a process of its own
 MODELS_OF_ONE = 2  # of one address
-NO_SESSION = "Reload the page: this request belongs to no open page."
 YOURS = " (yours)"  # behind the title of a visitor's model
 GONE = "Your model is not there any more: bring it again."
 ONE_FILE = (
@@ -54,93 +48,6 @@ class Rules:
 
     total_bytes: int
     bounds: Bounds = field(default_factory=Bounds)
-
-
-@dataclass(frozen=True)
-class StoreWithOwn(EmbeddingStore):
-    """What a session that brought a model sees of a set: all that `base` has, and the embeddings of its own model."""
-
-    base: EmbeddingStore | None = None
-    folder: Path = Path()  # where these are kept
-
-    def get(self, model: str) -> Any:
-        """As `base`, for its models."""
-        return super().get(model) if self.is_own_model(model) else self._shared.get(model)
-
-    def compute(self, model: str, progress: Any = None) -> Any:
-        """As `base`, for its models."""
-        if self.is_own_model(model):
-            return super().compute(model, progress)
-        return self._shared.compute(model, progress)
-
-    def derived(self, what: str, model: str, make: Any) -> Any:
-        """As `base`, for its models."""
-        if self.is_own_model(model):
-            return super().derived(what, model, make)
-        return self._shared.derived(what, model, make)
-
-    def cache(self, model: str) -> Path:
-        """As `base`, for its models."""
-        if self.is_own_model(model):
-            return cache_file(self.view.dataset, self.models[model], self.folder / CACHE_FOLDER)
-        return self._shared.cache(model)
-
-    def is_own_model(self, model: str) -> bool:
-        """Whether the session brought it."""
-        return model not in self._shared.models
-
-    @property
-    def _shared(self) -> EmbeddingStore:
-        assert self.base is not None
-        return self.base
-
-    def _stored_in(self, model: str) -> Path | None:
-        file = self.cache(model)
-        return file if file.is_file() else None
-
-
-@dataclass(eq=False)
-class OwnModel:
-    """A model that a session brought: `network` while it has no card, then `embedder`; reports made with it."""
-
-    session: str
-    client: str
-    folder: Path
-    weights: Path = Path()
-    network: GuardedModel | None = None
-    embedder: OnnxEmbedder | None = None
-    tried: list[Tried] = field(default_factory=list)  # what was measured, best first
-    tried_on: str = ""
-    reports: dict[str, Report] = field(default_factory=dict)
-    store: StoreWithOwn | None = None
-    closed: bool = False
-
-    @property
-    def has_card(self) -> bool:
-        return card_path(self.weights).is_file()
-
-    def in_short(self, error: UserError) -> str:
-        """What is wrong, without the name of the private folder."""
-        return str(error).replace(f"{self.folder}/", "").replace(f"{self.folder}\\", "")
-
-    def store_over(self, base: EmbeddingStore) -> EmbeddingStore:
-        """The rows and embeddings of a set with those of this model."""
-        if self.embedder is None:
-            return base
-        known = self.store
-        if known is None or known.base is not base:
-            models = {**base.models, self.embedder.name: self.embedder}
-            own = {"base": base, "folder": self.folder, "own": base.own, "computes": base.computes}
-            self.store = known = StoreWithOwn(base.view, models, base.writable, **own)
-        return known
-
-    def delete(self) -> None:
-        """End its process and remove all of it from the disk."""
-        self.closed, self.store, self.reports = True, None, {}
-        for each in (self.network, self.embedder):
-            if each:
-                each.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Known(ChainMap):
@@ -164,11 +71,11 @@ class OwnModels:
 
     def own_of(self, request: gr.Request | None) -> OwnModel | None:
         """The model that the session at hand can use, None if it brought none."""
-        return self._open.get(_session(request)) if request else None
+        return self._open.get(session_of(request)) if request else None
 
     def pending_of(self, request: gr.Request | None) -> OwnModel | None:
         """The model that the session at hand gave and that waits for its card."""
-        return self._opening.get(_session(request)) if request else None
+        return self._opening.get(session_of(request)) if request else None
 
     def models_of(self, request: gr.Request | None) -> Mapping[str, Embedder]:
         """The models of the session at hand by name, those of all first."""
@@ -265,10 +172,10 @@ class OwnModels:
             shutil.rmtree(self._root, ignore_errors=True)
 
     def _new(self, request: gr.Request | None) -> OwnModel:
-        session, rules = _session(request), self.rules
+        session, rules = session_of(request), self.rules
         if request is None or not session or rules is None:
             raise UserError(NO_SESSION)
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         with self._lock:
             before = self._opening.pop(session, None)
             others = {own.session: own for own in [*self._open.values(), *self._opening.values()]}
@@ -306,31 +213,5 @@ class OwnModels:
 
     def _make_root(self) -> Path:
         if self._root is None:
-            place = Path(get_upload_folder()).absolute().parent  # not inside: uploads are swept away, and served
-            place.mkdir(parents=True, exist_ok=True)
-            self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-models-", dir=place))
+            self._root = folder_beside_uploads("models")
         return self._root
-
-
-class ReportsWithOwn(ChainMap):
-    """The reports of a session that brought a model. Raises gr.Error for one that is not there any more."""
-
-    def __init__(self, own: OwnModel, others: ChainMap) -> None:
-        super().__init__(own.reports, *others.maps)
-        assert own.embedder
-        self._model = own.embedder.name
-
-    def __setitem__(self, title: str, report: Report) -> None:
-        self.maps[0 if report.header["model"] == self._model else 1][title] = report
-
-    def __missing__(self, key: str) -> Report:
-        raise events.gone()
-
-
-def _session(request: gr.Request | None) -> str:
-    return str(request.session_hash or "") if request else ""
-
-
-def choices_of(models: Mapping[str, Embedder]) -> list[tuple[str, str]]:
-    """(title, name) of models, for a choice."""
-    return [(embedder.card.title, name) for name, embedder in models.items()]

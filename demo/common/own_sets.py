@@ -10,10 +10,8 @@ Folders: ROOT/sets/TOKEN (never served), ROOT/pictures/TOKEN (thumbnails, and th
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping
@@ -22,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from demo.common import events
 from demo.common.dataset_view import DatasetView, forget_pictures
@@ -30,8 +27,8 @@ from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import PerSession
 from demo.common.own_models import OwnModels
 from demo.common.own_set import OwnSet
-from demo.common.uploads import FREE_BYTES
-from demo.start import PREFIX
+from demo.common.uploads import FREE_BYTES, folder_beside_uploads
+from demo.common.visitor import NO_SESSION, client_of, session_of, visitor_of
 from sfpn.data.dataset import FaceDataset
 from sfpn.data.decisions import Decision
 from sfpn.data.embed import provenance
@@ -42,10 +39,7 @@ from sfpn.files import replace_folder
 from sfpn.network.embedders import Embedder
 
 SETS_OF_ONE = 3  # of one address
-COOKIE = "visitor"  # that the gate gives to each browser
-COOKIE_FORM = re.compile(r"[A-Za-z0-9_-]{32,64}")
 ROOM = 4  # a set may take so many times the bytes that it may bring: upload, dataset, ZIP, embeddings
-NO_SESSION = "Reload the page: this request belongs to no open page."
 Builder = Callable[..., None]
 """builder(upload, title, out, seen, progress, columns=...) writes the dataset folder `out`; raises UserError.
 
@@ -103,7 +97,7 @@ class Sets:
 
     def own_of(self, request: gr.Request | None) -> OwnSet | None:
         """The set that the session at hand has open, None if it brought none."""
-        return self._open.get(_session(request)) if request else None
+        return self._open.get(session_of(request)) if request else None
 
     def store_of(self, request: gr.Request | None) -> EmbeddingStore:
         """The rows and embeddings that the session at hand sees."""
@@ -120,10 +114,10 @@ class Sets:
 
     def begin(self, request: gr.Request | None, title: str) -> OwnSet:
         """A new set with its folders, beside the one that is open. Raises UserError when there is no room for it."""
-        session, rules = _session(request), self.rules
+        session, rules = session_of(request), self.rules
         if request is None or not session or rules is None:
             raise UserError(NO_SESSION)
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         with self._lock:
             self._drop_making(session)
             self._make_place(session, client)
@@ -279,9 +273,7 @@ class Sets:
     def _make_root(self) -> Path:
         """The folder of all sets; that of the pictures is one that Gradio serves files from."""
         if self._root is None:
-            place = Path(get_upload_folder()).absolute().parent  # not inside: uploads are swept away
-            place.mkdir(parents=True, exist_ok=True)
-            self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-sets-", dir=place))
+            self._root = folder_beside_uploads("sets")
             for name in ("sets", "pictures"):
                 (self._root / name).mkdir(mode=0o700)
             gr.set_static_paths([self._root / "pictures"])
@@ -295,13 +287,3 @@ class Sets:
         for folder in self._root.glob("*/*"):
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _session(request: gr.Request | None) -> str:
-    return str(request.session_hash or "") if request else ""
-
-
-def visitor_of(request: Any) -> str:
-    """The secret of the browser at hand, '' if it sent none."""
-    value = (getattr(request, "cookies", None) or {}).get(COOKIE, "")
-    return value if COOKIE_FORM.fullmatch(value) else ""

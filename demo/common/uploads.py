@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ import gradio as gr
 from gradio import processing_utils, route_utils, routes
 from gradio.utils import get_upload_folder, is_static_file
 
+from demo.start import PREFIX
 from sfpn.errors import UserError
 from sfpn.photos.photo import MAX_BYTES, check_bytes
 
@@ -134,6 +136,13 @@ def check_disk(size: int) -> None:
 
 async def _refuse_download(url: str, **kwargs: Any) -> str:
     raise gr.Error(NO_DOWNLOADS, print_exception=False)
+
+
+def folder_beside_uploads(kind: str) -> Path:
+    """A new folder of the app's own, which nobody else may read; among the uploads it would be swept and served."""
+    place = Path(get_upload_folder()).absolute().parent
+    place.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-{kind}-", dir=place))
 
 
 def locate(path: object) -> Path:

@@ -13,11 +13,12 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from demo.common.jobs import Report, Stopped, follow_shown
+from demo.common.jobs import Stopped, follow_shown
 from demo.common.notices import notices_html
 from demo.common.pictures import data_uri
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder
+from sfpn.progress import StageProgress
 from sfpn.verification.occlusion import Occlusion, most_words, occlude
 
 EXPLAINED = (
@@ -52,8 +53,8 @@ def explained(
     crops: gives them, in the thread of the job. words: put after the sentence about the score.
     """
 
-    def work(report: Report) -> Occlusion:
-        return occlude(embedder, *crops(), report)
+    def work(progress: StageProgress) -> Occlusion:
+        return occlude(embedder, *crops(), progress)
 
     try:
         found = yield from follow_shown(WhyValues, work, request)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from demo.common.own_sets import COOKIE
+from demo.common.visitor import COOKIE
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -14,7 +14,7 @@ from demo.common.clickable import Clickable
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import Stopped, follow_shown
+from demo.common.jobs import Stopped, ending, follow_shown
 from demo.common.links import Links, opened
 from demo.common.notices import notices_html, warn
 from demo.common.own_sets import OwnSet, Sets
@@ -26,6 +26,7 @@ from sfpn.evaluation.checks.check import check
 from sfpn.evaluation.checks.finding import KIND_WORDS, KINDS, Finding
 from sfpn.photos.detector import FaceDetector
 
+JOB = "check"
 PAGE = 12  # findings at once
 INTRODUCTION = (
     '<p class="quiet">Wrong labels, the same picture twice, one person under two names, faces that are hardly to be '
@@ -99,9 +100,8 @@ def build(sets: Sets, store: EmbeddingStore, detector: FaceDetector, links: Link
                     "Apply them to my set", size="sm", elem_id="check-apply", min_width=190, visible=False
                 )
     all_parts = Listed(checked, status, part, kind, page, listed, words, apply)
-    run = start.click(bound(run_check, sets.store, detector), model, list(all_parts), **QUIET, **LONG)
-    stopped = cancel.click(lambda: "", None, status, cancels=run, **QUIET)
-    stopped.then(lambda: "", None, status, **QUIET)
+    start.click(bound(run_check, sets.store, detector), model, list(all_parts), **QUIET, **LONG)
+    cancel.click(ending(JOB), None, None, **QUIET)
     shown = [page, listed, words]
     kind.input(bound(turn, sets.store, 0), [checked, kind, page], shown, **QUIET)
     for button, step in ((back, -1), (ahead, 1)):
@@ -129,7 +129,7 @@ def run_check(
     known = Embeddings(store.view.rows.index.to_numpy(object), values, store.view.rows["detected"].to_numpy(bool))
     work = _checking(store, known, store.models[model], detector)
     try:
-        found = yield from follow_shown(lambda bar: Listed(status=bar), work, request)
+        found = yield from follow_shown(lambda bar: Listed(status=bar), work, request, JOB)
         yield list_findings(store, Checked(tuple(found)))
     except UserError as error:
         yield Listed(status=notices_html([str(error)]))
@@ -138,7 +138,7 @@ def run_check(
 
 
 def _checking(store: EmbeddingStore, known: Embeddings, embedder: Any, detector: FaceDetector) -> Any:
-    return lambda report: check(store.view.dataset, known, report, embedder=embedder, detector=detector)
+    return lambda progress: check(store.view.dataset, known, progress, embedder=embedder, detector=detector)
 
 
 def list_findings(store: EmbeddingStore, checked: Checked) -> Listed:

@@ -85,20 +85,11 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
                 export = gr.Button("Export CSV", size="sm", elem_id="export", min_width=110)
                 on_map = gr.Button("Show on the map", size="sm", elem_id="to-map", min_width=110)
         with gr.Column(scale=5, min_width=310):
-            with gr.Row(equal_height=False):
-                with gr.Column(min_width=230):
-                    yaw = PlotlyView(height=210, elem_id="yaw-histogram")
-                with gr.Column(min_width=230, visible=view.has_pitch) as pitch_part:
-                    pitch = PlotlyView(height=210, elem_id="pitch-histogram")
-                with gr.Column(min_width=230):
-                    people = PlotlyView(height=210, elem_id="identity-table")
+            yaw, pitch, people, pitch_part = _build_figures(view)
             number, shown = gr.Number(1, visible=False), gr.State(())
             summary = gr.HTML(elem_id="summary")
             grid = Clickable(elem_id="grid")
-            with gr.Row(equal_height=True):
-                back = gr.Button("← Previous", size="sm", elem_id="previous", min_width=90)
-                page = gr.HTML(elem_id="page", padding=False, min_width=100)
-                ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
+            back, page, ahead = _build_pages()
     filtered = Filtered(
         controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
@@ -148,6 +139,26 @@ def _build_controls(view: DatasetView) -> Controls:
             visible=bool(view.rows["quality"].notna().any()),
         ),
     )
+
+
+def _build_figures(view: DatasetView) -> tuple[PlotlyView, PlotlyView, PlotlyView, gr.Column]:
+    """(yaw, pitch, people, the column of the pitch, which not every dataset has)"""
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=230):
+            yaw = PlotlyView(height=210, elem_id="yaw-histogram")
+        with gr.Column(min_width=230, visible=view.has_pitch) as pitch_part:
+            pitch = PlotlyView(height=210, elem_id="pitch-histogram")
+        with gr.Column(min_width=230):
+            people = PlotlyView(height=210, elem_id="identity-table")
+    return yaw, pitch, people, pitch_part
+
+
+def _build_pages() -> tuple[gr.Button, gr.HTML, gr.Button]:
+    with gr.Row(equal_height=True):
+        back = gr.Button("← Previous", size="sm", elem_id="previous", min_width=90)
+        page = gr.HTML(elem_id="page", padding=False, min_width=100)
+        ahead = gr.Button("Next →", size="sm", elem_id="next", min_width=90)
+    return back, page, ahead
 
 
 def _angle_slider(angle: str, end: str, limits: tuple[float, float], visible: bool = True) -> gr.Slider:

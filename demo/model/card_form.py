@@ -20,7 +20,6 @@ MEASURED = (GEOMETRY, PIXELS, ORDER)  # what the button tries, unless told to ke
 FIELDS_OF = {GEOMETRY: ("geometry", "crop_factor", "padding"), PIXELS: ("mean", "scale"), ORDER: ("channels",)}
 ALIGNED_SIZE = 112  # px, of the ArcFace family, whose faces are aligned by five points
 PADDING = {"five_point": "black", "box": "edge"}
-DIFFERENT = 1e-9
 
 
 class Fields(NamedTuple):

@@ -17,7 +17,7 @@ from demo.common.links import Links
 from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
 from demo.common.own_sets import Sets
-from demo.model import bring
+from demo.model import own_model_panel
 from demo.model.card_html import facts_html, layers_html, points_html, results_html
 from sfpn.errors import UserError
 from sfpn.network import checkpoint
@@ -50,7 +50,7 @@ class CardValues(NamedTuple):
 def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
     """Lay out and wire the tab."""
     models = sets.own_models
-    bring.build(sets, links)
+    own_model_panel.build(sets, links)
     name = build_choice(models, links, take_new=True, label="Model", elem_id="card-model")
     gr.Markdown(USE, elem_classes="quiet")
     with gr.Row(equal_height=False):

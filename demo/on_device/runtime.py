@@ -20,7 +20,6 @@ from sfpn.errors import UserError
 from sfpn.files import whole_folder
 
 VERSION = "1.30.0"
-LICENCE = "MIT"
 REGISTRY = "https://registry.npmjs.org"
 PACKAGE = f"onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
 INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="

@@ -18,8 +18,10 @@ from demo.common.pictures import file_address
 from demo.common.uploads import discard, move_upload
 from demo.open_set.steps import EMBEDDING, FACES, Clock
 from sfpn.errors import UserError
+from sfpn.progress import StageProgress
 
 NEWEST = 24  # thumbnails shown while a set is read
+JOB = "set"
 CANCELLED = '<p class="quiet">Cancelled; nothing of it was kept.</p>'
 NOT_EMBEDDED = (
     '<p class="quiet">The set is open, without embeddings: the tab Embeddings computes them when you ask for them.</p>'
@@ -74,19 +76,19 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
     """Progress and thumbnails while faces are found; the set opens; then progress while they are embedded."""
     model = next(iter(sets.models))
 
-    def work(report: Any) -> None:
-        sets.make(own, upload, str(columns or ""), lambda done, total: report(FACES, done, total))
+    def work(progress: StageProgress) -> None:
+        sets.make(own, upload, str(columns or ""), lambda done, total: progress(FACES, done, total))
         try:
             if own.store:
-                report(EMBEDDING, 0, len(own.store.view.rows))
-                own.store.compute(model, lambda done, total: report(EMBEDDING, done, total))
+                progress(EMBEDDING, 0, len(own.store.view.rows))
+                own.store.compute(model, lambda done, total: progress(EMBEDDING, done, total))
         finally:
             if own.closed:  # meanwhile; what was written since goes too
                 own.delete()
 
     clock, announced, steps = Clock(), False, None
     try:
-        steps = follow(work, request)
+        steps = follow(work, request, JOB)
         for stage, done, total in steps:
             if stage.startswith(WAITING):
                 clock = Clock()
@@ -108,11 +110,16 @@ def make_set(sets: Sets, own: OwnSet, upload: Path | None, columns: str, request
             embedded=opened(model),
         )
     except (UserError, Stopped) as error:
-        if isinstance(error, UserError):
-            words = notices_html([str(error)])
-        else:
-            words = NOT_EMBEDDED if announced else CANCELLED
-        yield Making(None, words, "", gr.update(visible=False), gr.update(visible=not announced))
+        is_open = own.store is not None and not own.closed
+        stopped = NOT_EMBEDDED if is_open else CANCELLED
+        yield Making(
+            file=None,
+            status=stopped if isinstance(error, Stopped) else notices_html([str(error)]),
+            pictures="",
+            cancel=gr.update(visible=False),
+            panel=gr.update(visible=not is_open),
+            dataset=opened(own.title) if is_open and not announced else SKIP,
+        )
     finally:
         if steps:
             steps.close()
@@ -130,10 +137,3 @@ def newest_html(own: OwnSet) -> str:
         for row_id in newest
     )
     return f'<div class="flow">{tiles}</div>'
-
-
-def cancel_making(sets: Sets, request: gr.Request) -> tuple:
-    """(file, status, pictures, cancel) once the work was ended."""
-    own = sets.own_of(request)
-    embedded = own is None or own.store is None or own.store.get(next(iter(sets.models))) is not None
-    return None, CANCELLED if embedded else NOT_EMBEDDED, "", gr.update(visible=False)

@@ -11,13 +11,14 @@ import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, bound
-from demo.common.jobs import Stopped, bar_html, follow
+from demo.common.jobs import Stopped, bar_html, ending, follow
 from demo.common.links import Links, opened
 from demo.common.notices import notices_html
 from demo.common.own_sets import OwnSet, Rules, Sets
 from demo.common.uploads import upload_paths
+from demo.common.visitor import session_of
 from demo.open_set.ledger_html import ledger_html, left_out, read_ledger
-from demo.open_set.making import Making, cancel_making, open_hub, open_upload
+from demo.open_set.making import JOB, Making, open_hub, open_upload
 from demo.open_set.steps import Clock
 from demo.open_set.take_along import zip_link
 from sfpn.errors import UserError
@@ -119,8 +120,7 @@ def _wire_making(sets: Sets, given: Given, making: Making) -> list[Any]:
     runs: list[Any] = [given.file.upload(bound(open_upload, sets), [given.file, given.columns], **wiring)]
     if given.hub and given.read:
         runs.append(given.read.click(bound(open_hub, sets), [given.hub, given.columns], **wiring))
-    stopped = making.cancel.click(bound(cancel_making, sets), None, list(making[:4]), cancels=runs, **QUIET)
-    stopped.then(bound(cancel_making, sets), None, list(making[:4]), **QUIET)  # after progress that was on its way
+    making.cancel.click(ending(JOB), None, None, **QUIET)
     return runs
 
 
@@ -161,7 +161,7 @@ def which_html(store: EmbeddingStore) -> str:
 
 def leave_set(sets: Sets, request: gr.Request) -> Making:
     """Delete the visitor's set, and show the bundled one."""
-    sets.close(str(request.session_hash or ""))
+    sets.close(session_of(request))
     return Making(
         None, '<p class="quiet">Your set was deleted.</p>', "", gr.update(visible=False), dataset=opened(None)
     )
@@ -185,7 +185,7 @@ def take_along(own: OwnSet | None, request: gr.Request) -> Iterator[str]:
         return
     clock = Clock()
     try:
-        steps = follow(lambda report: zip_link(own, report), request)
+        steps = follow(lambda progress: zip_link(own, progress), request)
         while True:
             yield bar_html(*clock.bar(*next(steps)))
     except StopIteration as end:

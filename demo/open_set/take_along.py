@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable
 from html import escape
 
 from demo.common.own_sets import OwnSet
 from demo.common.pictures import file_address
 from sfpn.errors import UserError
 from sfpn.files import whole_file
+from sfpn.progress import StageProgress
 
 
-def zip_link(own: OwnSet, report: Callable[[str, int, int], None]) -> str:
+def zip_link(own: OwnSet, progress: StageProgress) -> str:
     """Write the ZIP where only the visitor's browser is served from, and give the link to it as HTML.
 
     What is in it is compressed already. Raises UserError when the disk is full or the set was closed.
@@ -25,7 +25,7 @@ def zip_link(own: OwnSet, report: Callable[[str, int, int], None]) -> str:
     try:
         with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for number, file in enumerate(files):
-                report("packing", number, len(files))
+                progress("packing", number, len(files))
                 archive.write(file, f"{folder.name}/{file.relative_to(folder).as_posix()}")
     except OSError as error:
         raise UserError("The ZIP cannot be written: this computer's disk is full.") from error

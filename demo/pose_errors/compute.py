@@ -10,8 +10,7 @@ import gradio as gr
 
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.handlers import LONG, QUIET, SKIP, bound
-from demo.common.jobs import Report as Progress
-from demo.common.jobs import Stopped, follow_shown
+from demo.common.jobs import Stopped, ending, follow_shown
 from demo.common.links import Links
 from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
@@ -22,6 +21,7 @@ from sfpn.errors import UserError
 from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report
+from sfpn.progress import StageProgress
 
 NO_OTHER = "none"
 NOT_KEPT = (
@@ -30,6 +30,7 @@ NOT_KEPT = (
 NOT_SEEN = "Nobody else sees it. It goes with your set; “Take it with you” and “Save this report” keep it."
 OF_OWN_MODEL = "Nobody else sees it. It goes with your model; “Save this report” keeps it."
 NOT_OFFERED = "This page computes no reports of this dataset: run it on your own computer."
+JOB = "report"
 MATRIX = "all-pairs"  # the protocol that every set has the labels for
 ROUNDS = 200  # of the bootstrap, as the command's default
 
@@ -48,9 +49,8 @@ def build(sets: Sets, store: EmbeddingStore, report: gr.Dropdown, other: gr.Drop
         hint = gr.HTML(hint_html(store))
         status = gr.HTML(elem_id="report-status", padding=False)
     shown = [status, report, other]
-    run = start.click(bound(compute, sets.reports, sets.store), [model, protocol], shown, **QUIET, **LONG)
-    cancelled = cancel.click(lambda: "", None, status, cancels=run, **QUIET)
-    cancelled.then(lambda: "", None, status, **QUIET)  # once more, after progress that was still on its way
+    start.click(bound(compute, sets.reports, sets.store), [model, protocol], shown, **QUIET, **LONG)
+    cancel.click(ending(JOB), None, None, **QUIET)
     links.dataset.change(bound(offer, sets.store), None, [part, protocol, hint, status], **QUIET)
 
 
@@ -105,11 +105,11 @@ def compute(
         command=f"python -m sfpn evaluate {dataset.folder.name} --protocol {protocol} --model {model}",
     )
 
-    def work(progress: Progress) -> Report | None:
+    def work(progress: StageProgress) -> Report | None:
         return evaluate(dataset, embedder, config, store.cache(model), progress=progress)
 
     try:
-        made = yield from follow_shown(lambda bar: (bar, SKIP, SKIP), work, request)
+        made = yield from follow_shown(lambda bar: (bar, SKIP, SKIP), work, request, JOB)
         assert made is not None  # None is for the further processes of a sharded run
         title, kept = add(named, made), keep(made, store)
     except UserError as error:

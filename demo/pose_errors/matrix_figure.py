@@ -14,7 +14,7 @@ FULL_SCALE = 0.15  # rates from here on get the darkest colour
 
 
 def matrix_figure(table: pd.DataFrame, metric_title: str) -> go.Figure:
-    """Rates with intervals and counts; customdata is the pose pair key. `table` as cells.table_of gives it."""
+    """Rates with intervals and counts; customdata is the pose pair key. `table` is that of reporting.views.table_of."""
     if table.empty:
         return message("This report has no cell for this choice.")
     lines = table.set_index("pose_pair").to_dict("index")

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from demo.common.figures import GENUINE_LINE, NEUTRAL_LINE, finish
 from demo.common.handlers import LONG, QUIET, PerSession, bound
-from demo.common.jobs import Report, Stopped, follow_shown
+from demo.common.jobs import Stopped, follow_shown
 from demo.common.notices import notices_html
 from demo.common.pictures import data_uri
 from demo.common.plotly_view import PlotlyView
@@ -22,6 +22,7 @@ from sfpn.errors import UserError
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
+from sfpn.progress import StageProgress
 from sfpn.verification.decision import DEFAULT_FMR
 from sfpn.verification.turned import YAWS_DEGREES, Turn, frontal_shot, lost_words, rule_turned, turn_and_compare
 
@@ -95,8 +96,8 @@ def turn(
     try:
         shot = frontal_shot([photo.shot() for photo in photos])
 
-        def work(report: Report) -> list[Turn]:
-            return turn_and_compare(embedder, detector, shot, target, report)
+        def work(progress: StageProgress) -> list[Turn]:
+            return turn_and_compare(embedder, detector, shot, target, progress)
 
         turns = yield from follow_shown(LostValues, work, request)
         yaw = shot.face.yaw_degrees

@@ -9,7 +9,7 @@ import numpy as np
 
 from demo.common.figures import SEQUENTIAL
 from sfpn.evaluation import surface
-from sfpn.network.card import OperatingSurface
+from sfpn.network.operating_surface import OperatingSurface
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule
 
 STEP = 5.0  # degrees a square of the map

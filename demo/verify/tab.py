@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
@@ -14,12 +13,8 @@ from demo.common import events
 from demo.common.clickable import Clickable
 from demo.common.handlers import COMPARING, QUIET, SKIP, PerSession, bound
 from demo.common.links import Links, Opened
-from demo.common.model_choice import build_choice
 from demo.common.notices import notices_html
-from demo.common.own_models import OwnModels
 from demo.common.own_sets import Sets
-from demo.common.page import may_be_empty
-from demo.common.plotly_view import PlotlyView
 from demo.examples import examples_html
 from demo.loaded import Loaded
 from demo.verify import lost, why
@@ -40,14 +35,14 @@ from demo.verify.result import (
     threshold_range,
     verdict_html,
 )
-from demo.verify.side import SIDE_HINT, UNCHANGED, build_side, show, wire_side
+from demo.verify.result_view import JudgedValues, MovedValues, ResultValues, ResultView, build_result
+from demo.verify.side import SIDE_HINT, UNCHANGED, SideView, build_side, show, wire_side
 from sfpn.data.dataset import FaceDataset, Picture
 from sfpn.errors import UserError
-from sfpn.evaluation.metrics import FMR_TARGETS
 from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.verification.decision import DEFAULT_FMR, DecisionRule
+from sfpn.verification.decision import DecisionRule
 
 PRIVACY = (
     "Your photos are deleted from the disk as soon as they have been read into memory, and forgotten when you remove "
@@ -70,84 +65,11 @@ be used is named in the error. *Use via API* at the foot of the page lists the o
 BothSides = tuple[Any, ...]  # the SideValues of one side, then those of the other
 
 
-class JudgedValues(NamedTuple):
-    """What follows from a threshold: the components, or their values."""
-
-    notice: Any = ""
-    verdict: Any = ""
-    poses: Any = ""
-    title: Any = ""
-    chart: Any = None
-    threshold: Any = SKIP
-    as_json: Any = None
-
-
-class MovedValues(NamedTuple):
-    """What follows from a threshold moved by hand, and the target FMR, which is then none."""
-
-    notice: Any
-    verdict: Any
-    poses: Any
-    title: Any
-    chart: Any
-    as_json: Any
-    fmr: Any = None
-
-
-class ResultValues(NamedTuple):
-    """What a comparison changes: the fields of ResultView, or their values."""
-
-    result: Any = None
-    notice: Any = ""
-    verdict: Any = ""
-    details: Any = gr.update(visible=False)
-    crops: Any = ""
-    poses: Any = ""
-    axis: Any = gr.update(visible=True)
-    title: Any = ""
-    chart: Any = None
-    threshold: Any = SKIP
-    about: Any = SKIP
-    as_json: Any = None
-
-
-@dataclass(frozen=True)
-class ResultView:
-    """The components that show a comparison, and the state that keeps it (Result or None)."""
-
-    result: gr.State
-    notice: gr.HTML
-    verdict: gr.HTML
-    details: gr.Row
-    crops: gr.HTML
-    poses: gr.HTML
-    axis: gr.Column
-    title: gr.HTML
-    chart: PlotlyView
-    threshold: gr.Slider
-    about: gr.Markdown
-    as_json: gr.JSON
-
-    @property
-    def shown(self) -> list:
-        """What `compare` gives values for."""
-        return list(ResultValues(**vars(self)))
-
-    @property
-    def judged(self) -> list:
-        """What `judge` gives values for."""
-        return [getattr(self, name) for name in JudgedValues._fields]
-
-
 def build(loaded: Loaded, links: Links, sets: Sets) -> None:
     """Lay out and wire the tab."""
-    with gr.Row(equal_height=False):
-        sides = []
-        for name in ("a", "b"):
-            with gr.Column(min_width=300):
-                sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
+    first, second = _build_sides()
     examples = Clickable(examples_html(loaded.examples), elem_id="examples", visible=bool(loaded.examples))
-    view, model, fmr = _build_result(loaded, links, sets.own_models)
+    view, model, fmr = build_result(loaded, links, sets.own_models)
     models = sets.own_models.here
     reasons = why.build()
     turned = lost.build()
@@ -156,7 +78,7 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
 
     run = {
         "fn": bound(compare, models, loaded.detector),
-        "inputs": [*(side.photos for side in sides), model, fmr, view.threshold],
+        "inputs": [first.photos, second.photos, model, fmr, view.threshold],
         "outputs": view.shown,
         "show_progress_on": view.verdict,
         "api_visibility": "private",
@@ -171,76 +93,30 @@ def build(loaded: Loaded, links: Links, sets: Sets) -> None:
         compare_second(event)
         lost.empty_after(turned, event.then)
 
-    wire_side(sides[0], loaded.detector, compare_and_empty)
-    wire_side(sides[1], loaded.detector, compare_second)
+    wire_side(first, loaded.detector, compare_and_empty)
+    wire_side(second, loaded.detector, compare_second)
     model.input(**run)
     _wire_threshold(models, view, fmr)
-    lost.wire(turned, models, loaded.detector, sides[0].photos, model, fmr)
-    why.wire(reasons, models, sides[0].photos, sides[1].photos, model)
-    both = {"outputs": [*sides[0].shown, *sides[1].shown], "api_visibility": "private", **COMPARING}
-
-    def open_example(event: gr.EventData) -> BothSides:
-        example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
-        return _show_both(loaded.detector, example.first, example.second)
-
-    compare_and_empty(examples.select(open_example, None, **both))
+    lost.wire(turned, models, loaded.detector, first.photos, model, fmr)
+    why.wire(reasons, models, first.photos, second.photos, model)
+    both = {"outputs": [*first.shown, *second.shown], "api_visibility": "private", **COMPARING}
+    compare_and_empty(examples.select(bound(open_example, loaded), None, **both))
     dataset = sets.dataset if sets.bundled else None
     compare_and_empty(links.pair.change(bound(open_pair, loaded.detector, dataset), links.pair, **both))
+
+
+def _build_sides() -> list[SideView]:
+    sides = []
+    with gr.Row(equal_height=False):
+        for name in ("a", "b"):
+            with gr.Column(min_width=300):
+                sides.append(build_side(f"Person {name.upper()}", SIDE_HINT, name))
+    return sides
 
 
 def _explain_endpoint(model: str) -> None:
     with gr.Accordion("Use it from a program", open=False):
         gr.Markdown(PROGRAM.format(model=json.dumps(model).replace("`", "")))
-
-
-def _build_controls(links: Links, models: OwnModels) -> tuple[gr.Dropdown, gr.Radio]:
-    with gr.Row():
-        model = build_choice(models, links, label="Model", elem_id="model", min_width=260)
-        targets = [(f"1 in {round(1 / target):,}", target) for target in FMR_TARGETS]
-        fmr = may_be_empty(  # it is after the threshold was moved by hand
-            gr.Radio(
-                targets,
-                value=DEFAULT_FMR,
-                label="Strangers accepted at most (target FMR)",
-                elem_id="fmr",
-                min_width=260,
-            )
-        )
-    return model, fmr
-
-
-def _build_result(loaded: Loaded, links: Links, models: OwnModels) -> tuple[ResultView, gr.Dropdown, gr.Radio]:
-    result = gr.State(None)
-    notice = gr.HTML(elem_id="notice")
-    verdict = gr.HTML(WAITING, elem_id="verdict")
-    with gr.Row(visible=False, equal_height=False) as details:
-        with gr.Column(scale=2, min_width=260):
-            gr.HTML('<p class="section-title">What the network sees</p>')
-            crops = gr.HTML(elem_id="crops")
-            gr.HTML('<p class="section-title">How both heads are turned</p>')
-            poses = gr.HTML(elem_id="poses")
-        with gr.Column(scale=5, min_width=300):
-            with gr.Column() as axis:  # hidden for a model without thresholds
-                title = gr.HTML(elem_id="axis-title")
-                chart = PlotlyView(height=300, save=False, elem_id="score-axis")
-                threshold = gr.Slider(
-                    -1,
-                    1,
-                    value=0,
-                    step=0.005,
-                    label="Threshold: move it to see both error rates change",
-                    elem_id="threshold",
-                )
-    model, fmr = _build_controls(links, models)
-    with gr.Accordion("Model, speed and the result as JSON", open=False):
-        shown = loaded.models[loaded.default_model]
-        about = gr.Markdown(model_markdown(shown.card, shown.backend))
-        as_json = gr.JSON(show_label=False, elem_id="result-json")
-    return (
-        ResultView(result, notice, verdict, details, crops, poses, axis, title, chart, threshold, about, as_json),
-        model,
-        fmr,
-    )
 
 
 def _wire_threshold(models: PerSession, view: ResultView, fmr: gr.Radio) -> None:
@@ -334,6 +210,12 @@ def move_threshold(models: Mapping[str, Embedder], result: Result | None, thresh
     """A comparison at a threshold set by hand."""
     judged = judge(models, result, None, threshold)
     return MovedValues(judged.notice, judged.verdict, judged.poses, judged.title, judged.chart, judged.as_json)
+
+
+def open_example(loaded: Loaded, event: gr.EventData) -> BothSides:
+    """Both sides of the clicked example."""
+    example = loaded.examples[events.place(events.detail(event, "index"), len(loaded.examples))]
+    return _show_both(loaded.detector, example.first, example.second)
 
 
 def open_pair(detector: FaceDetector, dataset: FaceDataset | None, pair: Opened | None) -> BothSides:

@@ -30,13 +30,15 @@ from sfpn.data.selection import Selection
 from sfpn.data.shard import Shard
 from sfpn.errors import UserError
 from sfpn.evaluation.cells import Cell, mix_words, yaw_band_words
-from sfpn.evaluation.evaluate import EvaluateConfig, StageProgress, evaluate
+from sfpn.evaluation.evaluate import EvaluateConfig, evaluate
 from sfpn.evaluation.protocol import PROTOCOLS
 from sfpn.evaluation.report import Report, summary
 from sfpn.network.embedders import Embedder, keeping_direction, load_embedder
+from sfpn.progress import StageProgress
 from sfpn.schema import POOLED, pair_from_key, pair_label
-from sfpn.verification.realised import NAME as DECISIONS
-from sfpn.verification.realised import DecisionsConfig, Realised, decide_all, save_decisions
+from sfpn.verification.realised import DecisionsConfig, decide_all, save_decisions
+from sfpn.verification.realised_rates import NAME as DECISIONS
+from sfpn.verification.realised_rates import Realised
 
 DEFAULT_MODEL = "base"
 DECISIONS_TITLE = (

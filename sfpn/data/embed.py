@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -21,11 +21,11 @@ from sfpn.data.embeddings import Embeddings
 from sfpn.data.shard import Shard
 from sfpn.machine import processors
 from sfpn.network.embedders import Embedder
+from sfpn.progress import Progress
 
 BATCH = 64
 CROPPING_THREADS = 2  # at most: the network needs the other processors
 CACHE_FOLDER = "embeddings"  # inside the dataset folder
-Progress = Callable[[int, int], None]  # images done, images in all; may raise to cancel
 
 
 def embed_dataset(

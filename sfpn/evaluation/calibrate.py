@@ -23,9 +23,10 @@ from sfpn.evaluation import metrics
 from sfpn.evaluation.comparisons import by_pose_pair
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.neighbourhood import EDGES
+from sfpn.evaluation.posed_scores import PosedScores
 from sfpn.evaluation.report import Report, summary
 from sfpn.evaluation.scores import Scores
-from sfpn.evaluation.surface import PosedScores, measured, set_surface
+from sfpn.evaluation.surface import measured, set_surface
 from sfpn.evaluation.tally import tally
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, ScoreHistogram, save_card

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,8 +27,7 @@ from sfpn.evaluation.pose_map import PoseMap
 from sfpn.evaluation.protocol import PROTOCOLS, Planned, official_pairs
 from sfpn.evaluation.report import FORMAT, Report
 from sfpn.network.embedders import Embedder
-
-StageProgress = Callable[[str, int, int], None]  # stage, done, in all; may raise to cancel
+from sfpn.progress import Progress, StageProgress
 
 
 @dataclass(frozen=True)
@@ -175,5 +174,5 @@ def _acquisition(samples: Samples) -> dict[str, dict[str, int]]:
     }
 
 
-def _of_stage(progress: StageProgress | None, stage: str) -> Callable[[int, int], None] | None:
+def _of_stage(progress: StageProgress | None, stage: str) -> Progress | None:
     return (lambda done, total: progress(stage, done, total)) if progress else None

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sfpn.network.card import OperatingSurface, ScoreHistogram, SurfaceCell, SurfaceScores
+from sfpn.network.card import ScoreHistogram
+from sfpn.network.operating_surface import OperatingSurface, SurfaceCell, SurfaceScores
 from sfpn.schema import OperatingPoint
 
 HISTOGRAM_BINS = 400  # 0.005 wide, which is what a slider can show

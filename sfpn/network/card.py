@@ -19,15 +19,13 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from sfpn.errors import UserError
 from sfpn.files import write_text
-from sfpn.network import template_rates
-from sfpn.network.template_rates import TemplateRates
+from sfpn.network import operating_surface, template_rates
+from sfpn.network.operating_surface import OperatingSurface
+from sfpn.network.template_rates import Count, TemplateRates
 from sfpn.photos.preprocess import Preprocess
 from sfpn.schema import MAX_DESCRIPTOR, MAX_SIZE, POOLED, OperatingPoint, pair_from_key
 
 MAX_BYTES = 10_000_000  # of a card; ours have 170 kB
-
-Count = Annotated[int, Field(ge=0, le=10**12)]  # sums of them fit into 64 bits
-Degrees = Annotated[float, Field(ge=0, le=1000)]
 
 
 @dataclass(frozen=True)
@@ -46,94 +44,6 @@ class ScoreHistogram:
     def edges(self) -> np.ndarray:
         """(bins + 1,) edges, ascending."""
         return np.linspace(self.low, self.high, len(self.genuine) + 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurfaceLevel:
-    """Thresholds for one target FMR at the nodes of an OperatingSurface, and what stands behind each.
-
-    Set: `threshold`, the `width_degrees` of the kernel and the effective number of `comparisons`. Measured on other
-    people, in the square of `within_degrees` around the node: comparisons and errors.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    target_fmr: Annotated[float, Field(gt=0, lt=1)]
-    threshold: tuple[Annotated[float, Field(ge=-1, le=2)], ...]
-    width_degrees: tuple[Degrees, ...]
-    comparisons: tuple[Count, ...]
-    within_degrees: tuple[Degrees, ...] = ()
-    impostor: tuple[Count, ...] = ()
-    false_matches: tuple[Count, ...] = ()
-    genuine: tuple[Count, ...] = ()
-    false_non_matches: tuple[Count, ...] = ()
-
-
-@dataclass(frozen=True)
-class SurfaceCell:
-    """Counts of scores by bin, from the bin with the number `..._from` on; the bins that are not named are empty."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    genuine_from: Count
-    genuine: tuple[Count, ...]
-    impostor_from: Count
-    impostor: tuple[Count, ...]
-
-
-@dataclass(frozen=True)
-class SurfaceScores:
-    """Scores of other people in equal bins between low and high, by the |yaw| of both faces.
-
-    `cells`: n (n - 1) / 2 for an axis of n nodes, of the intervals (i, j) between neighbours with i <= j, i by i.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    low: float
-    high: float
-    bins: Annotated[int, Field(ge=1, le=10_000)]
-    cells: tuple[SurfaceCell, ...]
-
-
-@dataclass(frozen=True)
-class OperatingSurface:
-    """Thresholds by the |yaw| of both faces; see sfpn.evaluation.surface, which makes and reads it.
-
-    `yaw_degrees` (n,) is the axis; a level holds n (n + 1) / 2 values, of the nodes (a, b) with a <= b, a by a.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    yaw_degrees: Annotated[tuple[Degrees, ...], Field(min_length=2, max_length=91)]
-    levels: tuple[SurfaceLevel, ...]
-    set_on: str
-    measured_on: str = ""
-    scores: SurfaceScores | None = None  # those that the levels were measured on
-
-
-def _checked_surface(surface: OperatingSurface) -> OperatingSurface:
-    axis = surface.yaw_degrees
-    if any(after <= before for before, after in zip(axis, axis[1:], strict=False)):
-        raise ValueError("yaw_degrees must rise")
-    nodes = len(axis) * (len(axis) + 1) // 2
-    for level in surface.levels:
-        wrong = [name for name, values in vars(level).items() if isinstance(values, tuple) and len(values) != nodes]
-        if wrong:
-            raise ValueError(f"levels must hold {nodes} values each, and {wrong[0]} holds {len(vars(level)[wrong[0]])}")
-    if surface.scores is not None:
-        _check_scores(surface.scores, nodes - len(axis))
-    return surface
-
-
-def _check_scores(scores: SurfaceScores, cells: int) -> None:
-    if len(scores.cells) != cells:
-        raise ValueError(f"scores must hold {cells} cells, not {len(scores.cells)}")
-    if scores.low >= scores.high:
-        raise ValueError(f"scores.low must be below scores.high, not {scores.low:g} and {scores.high:g}")
-    for cell in scores.cells:
-        if max(cell.genuine_from + len(cell.genuine), cell.impostor_from + len(cell.impostor)) > scores.bins:
-            raise ValueError(f"scores.cells must have no bin beyond the {scores.bins} that there are")
 
 
 def _checked_point(point: OperatingPoint) -> OperatingPoint:
@@ -192,7 +102,7 @@ Vector = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_DESCRIP
 Point = Annotated[OperatingPoint, AfterValidator(_checked_point)]
 Points = Annotated[dict[str, tuple[Point, ...]], AfterValidator(_checked_keys)]
 Histogram = Annotated[ScoreHistogram, AfterValidator(_checked_histogram)]
-Surface = Annotated[OperatingSurface, AfterValidator(_checked_surface)]
+Surface = Annotated[OperatingSurface, AfterValidator(operating_surface.checked)]
 Templates = tuple[Annotated[TemplateRates, AfterValidator(template_rates.checked)], ...]
 
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from sfpn.schema import POSES
 
 Poses = dict[str, Annotated[int, Field(ge=1, le=1000)]]  # pose -> photos of it on a side
-Count = Annotated[int, Field(ge=0, le=10**12)]
+Count = Annotated[int, Field(ge=0, le=10**12)]  # sums of them fit into 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)

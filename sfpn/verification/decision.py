@@ -20,7 +20,8 @@ from sfpn.errors import UserError
 from sfpn.evaluation import metrics, surface
 from sfpn.evaluation.neighbourhood import Square, counted, scores_around, square_at
 from sfpn.evaluation.scores import Scores
-from sfpn.network.card import Card, OperatingSurface, ScoreHistogram
+from sfpn.network.card import Card, ScoreHistogram
+from sfpn.network.operating_surface import OperatingSurface
 from sfpn.schema import POOLED, OperatingPoint, PosePair, pair_key, pose_pair
 
 MATCH, UNCERTAIN, NO_MATCH = "match", "uncertain", "no match"

@@ -7,7 +7,7 @@ nothing about whether the decision is right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image
 
 from sfpn.data.embeddings import unit_length
 from sfpn.network.embedders import BATCH, Embedder, check_embeddings
+from sfpn.progress import StageProgress
 from sfpn.verification.verifier import Shot, check_counts
 
 PATCH_SHARE = 0.22  # side of the square over the side of the crop
@@ -70,12 +71,12 @@ def occlude(
     embedder: Embedder,
     first: Image.Image,
     second: Image.Image,
-    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: StageProgress = lambda stage, done, total: None,
 ) -> Occlusion:
     """Hide every square of either crop in turn, and compare with the other crop as it is.
 
-    first, second: crops as `embedder.preprocess.crop` gives them. report: told (stage, done, total) after every batch;
-    what it raises ends the work. Raises UserError for a model whose embeddings cannot be compared.
+    first, second: crops as `embedder.preprocess.crop` gives them. progress: told after every batch; what it raises ends
+    the work. Raises UserError for a model whose embeddings cannot be compared.
     """
     crops = (first, second)
     one, other = _embedded(embedder, list(crops))
@@ -85,11 +86,11 @@ def occlude(
     for crop, opposite in zip(crops, (other, one), strict=True):
         scores = []
         for batch in _batches(squares(crop.width)):
-            report("hiding parts", done, total)
+            progress("hiding parts", done, total)
             scores.append(_embedded(embedder, [hidden(crop, [box]) for box in batch]) @ opposite)
             done += len(batch)
         falls.append(score - np.concatenate(scores).astype(float).reshape(GRID, GRID))
-    report("hiding parts", total, total)
+    progress("hiding parts", total, total)
     return Occlusion(crops, score, (falls[0], falls[1]))
 
 

@@ -9,7 +9,7 @@ header says so.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,29 +19,23 @@ import numpy as np
 import pandas as pd
 
 from sfpn.data.dataset import FaceDataset
-from sfpn.data.embed import BATCH, Progress, embed_dataset
+from sfpn.data.embed import BATCH, embed_dataset
 from sfpn.data.embeddings import Embeddings
 from sfpn.errors import UserError
-from sfpn.evaluation import metrics
-from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.calibrate import estimated_yaws
-from sfpn.evaluation.cells import CONFIDENCE
-from sfpn.evaluation.comparisons import Block, Samples, by_pose_pair
+from sfpn.evaluation.comparisons import Samples
 from sfpn.evaluation.evaluate import make_samples
 from sfpn.evaluation.plain import plain
-from sfpn.evaluation.protocol import CFP_PAIRS, LFW_PAIRS, YAW_BANDS, Protocol, official_pairs, posed_rows_of_people
+from sfpn.evaluation.protocol import CFP_PAIRS, LFW_PAIRS, Protocol, official_pairs, posed_rows_of_people
 from sfpn.files import write_text
-from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector, detector_name
 from sfpn.photos.photo import decode_photo
-from sfpn.schema import PosePair, pair_key, pair_record, pose_from_yaw
-from sfpn.verification.decision import known_targets, thresholds_for_fmr
+from sfpn.progress import Progress
+from sfpn.verification.realised_rates import NAME, Realised, realised_rates
 from sfpn.verification.verifier import look
 
-NAME = "decisions"
 PEOPLE = Protocol(posed_rows_of_people, lambda samples, pairs, seed: [], (*CFP_PAIRS, LFW_PAIRS), folds_are_people=True)
-Band = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -53,40 +47,6 @@ class DecisionsConfig:
     seed: int = 0
     redetect: bool = False
     command: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Realised:
-    """Rates (0-1) of decisions at one target FMR in one given pose pair; `yaw_band` None: whatever the yaws.
-
-    `genuine` and `impostor` are comparisons with both faces found; `frr` also counts genuine comparisons without a
-    found face as rejections. `single_threshold_fnmr` is the FNMR at the best single threshold for these very
-    comparisons, which nobody can know before: the yardstick for fnmr. `too_few`: fewer impostor comparisons than the
-    target needs (3 / target), so that its FMR says little. Intervals: 95 %, bootstrap over subjects.
-    """
-
-    pose_pair: str
-    target_fmr: float
-    yaw_band: Band | None
-    genuine: int
-    impostor: int
-    false_matches: int
-    false_non_matches: int
-    fmr: float | None
-    fmr_low: float | None
-    fmr_high: float | None
-    fnmr: float | None
-    fnmr_low: float | None
-    fnmr_high: float | None
-    frr: float | None
-    failures: int
-    images: int
-    single_threshold_fnmr: float | None
-    too_few: bool
-
-    def record(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return plain({"protocol": NAME} | asdict(self) | pair_record(self.pose_pair))
 
 
 def decide_all(
@@ -113,9 +73,15 @@ def decide_all(
         found = embed_dataset(dataset, embedder, chosen["row_id"].tolist(), cache, progress=progress)
         yaws, faces = estimated_yaws(dataset, chosen), f"as stored: {detector_name()}"
     samples = make_samples(chosen.assign(yaw_degrees=yaws), found)
-    usable = samples.acquired & np.isfinite(samples.yaw_degrees)
-    samples = replace(samples, acquired=usable)
-    header = {
+    samples = replace(samples, acquired=samples.acquired & np.isfinite(samples.yaw_degrees))
+    header = _header(dataset, embedder, config, samples, chosen) | {"faces": faces}
+    return header, list(realised_rates(samples, embedder.card, config.rounds, config.seed))
+
+
+def _header(
+    dataset: FaceDataset, embedder: Embedder, config: DecisionsConfig, samples: Samples, rows: pd.DataFrame
+) -> dict[str, Any]:
+    return {
         "model": embedder.name,
         "weights_sha256": embedder.card.weights_sha256,
         "dataset": dataset.name,
@@ -123,14 +89,12 @@ def decide_all(
         "protocol": NAME,
         **asdict(config),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "faces": faces,
-        "poses_are_estimates": bool((chosen["pose"] == chosen["pose_estimated"])[chosen["pose"].notna()].all()),
+        "poses_are_estimates": bool((rows["pose"] == rows["pose_estimated"])[rows["pose"].notna()].all()),
         "rule": "surface" if embedder.card.surface is not None else "pose pairs",
         "images": len(samples),
         "subjects": samples.subject_count,
-        "failures": int((~usable).sum()),
+        "failures": int((~samples.acquired).sum()),
     }
-    return header, list(_realised(samples, embedder.card, config))
 
 
 def save_decisions(header: dict[str, Any], found: Sequence[Realised], folder: Path) -> None:
@@ -177,125 +141,3 @@ def _seen_again(
     seen = np.array(yaws)[order]
     made_by = {"model": embedder.name}
     return Embeddings(np.array(row_ids, object), np.concatenate(values)[order], np.isfinite(seen), made_by), seen
-
-
-def _realised(samples: Samples, card: Card, config: DecisionsConfig) -> Iterator[Realised]:
-    draws = Draws.of(samples.subject_count, config.rounds, config.seed)
-    for pair, compared in by_pose_pair(samples):
-        counted = _Counted(samples, card, pair, draws)
-        for block in compared.blocks(samples):
-            counted.add(block)
-        yield from counted.realised(compared.members)
-
-
-class _Counted:
-    """Sums over the comparisons of one given pose pair, per target FMR and yaw band (the first band: whatever yaws).
-
-    Weighted sums of all bootstrap rounds as in sfpn.evaluation.bootstrap: a genuine comparison of a subject drawn w
-    times weighs w, an impostor comparison the product of both subjects' draws.
-    """
-
-    def __init__(self, samples: Samples, card: Card, pair: PosePair, draws: Draws) -> None:
-        self.samples, self.card, self.pair, self.spread = samples, card, pair, np.ascontiguousarray(draws.weights.T)
-        self.targets = known_targets(card, pair)
-        if not self.targets:
-            raise UserError(
-                f"model {card.name}: its card has no operating points; make them with: python -m sfpn calibrate"
-            )
-        self.bands: list[Band | None] = [None, *YAW_BANDS]
-        self.poses = np.array([pose_from_yaw(yaw) if np.isfinite(yaw) else "" for yaw in samples.yaw_degrees.tolist()])
-        kinds = (2, 1 + len(self.targets), len(self.bands))  # impostor, genuine; all comparisons, then errors by target
-        self.sums = np.zeros(kinds, np.int64)
-        self.rounds = np.zeros((*kinds, self.spread.shape[1]))
-        self.lost_genuine = np.zeros(len(self.bands), np.int64)
-        self.kept: list[tuple[np.ndarray, np.ndarray]] = []  # scores, whether genuine
-
-    def add(self, block: Block) -> None:
-        """Decide and count a block of comparisons."""
-        samples = self.samples
-        down, across = np.nonzero(block.counted)
-        first, second = block.first[down, 0], block.second[0, across]
-        scores = block.scores[down, across]
-        same = samples.subjects[first] == samples.subjects[second]
-        found = samples.acquired[first] & samples.acquired[second]
-        self.lost_genuine[0] += int((same & ~found).sum())
-        first, second, scores, same = first[found], second[found], scores[found], same[found]
-        self.kept.append((scores, same))
-        poses, yaws = (self.poses[first], self.poses[second]), (samples.yaw_degrees[first], samples.yaw_degrees[second])
-        errors = [np.ones(len(scores), bool)]
-        for target in self.targets:
-            errors.append((scores >= thresholds_for_fmr(self.card, target, poses, yaws)) != same)
-        bands = np.searchsorted([low for low, _ in YAW_BANDS], np.abs(yaws[0] - yaws[1]), side="right")  # from 1 on
-        one, other = samples.subjects[first], samples.subjects[second]
-        for number, wrong in enumerate(errors):
-            self._sum(0, number, one[wrong & ~same], other[wrong & ~same], bands[wrong & ~same])
-            self._sum(1, number, one[wrong & same], None, bands[wrong & same])
-
-    def _sum(self, kind: int, number: int, one: np.ndarray, other: np.ndarray | None, bands: np.ndarray) -> None:
-        many, width = len(self.spread), len(self.bands)
-        if other is None:
-            table = np.bincount(bands * many + one, minlength=width * many).reshape(width, many).astype(np.float32)
-            weighted = table @ self.spread
-        else:
-            order = np.argsort(one, kind="stable")
-            one, other, bands = one[order], other[order], bands[order]
-            weighted = np.zeros((width, self.spread.shape[1]))
-            starts = np.flatnonzero(np.diff(one, prepend=-1))
-            for start, stop in zip(starts, np.append(starts, len(one))[1:], strict=True):
-                key = bands[start:stop] * many + other[start:stop]
-                table = np.bincount(key, minlength=width * many).reshape(width, many).astype(np.float32)
-                weighted += (table @ self.spread) * self.spread[one[start]]
-        counts = np.bincount(bands, minlength=width)
-        counts[0], weighted[0] = counts.sum(), weighted.sum(axis=0)
-        self.sums[kind, number] += counts
-        self.rounds[kind, number] += weighted
-
-    def realised(self, members: np.ndarray) -> Iterator[Realised]:
-        """The rates of all targets: over all yaws, then by band."""
-        scores, same = (np.concatenate(column) for column in zip(*self.kept, strict=True))
-        failures = int((~self.samples.acquired[members]).sum())
-        subjects = len(np.unique(self.samples.subjects[members]))
-        for number, target in enumerate(self.targets, 1):
-            best = metrics.operating_point(scores[same], scores[~same], target) if same.any() else None
-            for band, limits in enumerate(self.bands):
-                (impostor, false_matches), (genuine, missed) = self.sums[:, [0, number], band].tolist()
-                if limits is not None and not impostor + genuine:
-                    continue
-                lost = int(self.lost_genuine[0]) if limits is None else 0
-                fmr, fnmr = (self._rate(kind, number, band, subjects) for kind in (0, 1))
-                yield Realised(
-                    pose_pair=pair_key(self.pair),
-                    target_fmr=target,
-                    yaw_band=limits,
-                    genuine=genuine,
-                    impostor=impostor,
-                    false_matches=false_matches,
-                    false_non_matches=missed,
-                    fmr=fmr[0],
-                    fmr_low=fmr[1],
-                    fmr_high=fmr[2],
-                    fnmr=fnmr[0],
-                    fnmr_low=fnmr[1],
-                    fnmr_high=fnmr[2],
-                    frr=(missed + lost) / (genuine + lost) if limits is None and genuine + lost else None,
-                    failures=failures,
-                    images=len(members),
-                    single_threshold_fnmr=best.fnmr if limits is None and best is not None and best.supported else None,
-                    too_few=not metrics.is_supported(target, impostor),
-                )
-
-    def _rate(
-        self, kind: int, number: int, band: int, subjects: int
-    ) -> tuple[float | None, float | None, float | None]:
-        total, errors = int(self.sums[kind, 0, band]), int(self.sums[kind, number, band])
-        if not total:
-            return None, None, None
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rounds = self.rounds[kind, number, band] / self.rounds[kind, 0, band]
-        rounds = rounds[np.isfinite(rounds)]
-        if not len(rounds):
-            return errors / total, None, None
-        tail = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(rounds, [tail, 1 - tail])
-        high = high if errors else max(high, metrics.zero_error_bound(min(subjects, total), CONFIDENCE))
-        return errors / total, float(low), float(high)

@@ -6,7 +6,7 @@ lower than they do: it shows how a network loses a face that turns away, and is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from sfpn.photos.detector import Face, FaceDetector, choose_face
 from sfpn.photos.finding import looked_at_again
 from sfpn.photos.turning.square import SQUARE
 from sfpn.photos.turning.turn import turn_head
+from sfpn.progress import StageProgress
 from sfpn.schema import pose_from_yaw, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, rule_for_fmr
 from sfpn.verification.verifier import Shot
@@ -61,11 +62,11 @@ def turn_and_compare(
     detector: FaceDetector,
     shot: Shot,
     target_fmr: float = DEFAULT_FMR,
-    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: StageProgress = lambda stage, done, total: None,
 ) -> list[Turn]:
     """The face of a frontal photo turned to YAWS_DEGREES, each compared with the photo at the target FMR (0-1).
 
-    report: told (stage, done, total) after each; what it raises ends the work. Raises UserError if the card has no
+    progress: told (stage, done, total) after each; what it raises ends the work. Raises UserError if the card has no
     operating point, and for a model whose embeddings cannot be compared.
     """
     face, image = shot.face, shot.photo.image
@@ -74,7 +75,7 @@ def turn_and_compare(
     near, box_xyxy, landmarks_xy = near_face(image, face)
     pictures, found = [], []
     for number, yaw in enumerate(YAWS_DEGREES):
-        report("turning the face", number, len(YAWS_DEGREES))
+        progress("turning the face", number, len(YAWS_DEGREES))
         picture = turn_head(near, box_xyxy, landmarks_xy, face.yaw_degrees, yaw)
         faces = looked_at_again(detector, picture, detector.detect(picture))  # as a visitor's photo, but upright
         turned = choose_face(faces, picture.size)
@@ -82,7 +83,7 @@ def turn_and_compare(
         found.append(turned is not None)
         if turned is not None:
             crops.append(embedder.preprocess.crop(picture, turned))
-    report("comparing", len(YAWS_DEGREES), len(YAWS_DEGREES))
+    progress("comparing", len(YAWS_DEGREES), len(YAWS_DEGREES))
     values = np.asarray(embedder.embed(crops))
     check_embeddings(embedder.name, values)
     original, *others = unit_length(values)

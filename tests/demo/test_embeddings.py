@@ -20,8 +20,9 @@ from demo.common import embedding_store, jobs, vectors
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.links import opened
 from demo.embeddings import chosen as chosen_samples
-from demo.embeddings import projection, similarity
+from demo.embeddings import own_photo, projection, similarity
 from demo.embeddings import tab as embeddings
+from demo.embeddings.compute import compute_embeddings
 from sfpn.photos.detector import FaceDetector
 from sfpn.schema import pair_key, pose_pair
 
@@ -149,7 +150,7 @@ def test_heat_map_is_bounded_and_grouped(store):
 
 
 def test_work_is_followed_and_stopped():
-    steps = jobs.follow(lambda report: [report("counting", i, 3) for i in range(3)] and "done")
+    steps = jobs.follow(lambda progress: [progress("counting", i, 3) for i in range(3)] and "done")
     seen = []
     with pytest.raises(StopIteration) as end:
         while True:
@@ -186,7 +187,7 @@ def test_missing_embeddings_are_offered_and_computed(tmp_path):
     store = make_store(tmp_path, computed=False)
     status, figure, missing, drawn = next(embeddings.draw(store, "colour", "PCA", "pose", None, None))
     assert missing["visible"] and not figure.data
-    assert list(embeddings.compute_embeddings(store, "colour"))[-1] == ""
+    assert list(compute_embeddings(store, "colour"))[-1] == ""
     *_, (status, figure, missing, drawn) = embeddings.draw(store, "colour", "PCA", "error", None, drawn)
     assert not missing["visible"] and sum(len(trace.x) for trace in figure.data) == 72
     assert make_store(tmp_path / "again", computed=False).get("colour") is None
@@ -237,10 +238,10 @@ def test_own_photo_lands_on_the_map_and_is_deleted(store, tmp_path, monkeypatch)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     detector = FaceDetector()
     file = save_drawn(tmp_path / "me.png", "frontal")
-    own, _, notice, neighbours = embeddings.place_photo(store, detector, str(file), "colour")
+    own, _, notice, neighbours = own_photo.place_photo(store, detector, str(file), "colour")
     assert not file.exists() and neighbours.count("<img") == 12 and "Your photo" in notice
     *_, (_, figure, _, _) = embeddings.draw(store, "colour", "PCA", "pose", own, None)
     assert figure.data[-1].name == "your photo"
     file.write_text("no picture")
-    own, _, notice, _ = embeddings.place_photo(store, detector, str(file), "colour")
+    own, _, notice, _ = own_photo.place_photo(store, detector, str(file), "colour")
     assert own is None and "not a picture" in notice and not file.exists()

@@ -27,7 +27,7 @@ from demo.explore import figures as explore_figures
 from demo.explore import sample
 from demo.explore import tab as explore
 from demo.model.card_html import facts_html, results_html
-from demo.pose_errors import hardest
+from demo.pose_errors import hardest, matrix
 from demo.pose_errors import tab as pose_errors
 from demo.pose_errors.cell_figures import det_figure, yaw_figure
 from demo.pose_errors.pairs_html import pairs_html
@@ -145,9 +145,7 @@ def test_reports(store, report):
     assert_markdown(read_matrix(report, View()))
     named = {"one": report, "two": replace(report, header=report.header | {"seed": 1})}
     assert_markdown(hardest.show_pairs(named, None, "one", "frontal-profile", 1, 12)[0])
-    assert_markdown(
-        pose_errors.show_difference({"one": report, "two": replace(report)}, "one", "two", "eer", 1, "skip")[1]
-    )
+    assert_markdown(matrix.show_difference({"one": report, "two": replace(report)}, "one", "two", "eer", 1, "skip")[1])
     pairs = report.cell("frontal-profile").hardest("genuine").head(2)
     pairs["row_id_a"] = EVIL
     assert_text(pairs_html(None, pairs))
@@ -188,4 +186,4 @@ def test_corners_of_the_page(store, report, toasts):
 
 
 def test_choices_that_an_event_brings_open_nothing(report):
-    assert pose_errors.pick_cell({"one": report}, "one", SimpleNamespace(value=EVIL))[0] == {"__type__": "update"}
+    assert matrix.pick_cell({"one": report}, "one", SimpleNamespace(value=EVIL))[0] == {"__type__": "update"}

@@ -31,14 +31,16 @@ from demo.common import own_models  # noqa: E402
 from demo.common.dataset_view import DatasetView  # noqa: E402
 from demo.common.embedding_store import EmbeddingStore  # noqa: E402
 from demo.common.gate import Gate  # noqa: E402
-from demo.common.own_models import OwnModel, OwnModels, Rules  # noqa: E402
-from demo.model import bring  # noqa: E402
+from demo.common.own_model import OwnModel  # noqa: E402
+from demo.common.own_models import OwnModels, Rules  # noqa: E402
+from demo.model import bring, own_model_panel  # noqa: E402
 from demo.model.bring import Bringing  # noqa: E402
 from demo.model.card_form import MEASURED, Fields, guess, parse_mean  # noqa: E402
 from demo.options import Options  # noqa: E402
 from demo.pose_errors.compute import keep  # noqa: E402
 from demo.verify.photos import see  # noqa: E402
-from demo.verify.tab import JudgedValues, compare, judge  # noqa: E402
+from demo.verify.result_view import JudgedValues  # noqa: E402
+from demo.verify.tab import compare, judge  # noqa: E402
 from sfpn.data.dataset import FaceDataset  # noqa: E402
 from sfpn.errors import UserError  # noqa: E402
 from sfpn.network.card import Card, load_card  # noqa: E402
@@ -247,7 +249,7 @@ def test_a_form_becomes_the_card(models, tmp_path):
     own = models.begin(asking("one"), uploaded(tmp_path, NETWORK))
     bringing, _ = last(bring.use_model(models, own, asking("one"), *form()))
     assert "Done" in bringing.status and bringing.model.value == "mine"
-    name, content = bring.card_file(models.own_of(asking("one")))
+    name, content = own_model_panel.card_file(models.own_of(asking("one")))
     card = Card.from_json(json.loads(content))
     assert name == "net.json" and (card.name, card.title, card.licence) == ("mine", "mine", "MIT")
     assert card.preprocess == Preprocess("box", 8, 1.2, "edge", (1.0, 2.0, 3.0), 4.0, "BGR")
@@ -294,7 +296,7 @@ def test_without_a_model_the_buttons_say_so(models):
     ):
         assert "not there any more" in last(steps)[0].status
     with pytest.raises(gr.Error):
-        bring.card_file(None)
+        own_model_panel.card_file(None)
 
 
 def test_whole_pixels_are_measured_without_a_mean(models, tmp_path, few):

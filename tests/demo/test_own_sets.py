@@ -20,11 +20,11 @@ from helpers.visiting import Visitor, handler_of
 from helpers.waiting import wait_for
 
 import app
-from demo.common import own_sets
 from demo.common.gate import Gate
 from demo.common.handlers import bound
 from demo.common.own_sets import OwnSet, Rules, Sets
 from demo.common.pictures import file_address
+from demo.common.visitor import COOKIE
 from demo.explore.check import Checked, decide
 from demo.open_set.ledger_html import ledger_html
 from demo.open_set.steps import EMBEDDING, FACES, Clock
@@ -47,9 +47,7 @@ def zipped(people: dict[str, int]) -> bytes:
 
 def asking(session: str, visitor: str = "", host: str = "1.2.3.4") -> gr.Request:
     """What a handler gets as the request."""
-    request = SimpleNamespace(
-        session_hash=session, cookies={own_sets.COOKIE: visitor}, client=SimpleNamespace(host=host)
-    )
+    request = SimpleNamespace(session_hash=session, cookies={COOKIE: visitor}, client=SimpleNamespace(host=host))
     return request  # type: ignore[return-value]
 
 

@@ -20,9 +20,10 @@ from helpers.explorer_data import make_report, make_store
 import app
 from demo.common.links import opened
 from demo.common.words import titled
+from demo.pose_errors import cell as one_cell
+from demo.pose_errors import choice, matrix, pair_list, saved_reports
 from demo.pose_errors import compute as compute_report
 from demo.pose_errors import hardest as hardest_pairs
-from demo.pose_errors import pair_list, saved_reports
 from demo.pose_errors import pose_map as error_map
 from demo.pose_errors import provenance as report_words
 from demo.pose_errors import tab as pose_errors
@@ -73,22 +74,22 @@ def test_reading_names_the_worst_and_the_best_cell(reports):
 
 def test_difference_is_shown_for_the_same_pairs_only(named, reports):
     first, second, elsewhere = named
-    for other in (first, pose_errors.NO_OTHER):
-        assert pose_errors.show_difference(named, first, other, "eer", 1, "whole_image")[0]["visible"] is False
-    shown, words, figure = pose_errors.show_difference(named, first, second, "eer", 1, "whole_image")
+    for other in (first, compute_report.NO_OTHER):
+        assert matrix.show_difference(named, first, other, "eer", 1, "whole_image")[0]["visible"] is False
+    shown, words, figure = matrix.show_difference(named, first, second, "eer", 1, "whole_image")
     found = {d.pose_pair: d for d in reports[0].compare(reports[1]) if d.template_size == 1 and d.pose_pair}
     assert shown["visible"] and list(figure.data[0].x) == pytest.approx(
         [100 * found[key].difference for key in figure.data[0].customdata]
     )
-    shown, words, figure = pose_errors.show_difference(named, first, elsewhere, "eer", 1, "whole_image")
+    shown, words, figure = matrix.show_difference(named, first, elsewhere, "eer", 1, "whole_image")
     assert "no paired difference" in words and "not about the same pairs" in words and not figure.data
 
 
 def test_clicked_cell_is_checked_and_has_an_address(named):
     name = next(iter(named))
-    key, address = pose_errors.pick_cell(named, name, SimpleNamespace(value="frontal-profile"))
+    key, address = matrix.pick_cell(named, name, SimpleNamespace(value="frontal-profile"))
     assert (key, address) == ("frontal-profile", "?cell=frontal,profile&model=colour-0")
-    assert pose_errors.pick_cell(named, name, SimpleNamespace(value="nonsense")) == (gr.skip(), gr.skip())
+    assert matrix.pick_cell(named, name, SimpleNamespace(value="nonsense")) == (gr.skip(), gr.skip())
 
 
 def test_address_opens_the_cell_of_its_model(named):
@@ -98,23 +99,21 @@ def test_address_opens_the_cell_of_its_model(named):
 
 def test_rates_under_a_moved_threshold_are_those_of_the_report(named, reports):
     name = next(iter(named))
-    words, update = pose_errors.move_threshold(named, name, "frontal-profile", 1, "skip", 0.3)
+    words, update = one_cell.move_threshold(named, name, "frontal-profile", 1, "skip", 0.3)
     point = reports[0].cell("frontal-profile").rates_at(round(0.3 * 1024) / 1024, "skip")
     assert (
         f"{point.false_matches:,} of {point.impostor:,}" in words
         and f"{point.false_non_matches:,} of {point.genuine:,}" in words
     )
     assert update["line_x"] == round(0.3 * 1024) / 1024
-    threshold, dragged, moved = pose_errors.drag_threshold(
+    threshold, dragged, moved = one_cell.drag_threshold(
         named, name, "frontal-profile", 1, "skip", SimpleNamespace(x=0.3)
     )
     assert dragged == words and threshold == update["line_x"] == moved["line_x"]
 
 
 def test_scores_start_at_the_threshold_of_the_eer(named, reports):
-    title, figure, slider, rates = pose_errors.show_scores(
-        named, next(iter(named)), "frontal-profile", 1, "whole_image"
-    )
+    title, figure, slider, rates = one_cell.show_scores(named, next(iter(named)), "frontal-profile", 1, "whole_image")
     assert figure.layout.shapes[0].x0 == pytest.approx(
         reports[0].cell("frontal-profile").rates().eer_threshold, abs=1 / 1024
     )
@@ -147,7 +146,7 @@ def test_unknown_pair_is_refused(view):
 
 
 def test_another_report_keeps_the_cell_it_has(named):
-    size, pair = pose_errors.offer(named, next(iter(named)), 7, "profile-profile")
+    size, pair = choice.offer(named, next(iter(named)), 7, "profile-profile")
     assert (size["value"], pair["value"]) == (1, "profile-profile")
     assert {value for _, value in pair["choices"]} == {pair_key(p) for p in next(iter(named.values())).pose_pairs()}
 

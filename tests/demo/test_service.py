@@ -26,9 +26,10 @@ from helpers.visiting import META, Visitor, handler_of
 
 import app
 from demo.common import gate as gates
-from demo.common import jobs, photo_memory, sessions, uploads
-from demo.common.gate import COOKIE, Gate
+from demo.common import jobs, photo_memory, sessions, upload_door, uploads
+from demo.common.gate import Gate
 from demo.common.rules import Rules
+from demo.common.visitor import COOKIE
 from demo.embeddings import tab as embeddings
 from demo.examples import ASSETS
 from demo.pose_errors import compute
@@ -357,7 +358,7 @@ def test_the_disk_is_bounded_in_all_and_recovers_by_itself(running, monkeypatch)
         answer = visitor.client.post(f"{running.address}gradio_api/upload", files={"files": ("a", b"a" * 2000)})
         assert answer.status_code == 413
         patch.setattr(running.gate, "rules", replace(running.gate.rules, upload_bytes=2500))
-        patch.setattr(gates, "UNREAD_BYTES", 1500)
+        patch.setattr(upload_door, "UNREAD_BYTES", 1500)
         answer = visitor.client.post(f"{running.address}gradio_api/upload", files={"files": ("a", b"a" * 2000)})
         assert answer.status_code == 429
     with monkeypatch.context() as patch:
@@ -410,6 +411,31 @@ def test_verify_does_not_wait_for_long_work_which_ends_when_cancelled(running, m
     assert running.until(lambda: not jobs.LINE._jobs)
 
 
+def test_the_last_word_about_cancelled_work_comes_at_once_and_from_the_work(running, monkeypatch):
+    released = threading.Event()
+    monkeypatch.setattr(embeddings.EmbeddingStore, "compute", lambda *_: released.wait(30))  # it notices nothing
+    visitor, other = running.visitor(), running.visitor()
+    for one in (visitor, other):
+        one.open()
+    event = visitor.join(running.handler("compute", "click")["id"], ["random"]).json()["event_id"]
+    assert running.until(lambda: any(job.working for job in jobs.LINE._jobs))
+    cancel = running.handler("cancel-compute", "click")
+    assert cancel["outputs"] == cancel["cancels"] == []
+    assert other.ask(cancel["id"], [])["success"] and not any(job.stop.is_set() for job in jobs.LINE._jobs)
+    visitor.join(cancel["id"], [])
+    where, said = f"{visitor.address}gradio_api/queue/data", []
+    with visitor.client.stream("GET", where, params={"session_hash": visitor.session}) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line[5:]) if line.startswith("data:") else {}
+            said += [message] if message.get("event_id") == event else []
+            if said and said[-1]["msg"] == "process_completed":
+                break
+    assert "<progress" in json.dumps(said[:-1]) and said[-1]["success"] and said[-1]["output"]["data"] == [""]
+    assert not released.is_set() and jobs.LINE._jobs
+    released.set()
+    assert running.until(lambda: not jobs.LINE._jobs)
+
+
 def test_long_work_of_a_visitor_who_left_ends(running, monkeypatch):
     stopped = threading.Event()
 
@@ -427,6 +453,18 @@ def test_long_work_of_a_visitor_who_left_ends(running, monkeypatch):
     for _ in zip(range(2), visitor.messages(), strict=False):
         pass  # then the stream is closed
     assert running.until(stopped.is_set) and running.until(lambda: not jobs.LINE._jobs)
+
+
+def test_a_button_ends_the_work_of_its_own_page_and_name_only():
+    line = jobs.Line()
+    known = [jobs.Job("a", "c", "set"), jobs.Job("b", "d", "set"), jobs.Job(name="set")]
+    for job in known:
+        line.enter(job)
+    for session, name in (("a", "report"), ("", "set"), ("c", "set")):
+        line.end(session, name)
+    assert not any(job.stop.is_set() for job in known)
+    line.end("a", "set")
+    assert [job.stop.is_set() for job in known] == [True, False, False]
 
 
 def test_jobs_of_a_page_and_of_an_address_are_bounded():

@@ -11,7 +11,7 @@ from helpers.posed_scores import AXIS, drawn_scores, surface_card
 from sfpn.errors import UserError
 from sfpn.evaluation import surface
 from sfpn.evaluation.neighbourhood import EDGES, half_sides, scores_around, scores_in_cells, square_at
-from sfpn.network.card import OperatingSurface
+from sfpn.network.operating_surface import OperatingSurface
 from sfpn.verification.decision import SURFACE, UNCERTAIN_FACTOR, histogram_of, rule_at_threshold, rule_for_fmr
 from sfpn.verification.wording import provenance, square_words
 

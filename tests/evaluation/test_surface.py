@@ -10,14 +10,16 @@ from helpers.posed_scores import AXIS, drawn_scores, surface_card
 
 from sfpn.evaluation import surface
 from sfpn.evaluation.comparisons import Samples
-from sfpn.network.card import Card, OperatingSurface
+from sfpn.evaluation.posed_scores import PosedScores
+from sfpn.network.card import Card
+from sfpn.network.operating_surface import OperatingSurface
 from sfpn.verification.decision import SURFACE, known_targets, rule_for_fmr, thresholds_for_fmr
 
 RNG = np.random.default_rng(11)
 
 
 @pytest.fixture(scope="module")
-def compared() -> surface.PosedScores:
+def compared() -> PosedScores:
     return drawn_scores()
 
 
@@ -27,7 +29,7 @@ def found(compared) -> OperatingSurface:
     return surface.measured(made, drawn_scores(seed=12), "people B")
 
 
-def weights_at(compared: surface.PosedScores, node: tuple[float, float], width: float) -> list[float]:
+def weights_at(compared: PosedScores, node: tuple[float, float], width: float) -> list[float]:
     return [float(np.exp(-((a - node[0]) ** 2 + (b - node[1]) ** 2) / (2 * width**2))) for a, b in compared.yaws]
 
 
@@ -41,7 +43,7 @@ def slow_threshold(scores: list[float], weights: list[float], target: float) -> 
     return threshold
 
 
-def slow_error(compared: surface.PosedScores, weights: list[float], threshold: float) -> float:
+def slow_error(compared: PosedScores, weights: list[float], threshold: float) -> float:
     """The jackknife, a person at a time, with the comparisons without this person counted anew."""
 
     both = compared.couples[compared.couple]
@@ -179,11 +181,11 @@ def test_the_first_dataset_counts_and_others_fill_up():
     alike = replace(drawn_scores(seed=4, source=1), scores=drawn_scores(seed=4).scores + np.float32(0.3))
     first = drawn_scores()
     alone = surface.set_surface(first, "a", [300], AXIS)
-    both = surface.PosedScores.joined([first, alike])
+    both = PosedScores.joined([first, alike])
     together = surface.level_of(surface.set_surface(both, "b", [300, 300], AXIS), 0.1)
     assert together.threshold == pytest.approx(surface.level_of(alone, 0.1).threshold, abs=5e-4)
     assert together.comparisons == surface.level_of(alone, 0.1).comparisons
-    thin = surface.PosedScores.joined([first.take(first.yaws[:, 1] < 20), alike])
+    thin = PosedScores.joined([first.take(first.yaws[:, 1] < 20), alike])
     filled = surface.level_of(surface.set_surface(thin, "c", [300, 300], AXIS), 0.01)
     assert filled.threshold[-1] > surface.level_of(alone, 0.01).threshold[-1] + 0.2
     assert filled.threshold[0] == pytest.approx(surface.level_of(alone, 0.01).threshold[0], abs=0.02)
@@ -200,7 +202,7 @@ def test_comparisons_of_samples_leave_out_unknown_yaws_and_failures():
     yaws = [10.0, -40.0, np.nan, 80.0, 5.0, 0.0]
     acquired = [True, True, True, True, False, True]
     samples = Samples.build(list("abcdef"), list("pppqqq"), ["frontal"] * 6, vectors, yaws, acquired)
-    compared = surface.PosedScores.of(samples)
+    compared = PosedScores.of(samples)
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     wanted = {
         (round(float(units[i] @ units[j]), 5), *sorted((abs(yaws[i]), abs(yaws[j]))))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfpn.evaluation.surface import PosedScores, couples_of
-from sfpn.network.card import Card, OperatingSurface
+from sfpn.evaluation.posed_scores import PosedScores, couples_of
+from sfpn.network.card import Card
+from sfpn.network.operating_surface import OperatingSurface
 from sfpn.photos.preprocess import Preprocess
 
 AXIS = (0.0, 30.0, 60.0, 90.0)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from sfpn.errors import UserError
-from sfpn.photos import containers
 from sfpn.photos.containers import kind_of, pixels_only, with_orientation
+from sfpn.photos.formats import bounds
 from sfpn.photos.orientation import make_upright, orientation_of_exif, turn_clockwise, turned_orientation
 from sfpn.photos.photo import decode_photo
 
@@ -306,7 +306,7 @@ def test_scans_are_bounded_with_a_sentence_and_real_progressive_photos_pass():
 
 
 def test_scans_times_pixels_are_bounded(monkeypatch):
-    monkeypatch.setattr(containers, "MAX_SCANNED_PIXELS", 480 * 640 * 15)
+    monkeypatch.setattr(bounds, "MAX_SCANNED_PIXELS", 480 * 640 * 15)
     with pytest.raises(UserError, match="scans"):
         decode_photo(progressive_with_scans(20), "a")
 

@@ -15,11 +15,16 @@ from sfpn.__main__ import main
 from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
 from sfpn.evaluation import surface
+from sfpn.evaluation.bootstrap import Draws
 from sfpn.evaluation.calibrate import estimated_yaws
+from sfpn.evaluation.comparisons import by_pose_pair
+from sfpn.evaluation.posed_scores import PosedScores, couples_of
+from sfpn.evaluation.protocol import YAW_BANDS
 from sfpn.schema import POSE_PAIRS, OperatingPoint, pair_key, pose_from_yaw, pose_pair
 from sfpn.verification import realised
 from sfpn.verification.decision import rule_for_fmr
 from sfpn.verification.realised import DecisionsConfig, decide_all
+from sfpn.verification.realised_rates import Counted
 
 TARGETS = (0.1, 0.01)
 
@@ -58,8 +63,8 @@ def with_points(with_surface: bool) -> ColourEmbedder:
         rng = np.random.default_rng(2)
         yaws = np.sort(rng.uniform(0, 90, (40_000, 2)), axis=1).astype(np.float32)
         scores = (0.6 + 0.003 * yaws[:, 1] + rng.normal(0, 0.1, 40_000)).astype(np.float32)
-        same, couples = rng.random(40_000) < 0.1, surface.couples_of(rng.integers(0, 300, (40_000, 2)))
-        drawn = surface.PosedScores(scores, yaws, same, np.zeros(40_000, np.int8), *couples)
+        same, couples = rng.random(40_000) < 0.1, couples_of(rng.integers(0, 300, (40_000, 2)))
+        drawn = PosedScores(scores, yaws, same, np.zeros(40_000, np.int8), *couples)
         made = surface.measured(surface.set_surface(drawn, "a", [300]), drawn, "b")
         points = {}
     embedder.card = replace(embedder.card, operating_points=points, surface=made)
@@ -81,7 +86,7 @@ def slow(dataset: FaceDataset, embedder: ColourEmbedder, target: float) -> dict:
         rule = rule_for_fmr(embedder.card, pair, target, (one.yaw_degrees, other.yaw_degrees))
         match = units[a] @ units[b] >= rule.point.threshold
         apart = abs(one.yaw_degrees - other.yaw_degrees)
-        band = next(band for band in realised.YAW_BANDS if band[0] <= apart < band[1])
+        band = next(band for band in YAW_BANDS if band[0] <= apart < band[1])
         for key in ((pair_key(pose_pair(one.pose, other.pose)), where) for where in (None, band)):
             genuine, missed, impostor, matched = counts.get(key, (0, 0, 0, 0))
             if one.identity == other.identity:
@@ -119,18 +124,18 @@ def test_intervals_are_those_of_redrawn_subjects(dataset):
     embedder = with_points(False)
     samples_of = {}
 
-    def spy(samples, card, config):
+    def spy(samples, *given):
         samples_of["samples"] = samples
-        return original(samples, card, config)
+        return original(samples, *given)
 
-    original = realised._realised
+    original = realised.realised_rates
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(realised, "_realised", spy)
+        patch.setattr(realised, "realised_rates", spy)
         decide_all(dataset, embedder, DecisionsConfig(rounds=4))
     samples = samples_of["samples"]
-    draws = realised.Draws.of(samples.subject_count, 4, 0)
-    pair, compared = next(item for item in realised.by_pose_pair(samples) if item[0] == ("frontal", "profile"))
-    counted = realised._Counted(samples, embedder.card, pair, draws)
+    draws = Draws.of(samples.subject_count, 4, 0)
+    pair, compared = next(item for item in by_pose_pair(samples) if item[0] == ("frontal", "profile"))
+    counted = Counted(samples, embedder.card, pair, draws)
     for block in compared.blocks(samples):
         counted.add(block)
     threshold = embedder.card.operating_points["frontal-profile"][0].threshold

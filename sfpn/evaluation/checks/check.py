@@ -11,7 +11,6 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -21,7 +20,7 @@ from sfpn.data.embeddings import Embeddings
 from sfpn.errors import UserError
 from sfpn.evaluation.checks.copies import find_copy_findings
 from sfpn.evaluation.checks.duplicates import find_copies, twins_of
-from sfpn.evaluation.checks.finding import Finding, Progress, ranked
+from sfpn.evaluation.checks.finding import Finding, ranked
 from sfpn.evaluation.checks.labels import find_labels
 from sfpn.evaluation.checks.look import Looked
 from sfpn.evaluation.checks.nearest import nearness
@@ -35,6 +34,7 @@ from sfpn.evaluation.checks.which_face import find_which_face
 from sfpn.evaluation.comparisons import Samples
 from sfpn.network.embedders import Embedder
 from sfpn.photos.finding import DetectsFaces
+from sfpn.progress import Progress, StageProgress
 
 UNKNOWN_POSE = "unknown"
 
@@ -42,7 +42,7 @@ UNKNOWN_POSE = "unknown"
 def check(
     dataset: FaceDataset,
     embeddings: Embeddings,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     *,
     embedder: Embedder | None = None,
     detector: DetectsFaces | None = None,
@@ -66,7 +66,7 @@ def check(
     return ranked(findings)
 
 
-def look(dataset: FaceDataset, embeddings: Embeddings, progress: Progress | None = None) -> Looked:
+def look(dataset: FaceDataset, embeddings: Embeddings, progress: StageProgress | None = None) -> Looked:
     """Read the rows and pictures that `embeddings` name and compare all with all. Raises UserError as `check` does."""
     rows = dataset.rows().set_index("row_id", drop=False)
     known = [row_id for row_id in embeddings.row_ids if row_id in rows.index]
@@ -92,5 +92,5 @@ def look(dataset: FaceDataset, embeddings: Embeddings, progress: Progress | None
     return Looked(rows, samples, names, facts, copies, twins, norm, near)
 
 
-def _step(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+def _step(progress: StageProgress | None, name: str) -> Progress | None:
     return partial(progress, name) if progress else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,6 @@ KIND_WORDS = {
     "quality": "no face, or a small or blurred one",
     "single": "people with one image or one pose",
 }
-
-Progress = Callable[[str, int, int], None]  # what is being done, pictures done, pictures in all; may raise to cancel
 
 
 @dataclass(frozen=True)
