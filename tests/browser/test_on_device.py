@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 
+import numpy as np
 import pytest
 from helpers.browsing import served
 from helpers.drawn_people import drawn
@@ -21,10 +22,17 @@ from helpers.on_device import (
 from helpers.own_models import CARD, encoded, with_card
 from helpers.shared_material import needs_cfp
 from helpers.small_models import save_random_model
-from PIL import Image
+from PIL import Image, ImageOps
 
 BUTTON = ".on-device .examples button"
 ANSWER = ".on-device .verdict:not(.waiting)"
+PIXELS = """async encoded => {
+  const { decode } = await import('./decode.js');
+  const { width, height, data } = await decode(new Blob([Uint8Array.from(atob(encoded), c => c.charCodeAt(0))]), 'a photo');
+  let letters = '';
+  for (let at = 0; at < data.length; at += 8192) letters += String.fromCharCode(...data.subarray(at, at + 8192));
+  return [width, height, btoa(letters)];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +96,20 @@ def test_awkward_photos_are_seen_as_in_python(chain):
     found = differences(chain, awkward_photos())
     assert len(found) >= 5
     check(found, "awkward photos")
+
+
+def test_a_large_photo_that_lies_on_its_side_is_read_as_by_pillow(browser, page_address):
+    shade = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
+    stored, turned, buffer = Image.fromarray(shade).resize((1300, 1000)), Image.Exif(), io.BytesIO()
+    turned[0x112] = 6  # to be turned by 90 degrees clockwise
+    stored.save(buffer, "JPEG", quality=95, subsampling=0, exif=turned)
+    page = browser.new_page()
+    page.goto(page_address)
+    width, height, pixels = page.evaluate(PIXELS, base64.b64encode(buffer.getvalue()).decode())
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(buffer)))
+    assert (width, height) == (1000, 1300)
+    assert np.array_equal(np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)[..., :3], upright)
+    page.close()
 
 
 @needs_cfp

@@ -30,10 +30,10 @@ export async function decode(blob, name) {
   return pixelsOf(bitmap);
 }
 
-/** @param {ImageBitmap} bitmap is closed @param {number} [most] pixels that are kept @returns {Promise<Picture>} */
-export async function pixelsOf(bitmap, most = KEPT_PIXELS) {
+/** @param {ImageBitmap} bitmap is closed @param {number} [most] pixels that are kept @returns {Picture} */
+export function pixelsOf(bitmap, most = KEPT_PIXELS) {
   try {
-    return await drawn(bitmap.width * bitmap.height > most ? shrunk(bitmap, most) : bitmap);
+    return drawn(bitmap.width * bitmap.height > most ? shrunk(bitmap, most) : bitmap);
   } finally {
     bitmap.close();
   }
@@ -50,8 +50,8 @@ function shrunk(bitmap, most) {
   return canvas;
 }
 
-/** All pixels on white, some rows at a time: whoever draws the whole photo makes two more copies of it. */
-async function drawn(source) {
+/** All pixels on white, some rows at a time. Bitmaps of some rows would not do: of a photo that is turned Chromium takes others. */
+function drawn(source) {
   const { width, height } = source, out = { data: new Uint8ClampedArray(4 * width * height), width, height };
   const rows = Math.min(height, Math.ceil(STRIP_PIXELS / width)), canvas = new OffscreenCanvas(width, rows);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
@@ -59,10 +59,8 @@ async function drawn(source) {
   context.fillStyle = '#fff';
   for (let top = 0; top < height; top += rows) {
     context.fillRect(0, 0, width, rows);
-    const count = Math.min(rows, height - top), strip = await createImageBitmap(source, 0, top, width, count);
-    context.drawImage(strip, 0, 0);
-    strip.close();
-    const { data } = context.getImageData(0, 0, width, count);
+    context.drawImage(source, 0, -top);
+    const { data } = context.getImageData(0, 0, width, Math.min(rows, height - top));
     out.data.set(data, 4 * width * top);
     giveBack(data);
   }

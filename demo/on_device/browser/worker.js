@@ -91,7 +91,7 @@ const handlers = {
 
   /** One picture of the camera: its face, how sharp that is, and its embedding. */
   async frame({ bitmap, model }) {
-    const picture = await pixelsOf(bitmap);
+    const picture = pixelsOf(bitmap);
     const faces = await searchFrame(networks, picture);
     if (!faces.length) {
       giveBack(picture.data);
