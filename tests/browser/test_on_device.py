@@ -28,7 +28,8 @@ BUTTON = ".on-device .examples button"
 ANSWER = ".on-device .verdict:not(.waiting)"
 PIXELS = """async encoded => {
   const { decode } = await import('./decode.js');
-  const { width, height, data } = await decode(new Blob([Uint8Array.from(atob(encoded), c => c.charCodeAt(0))]), 'a photo');
+  const file = new Blob([Uint8Array.from(atob(encoded), c => c.charCodeAt(0))]);
+  const { width, height, data } = await decode(file, 'a photo');
   let letters = '';
   for (let at = 0; at < data.length; at += 8192) letters += String.fromCharCode(...data.subarray(at, at + 8192));
   return [width, height, btoa(letters)];
