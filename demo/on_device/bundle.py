@@ -28,9 +28,10 @@ from sfpn.errors import UserError
 from sfpn.files import whole_file, write_text
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, load_card
-from sfpn.network.export import card_inside, export, require_onnx
+from sfpn.network.export import export
 from sfpn.network.export_detector import NETWORKS, export_detector
 from sfpn.network.export_pose import export_pose
+from sfpn.network.onnx_writing import card_inside, require_onnx
 from sfpn.photos.detector import detector_name
 from sfpn.photos.pose import WEIGHTS
 from sfpn.photos.preprocess import Preprocess

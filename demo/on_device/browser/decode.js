@@ -1,8 +1,9 @@
 // A file the visitor gave -> upright RGBA pixels, within stated bounds, or one sentence. As sfpn/photos/photo.py.
+import { giveBack } from './memory.js';
 /** @typedef {import('./types.js').Picture} Picture */
 
 const MAX_BYTES = 40e6, MAX_PIXELS = 64e6, MIN_SIDE = 20;
-const KEPT_PIXELS = 16e6; // more are reduced by the browser, so that a phone's memory holds them
+const KEPT_PIXELS = 16e6, STRIP_PIXELS = 1e6; // more than the first are reduced by the browser, so that a phone's memory holds them
 
 /**
  * @param {Blob} blob @param {string} name by which messages speak of it
@@ -22,25 +23,50 @@ export async function decode(blob, name) {
   }
   try {
     checkSize(bitmap, name);
-    return pixelsOf(bitmap);
+  } catch (error) {
+    bitmap.close();
+    throw error;
+  }
+  return pixelsOf(bitmap);
+}
+
+/** @param {ImageBitmap} bitmap is closed @param {number} [most] pixels that are kept @returns {Picture} */
+export function pixelsOf(bitmap, most = KEPT_PIXELS) {
+  try {
+    return drawn(bitmap.width * bitmap.height > most ? shrunk(bitmap, most) : bitmap);
   } finally {
     bitmap.close();
   }
 }
 
-/** @param {ImageBitmap|VideoFrame|HTMLVideoElement|any} source @param {number} [most] pixels that are kept @returns {Picture} */
-export function pixelsOf(source, most = KEPT_PIXELS) {
-  const shrink = Math.min(1, Math.sqrt(most / (source.width * source.height)));
-  const width = Math.max(1, Math.round(source.width * shrink)), height = Math.max(1, Math.round(source.height * shrink));
-  const canvas = new OffscreenCanvas(width, height);
+/** A smaller copy of so many pixels; of the two only it is left. */
+function shrunk(bitmap, most) {
+  const scale = Math.sqrt(most / (bitmap.width * bitmap.height));
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
-  context.fillStyle = '#fff';
-  context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = 'high';
-  context.drawImage(source, 0, 0, width, height);
-  const pixels = context.getImageData(0, 0, width, height);
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return canvas;
+}
+
+/** All pixels on white, some rows at a time. Bitmaps of some rows would not do: of a photo that is turned Chromium takes others. */
+function drawn(source) {
+  const { width, height } = source, out = { data: new Uint8ClampedArray(4 * width * height), width, height };
+  const rows = Math.min(height, Math.ceil(STRIP_PIXELS / width)), canvas = new OffscreenCanvas(width, rows);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
+  context.imageSmoothingEnabled = false;
+  context.fillStyle = '#fff';
+  for (let top = 0; top < height; top += rows) {
+    context.fillRect(0, 0, width, rows);
+    context.drawImage(source, 0, -top);
+    const { data } = context.getImageData(0, 0, width, Math.min(rows, height - top));
+    out.data.set(data, 4 * width * top);
+    giveBack(data);
+  }
   release(canvas);
-  return pixels;
+  if (source instanceof OffscreenCanvas) release(source);
+  return out;
 }
 
 /** Gives the memory of a canvas back at once. @param {OffscreenCanvas} canvas */
@@ -48,25 +74,13 @@ function release(canvas) {
   canvas.width = canvas.height = 0;
 }
 
-/** A picture as a file that the page can show. @param {Picture} picture @param {number} [longer] px at most @returns {Promise<Blob>} */
-export async function blobOf({ data, width, height }, longer = Infinity) {
-  const opaque = new Uint8ClampedArray(data);
-  for (let i = 3; i < opaque.length; i += 4) opaque[i] = 255;
-  const whole = new OffscreenCanvas(width, height), scale = Math.min(1, longer / Math.max(width, height));
-  /** @type {any} */ (whole.getContext('2d')).putImageData(new ImageData(opaque, width, height), 0, 0);
-  if (scale === 1) {
-    const encoded = await whole.convertToBlob({ type: 'image/png' });
-    release(whole);
-    return encoded;
-  }
-  const small = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
-  const context = /** @type {any} */ (small.getContext('2d'));
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(whole, 0, 0, small.width, small.height);
-  release(whole);
-  const encoded = await small.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
-  release(small);
-  return encoded;
+/**
+ * A picture as the page can draw it, to be handed over: nothing of it stays here, and the browser keeps no copy, as it
+ * does of picture files. @param {Picture} picture becomes opaque @returns {Promise<ImageBitmap>}
+ */
+export function bitmapOf({ data, width, height }) {
+  for (let i = 3; i < data.length; i += 4) data[i] = 255;
+  return createImageBitmap(new ImageData(/** @type {any} */ (data), width, height));
 }
 
 function checkSize({ width, height }, name) {

@@ -1,5 +1,6 @@
 // All faces of a photo: reduced or in tiles, large ones first, small ones if there is need. As sfpn/photos/detector.py.
 import { center } from './crop.js';
+import { giveBack } from './memory.js';
 import { PYRAMID_FACTOR, USUAL, search } from './mtcnn.js';
 import { estimatePoses, poseFromYaw } from './pose.js';
 import { cut, reduce, resize, roundHalfEven } from './resample.js';
@@ -42,7 +43,9 @@ export const isPanorama = photo => tilesOf(photo).length > 1;
  */
 export async function searchAt(networks, photo, longer, step, thresholds = USUAL) {
   const working = reduced(photo, longer), shorter = Math.min(working.width, working.height);
-  return searchIn(networks, photo, working, searchSizes(shorter)[step], thresholds);
+  const faces = await searchIn(networks, photo, working, searchSizes(shorter)[step], thresholds);
+  if (working !== photo) giveBack(working.data);
+  return faces;
 }
 
 /** Only faces of at least a fifth of the shorter side: in a fraction of the time. @param {Picture} frame */
@@ -74,7 +77,9 @@ export function reduced(photo, longer) {
   const width = Math.max(1, roundHalfEven(photo.width * scale)), height = Math.max(1, roundHalfEven(photo.height * scale));
   const across = Math.trunc(photo.width / width / REDUCING_GAP) || 1, down = Math.trunc(photo.height / height / REDUCING_GAP) || 1;
   const small = across > 1 || down > 1 ? reduce(photo, across, down) : photo;
-  return resize(small, width, height, 'box', [0, 0, photo.width / across, photo.height / down]);
+  const found = resize(small, width, height, 'box', [0, 0, photo.width / across, photo.height / down]);
+  if (small !== photo && small !== found) giveBack(small.data);
+  return found;
 }
 
 /** What the sides of a photo are divided by, whole squares of pixels averaged, before it is searched. @param {Picture} photo */

@@ -24,3 +24,16 @@ function filled(element, attributes, children) {
 export function fill(element, ...children) {
   element.replaceChildren(...children.filter(child => child !== null && child !== ''));
 }
+
+/** A picture that the worker handed over, as an element. @param {ImageBitmap} bitmap @param {Record<string, any>} attributes */
+export function pictureOf(bitmap, attributes) {
+  const canvas = html('canvas', { width: bitmap.width, height: bitmap.height, ...attributes });
+  canvas.getContext('bitmaprenderer').transferFromImageBitmap(bitmap);
+  return canvas;
+}
+
+/** Gives the memory of such an element back at once; it shows nothing any more. @param {any} canvas */
+export function empty(canvas) {
+  canvas.width = canvas.height = 1;
+  canvas.getContext('bitmaprenderer').transferFromImageBitmap(null);
+}

@@ -1,5 +1,6 @@
 // The faces of a photo whichever way it was turned, or why there is none. As sfpn/photos/finding.py.
 import { detect, isPanorama, reduced, smallestFaceSearched } from './detector.js';
+import { giveBack } from './memory.js';
 import { turnClockwise } from './resample.js';
 import { UNSURE, lookAgain, lookCloser } from './second_look.js';
 /** @typedef {import('./types.js').Picture} Picture @typedef {import('./types.js').Face} Face */
@@ -18,7 +19,9 @@ export async function findFaces(networks, picture) {
   for (const turned of [90, 180, 270]) {
     const other = turnClockwise(picture, turned);
     faces = await detect(networks, other);
-    if (doubtOf(faces) > least) continue;
+    const isBetter = doubtOf(faces) <= least, worse = isBetter ? best.picture : other;
+    if (worse !== picture) giveBack(worse.data);
+    if (!isBetter) continue;
     least = doubtOf(faces);
     best = { picture: other, faces: faces.map(face => ({ ...face, turned })), turned };
   }

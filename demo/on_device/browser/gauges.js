@@ -3,11 +3,11 @@ import { svg } from './dom.js';
 
 const RADIUS = 60, WIDTH = 480, HEIGHT = 120, LABELS = 28, KEPT = 150;
 
-/** @param {import('./types.js').HeadPose|null} head as a mirror shows it @returns {SVGElement} */
-export function needle(head) {
+/** @param {import('./types.js').HeadPose|null} head as a mirror shows it @param {string} [none] said without one @returns {SVGElement} */
+export function needle(head, none = 'no face') {
   const x = head ? -RADIUS * Math.sin((head.yaw * Math.PI) / 180) : 0, y = head ? -RADIUS * Math.sin((head.pitch * Math.PI) / 180) : 0;
   const signed = value => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(0)}°`;
-  const words = head ? `yaw ${signed(head.yaw)} · pitch ${signed(head.pitch)}` : 'no face';
+  const words = head ? `yaw ${signed(head.yaw)} · pitch ${signed(head.pitch)}` : none;
   return svg('svg', { viewBox: '-80 -70 160 160', class: 'od-needle', role: 'img', 'aria-label': words },
     ...[1, 2 / 3, 1 / 3].map(share => svg('circle', { r: RADIUS * share, class: 'od-ring' })),
     svg('line', { x1: -RADIUS, x2: RADIUS, class: 'od-ring' }), svg('line', { y1: -RADIUS, y2: RADIUS, class: 'od-ring' }),

@@ -8,7 +8,7 @@ import { POSES } from './pose.js';
 import { readTemplate, templateFile } from './template_file.js';
 import { headline, percent } from './wording.js';
 
-const FRAME_MS = 1000 / 15, FRAME_SIDE = 480; // px that a frame is handed over with
+const OFF = 'camera off', FRAME_MS = 1000 / 15, FRAME_SIDE = 480; // px that a frame is handed over with
 
 export class Live {
   /** @param {import('./client.js').Client} client @param {() => {model: string, target: number}} chosen @param {() => void} begin */
@@ -24,8 +24,9 @@ export class Live {
   build() {
     const button = (words, act, id) => html('button', { type: 'button', onclick: act, id }, words);
     this.video = html('video', { playsinline: true, muted: true });
-    this.gauge = html('div', { class: 'od-gauge' }, needle(null));
+    this.gauge = html('div', { class: 'od-gauge' }, needle(null, OFF));
     this.strip = html('div', {}, this.chart.draw());
+    const key = html('p', { class: 'quiet' }, html('span', { class: 'od-swatch od-line-key' }), ' score against the template, frame by frame; dashed: the threshold for the pose of the moment');
     this.said = html('p', { class: 'od-said', 'aria-live': 'polite' });
     this.verdict = html('p', { class: 'od-live-verdict' });
     this.rate = html('p', { class: 'quiet', id: 'od-rate' });
@@ -38,7 +39,7 @@ export class Live {
       html('div', { class: 'od-buttons' }, this.start, button('Enrol', () => this.enrol(), 'od-enrol'),
         button('Save the template', () => this.save(), 'od-save'), html('label', { class: 'od-open' }, 'Open a template ', open)),
       this.said,
-      html('div', { class: 'od-screen' }, html('div', { class: 'od-picture' }, this.video, this.gauge), html('div', {}, this.verdict, this.strip, this.rate, this.bins, this.worth)));
+      html('div', { class: 'od-screen' }, html('div', { class: 'od-picture' }, this.video, this.gauge), html('div', {}, this.verdict, this.strip, key, this.rate, this.bins, this.worth)));
     this.showBins();
   }
 
@@ -65,7 +66,7 @@ export class Live {
     this.stream = null;
     this.coach.active = false;
     this.start.textContent = 'Start the camera';
-    fill(this.gauge, needle(null));
+    fill(this.gauge, needle(null, OFF));
     this.verdict.textContent = this.rate.textContent = '';
   }
 
@@ -98,8 +99,9 @@ export class Live {
       this.say(this.coach.see(seen, performance.now()));
       if (this.coach.samples.length !== count) this.showBins();
     }
-    if (!seen.face || !this.coach.samples.length) {
-      this.verdict.textContent = seen.face ? '' : 'No face is seen.';
+    if (this.coach.active || !seen.face || !this.coach.samples.length) {
+      this.verdict.className = 'od-live-verdict';
+      this.verdict.textContent = this.coach.active ? `Enrolling: ${this.coach.samples.length} of ${EACH * Object.keys(BINS).length} pictures` : seen.face ? '' : 'No face is seen.';
       return;
     }
     const { model, target } = this.chosen(), { card } = this.client.modelOf(model), { samples } = this.coach;
@@ -154,8 +156,10 @@ export class Live {
       return html('li', { class: count >= EACH ? 'full' : '' }, `${bin} ${Math.min(count, EACH)} of ${EACH}`);
     }));
     const lines = this.client.manifest.worth?.[this.chosen().model] ?? [];
-    fill(this.worth, ...(lines.length ? [html('p', {}, 'What a further pose is worth: how often one photo of you would be refused (FNMR at FMR 0.1 %, measured on CFP), by template'),
-      html('table', { class: 'facts' }, html('tbody', {}, ...lines.map(({ template: made, frontal, profile }) => html('tr', {}, html('th', {}, made), html('td', {}, `frontal photo ${percent(frontal)}`), html('td', {}, `profile photo ${profile === null ? 'not measured' : percent(profile)}`)))))] : []));
+    const rate = share => html('td', {}, share === null ? 'not measured' : percent(share)), head = words => html('th', { scope: 'col' }, words);
+    fill(this.worth, ...(lines.length ? [html('p', {}, 'What a further pose is worth: how often one photo of you would be refused (FNMR at FMR 0.1 %, measured on CFP)'),
+      html('table', { class: 'facts' }, html('thead', {}, html('tr', {}, ...['template', 'frontal photo', 'profile photo'].map(head))),
+        html('tbody', {}, ...lines.map(({ template: made, frontal, profile }) => html('tr', {}, html('th', { scope: 'row' }, made), rate(frontal), rate(profile)))))] : []));
   }
 }
 

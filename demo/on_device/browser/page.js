@@ -2,7 +2,7 @@
 import { scoreAxis } from './axis.js';
 import { Client } from './client.js';
 import { DEFAULT_FMR, FMR_TARGETS, decide, histogramOf } from './decision.js';
-import { fill, html } from './dom.js';
+import { empty, fill, html, pictureOf } from './dom.js';
 import { Live } from './live.js';
 import { OwnModel } from './own_model.js';
 import { whatIsMissing } from './runtime.js';
@@ -19,7 +19,7 @@ export function mount(root, manifest, base = document.baseURI) {
   const missing = whatIsMissing();
   if (missing) return void fill(root, html('div', { class: 'notice', role: 'alert' }, missing));
   const page = new OnDevice(root, manifest, base);
-  page.load();
+  page.loaded = page.load();
   return page;
 }
 
@@ -40,7 +40,7 @@ export class OnDevice {
     this.sides = ['A', 'B'].map(letter => new Side(letter, (blob, name) => this.look(blob, name),
       (shot, face) => this.choose(shot, face), () => this.compare(), shot => this.client.ask('forget', { id: shot.id })));
     this.examples = html('div');
-    this.verdict = html('div', { class: 'od-verdict' });
+    this.verdict = html('div', { class: 'od-verdict', 'aria-live': 'polite' });
     this.details = html('div', { class: 'od-details', hidden: true });
     this.sentLine = html('div', { class: 'od-sent' });
     this.times = html('div', { class: 'od-times' });
@@ -64,19 +64,19 @@ export class OnDevice {
       ({ title, sides: await Promise.all([first, second].map(side => Promise.all(side.map(take)))) })));
     if (!pairs.length) return;
     const buttons = pairs.map(({ title, sides }) => html('button', { type: 'button', onclick: () => this.openExample(sides) },
-      html('div', { class: 'pair' }, ...sides.map(([{ blob }]) => html('img', { src: URL.createObjectURL(blob), alt: '' }))),
+      html('div', { class: 'pair' }, ...sides.map(([{ blob }]) => html('img', { src: URL.createObjectURL(blob), alt: '', onload: event => URL.revokeObjectURL(event.target.src) }))),
       html('span', {}, title)));
     fill(this.examples, html('p', { class: 'section-title' }, 'Or try a pair of drawn people'), html('div', { class: 'examples' }, ...buttons));
   }
 
   controls() {
     const options = this.client.manifest.models.map(({ name, title, file }) =>
-      html('option', { value: name, selected: name === this.model }, `${title} (${megabytes(file.bytes)})`));
-    const select = html('select', { onchange: event => this.changeModel(event.target.value) }, ...options);
+      html('option', { value: name, selected: name === this.model, title }, `${name} (${megabytes(file.bytes)})`));
+    this.select = html('select', { onchange: event => this.changeModel(event.target.value) }, ...options);
     const radios = FMR_TARGETS.map(target => html('label', {},
       html('input', { type: 'radio', name: 'od-fmr', value: target, checked: target === this.target, onchange: () => { this.target = target; this.compare(); } }),
       ` 1 in ${Math.round(1 / target).toLocaleString('en-US')}`));
-    return html('div', { class: 'od-controls' }, html('label', {}, 'Model ', select),
+    return html('div', { class: 'od-controls' }, html('label', {}, 'Model ', this.select),
       html('fieldset', {}, html('legend', {}, 'Strangers accepted at most (target FMR)'), ...radios));
   }
 
@@ -107,6 +107,8 @@ export class OnDevice {
   async look(blob, name) {
     this.sent.begin();
     this.showSent();
+    await this.loaded; // a photo may be given before the networks are there
+    if (this.failed) throw new Error(`${name}: cannot be looked at, since the networks could not be loaded; reload the page`);
     const shot = await this.client.ask('look', { id: ++this.photos, blob, name, model: this.model });
     this.lookTimes = shot.milliseconds;
     return shot;
@@ -117,10 +119,8 @@ export class OnDevice {
   }
 
   async openExample(sides) {
-    for (const [number, photos] of sides.entries()) {
-      this.sides[number].clear();
-      await this.sides[number].add(photos);
-    }
+    for (const side of this.sides) side.clear();
+    await Promise.all(sides.map((photos, number) => this.sides[number].add(photos)));
   }
 
   async changeModel(name) {
@@ -132,6 +132,7 @@ export class OnDevice {
       fill(this.status);
       await this.compare();
     } catch (error) {
+      this.select.value = this.model;
       fill(this.status, html('div', { class: 'notice', role: 'alert' }, `The model cannot be loaded: ${error.message}`));
     } finally {
       this.ready = true;
@@ -156,6 +157,7 @@ export class OnDevice {
     try {
       const found = await this.client.ask('compare', { model: this.model, first, second, target: this.target });
       if (turn === this.turn) this.show(found);
+      else found.crops.flat().forEach(bitmap => bitmap.close());
     } catch (error) {
       if (turn !== this.turn) return;
       this.details.hidden = true;
@@ -164,8 +166,9 @@ export class OnDevice {
   }
 
   show({ score, rule, crops, milliseconds }) {
+    this.details.querySelectorAll('canvas').forEach(empty);
     const decision = decide(rule, score), { card } = this.client.modelOf(this.model), histogram = histogramOf(card, rule);
-    fill(this.verdict, html('section', { class: `verdict ${decision.replace(' ', '-')}`, 'aria-live': 'polite' },
+    fill(this.verdict, html('section', { class: `verdict ${decision.replace(' ', '-')}` },
       html('h2', {}, `${ICONS[decision]} ${headline(rule, score)}`),
       html('p', {}, explanation(rule, score)),
       html('p', {}, errorRates(rule)),
@@ -178,14 +181,11 @@ export class OnDevice {
     this.showTimes(milliseconds);
   }
 
-  crops(blobs, number) {
+  crops(bitmaps, number) {
     const { shots } = this.sides[number];
-    const pictures = blobs.map((blob, i) => {
-      const src = URL.createObjectURL(blob);
-      return html('img', { src, alt: shots[i]?.name ?? '', onload: () => URL.revokeObjectURL(src) });
-    });
-    const words = POSE_LABELS[shots[0].faces[shots[0].chosen].pose] + (blobs.length > 1 ? `, template of ${blobs.length} photos` : '');
-    return html('div', {}, html('div', { class: `faces${blobs.length > 1 ? ' many' : ''}` }, ...pictures), html('p', { class: 'quiet' }, words));
+    const pictures = bitmaps.map((bitmap, i) => pictureOf(bitmap, { role: 'img', 'aria-label': shots[i]?.name ?? '' }));
+    const words = POSE_LABELS[shots[0].faces[shots[0].chosen].pose] + (bitmaps.length > 1 ? `, template of ${bitmaps.length} photos` : '');
+    return html('div', {}, html('div', { class: `faces${bitmaps.length > 1 ? ' many' : ''}` }, ...pictures), html('p', { class: 'quiet' }, words));
   }
 
   showTimes(milliseconds) {
@@ -212,4 +212,4 @@ export class OnDevice {
 const waiting = words => html('div', { class: 'verdict waiting' }, html('p', {}, words));
 
 const legend = () => html('p', { class: 'od-legend quiet' }, ...[['od-impostor', 'different people'], ['od-genuine', 'same person'], ['od-unsure', 'uncertain zone']]
-  .flatMap(([name, words]) => [html('span', { class: `od-swatch ${name}` }), ` ${words} `]));
+  .map(([name, words]) => html('span', {}, html('span', { class: `od-swatch ${name}` }), ` ${words}`)));

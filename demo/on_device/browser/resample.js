@@ -1,4 +1,5 @@
 // Pillow's resampling, digit by digit (Resample.c, Reduce.c, Geometry.c): a browser's own would give other pixels.
+import { giveBack } from './memory.js';
 /** @typedef {import('./types.js').Picture} Picture */
 
 const BITS = 22; // of the fixed-point weights
@@ -37,7 +38,9 @@ export function resize(picture, width, height, filter, box = [0, 0, picture.widt
     between = horizontal(picture, across, width, first, last);
   }
   if (plain(picture.height, height, box[1], box[3])) return between;
-  return vertical(between, down, height, first);
+  const found = vertical(between, down, height, first);
+  if (between !== picture) giveBack(between.data);
+  return found;
 }
 
 function weights(size, low, high, count, filter) {

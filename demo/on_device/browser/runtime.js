@@ -1,4 +1,5 @@
 // ONNX Runtime's WebAssembly build, one thread: the only code here that is not the project's own.
+import { giveBack } from './memory.js';
 /**
  * @typedef {{url: string, bytes: number, packed: boolean, planes?: boolean, integrity: string|null}} RemoteFile `bytes` of
  *   it on its way; `packed`: gzipped; `planes`: before that, the first of every four bytes came first, then the second ...
@@ -30,10 +31,13 @@ export async function loadRuntime({ module, glue, wasm }, arrived) {
   ort.env.wasm.wasmBinary = parts[2];
 }
 
-/** @param {Uint8Array} encoded an ONNX file @returns {Promise<any>} */
+/** @param {Uint8Array} encoded an ONNX file, whose memory is given back @returns {Promise<any>} */
 export async function openSession(encoded) {
   const session = await ort.InferenceSession.create(encoded, { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
-  ort.env.wasm.wasmBinary = undefined; // 14 MB that the first session has compiled
+  giveBack(encoded);
+  const { wasmBinary } = ort.env.wasm;
+  if (wasmBinary) giveBack(wasmBinary); // 14 MB that the first session has compiled, and its glue would keep
+  ort.env.wasm.wasmBinary = undefined;
   return session;
 }
 

@@ -1,6 +1,7 @@
 // A second look at photos in which no face was found, or no sure one. As sfpn/photos/second_look.py.
 import { center, shorterSide } from './crop.js';
 import { area, chooseFace, common, isPanorama, largestFirst, makeFace, searchPortraits, withoutRepetitions } from './detector.js';
+import { giveBack } from './memory.js';
 import { USUAL } from './mtcnn.js';
 import { MIRRORED_LANDMARKS, estimatePoses } from './pose.js';
 import { mirror, rotate } from './resample.js';
@@ -42,10 +43,17 @@ async function looks(networks, photo) {
 
 /** The faces that are seen in the mirror image, and in the photo turned to either side. */
 async function otherLooks(networks, photo, thresholds) {
-  const seen = [(await searchPortraits(networks, mirror(photo), USUAL)).map(face => mirrored(face, photo.width))];
+  const seen = [(await searchCopy(networks, mirror(photo), USUAL)).map(face => mirrored(face, photo.width))];
   for (const degrees of TURNS)
-    seen.push((await searchPortraits(networks, rotate(photo, degrees), thresholds)).map(face => turnedBack(face, degrees, photo)));
+    seen.push((await searchCopy(networks, rotate(photo, degrees), thresholds)).map(face => turnedBack(face, degrees, photo)));
   return seen;
+}
+
+/** The copy is given up. */
+async function searchCopy(networks, copy, thresholds) {
+  const faces = await searchPortraits(networks, copy, thresholds);
+  giveBack(copy.data);
+  return faces;
 }
 
 function isBelieved(face, faces, seen) {

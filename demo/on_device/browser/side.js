@@ -1,7 +1,10 @@
 // One side: photos from files, camera or clipboard, the faces found in them, and a choice among those.
-import { fill, html, svg } from './dom.js';
+import { empty, fill, html, pictureOf, svg } from './dom.js';
 import { MAX_PHOTOS } from './verifier.js';
 import { POSE_LABELS, headWords, turnedWords } from './wording.js';
+
+const FIRST = 'Drop a photo here, paste one, or click to choose', MORE = 'Add another photo of this person';
+const CAMERA_WATCH = 500; // ms
 
 export class Side {
   /**
@@ -11,12 +14,14 @@ export class Side {
   constructor(letter, look, choose, changed, forget) {
     Object.assign(this, { letter, look, choose, changed, forget });
     this.shots = /** @type {any[]} */ ([]);
+    this.round = 0; // photos that were given before it was cleared are not shown any more
     this.photos = html('div', { class: 'photos' });
     this.notice = html('div', { 'aria-live': 'polite' });
     this.input = html('input', { type: 'file', accept: 'image/*', multiple: true, class: 'od-file', 'aria-label': `Photos of person ${letter}`, onchange: () => this.takeFiles(this.input.files) });
     this.video = html('video', { playsinline: true, muted: true, class: 'od-video', hidden: true });
     this.shutter = html('button', { type: 'button', hidden: true, onclick: () => this.takePicture() }, 'Take the photo');
-    this.drop = html('label', { class: 'od-drop' }, html('span', {}, 'Drop a photo here, paste one, or click to choose'), this.input);
+    this.invitation = html('span', {}, FIRST);
+    this.drop = html('label', { class: 'od-drop' }, this.invitation, this.input);
     const camera = html('button', { type: 'button', onclick: () => this.toggleCamera() }, 'Camera');
     const clear = html('button', { type: 'button', onclick: () => this.clear() }, 'Clear');
     this.element = html('section', { class: 'od-side', tabindex: 0, 'aria-label': `Person ${letter}` },
@@ -42,15 +47,17 @@ export class Side {
 
   /** @param {{blob: Blob, name: string}[]} photos */
   async add(photos) {
-    const refused = [];
+    const refused = [], { round } = this;
     this.element.setAttribute('aria-busy', 'true');
     for (const { blob, name } of photos) {
       try {
         if (this.shots.length >= MAX_PHOTOS) throw new Error(`${name}: a side takes at most ${MAX_PHOTOS} photos; remove one first`);
         this.say([`Looking at ${name} …`], true);
         const shot = await this.look(blob, name);
-        this.shots.push({ ...shot, href: URL.createObjectURL(shot.preview) });
+        if (round !== this.round) return this.dismiss(shot);
+        this.shots.push({ ...shot, drawn: pictureOf(shot.preview, { 'aria-hidden': 'true' }) });
       } catch (error) {
+        if (round !== this.round) return;
         refused.push(error.message);
       }
       this.draw();
@@ -60,19 +67,28 @@ export class Side {
     this.changed();
   }
 
+  /** A photo that came after the side was cleared. */
+  dismiss(shot) {
+    shot.preview.close();
+    this.forget(shot);
+  }
+
   /** @param {string[]} sentences @param {boolean} [quiet] */
   say(sentences, quiet = false) {
     fill(this.notice, ...sentences.map(words => html('div', quiet ? { class: 'quiet' } : { class: 'notice', role: 'alert' }, words)));
   }
 
   remove(shot) {
-    URL.revokeObjectURL(shot.href);
+    empty(shot.drawn);
     this.forget(shot);
     this.shots = this.shots.filter(other => other !== shot);
     this.draw();
   }
 
   clear() {
+    this.round++;
+    this.element.removeAttribute('aria-busy');
+    this.stopCamera();
     for (const shot of this.shots) this.remove(shot);
     this.say([]);
     this.changed();
@@ -87,6 +103,7 @@ export class Side {
       this.say([error.message]);
     }
     this.draw();
+    this.photos.children[this.shots.indexOf(shot)]?.querySelector('.face.chosen')?.focus(); // drawn anew, and still the one in use
     this.changed();
   }
 
@@ -100,6 +117,15 @@ export class Side {
     this.video.srcObject = this.stream;
     await this.video.play();
     this.video.hidden = this.shutter.hidden = false;
+    this.watchCamera(this.stream);
+  }
+
+  /** The camera goes off when it is not seen any more. */
+  async watchCamera(stream) {
+    while (this.stream === stream) {
+      if (document.hidden || !this.element.checkVisibility()) return this.stopCamera();
+      await new Promise(resolve => setTimeout(resolve, CAMERA_WATCH));
+    }
   }
 
   stopCamera() {
@@ -118,6 +144,7 @@ export class Side {
   draw() {
     this.photos.classList.toggle('many', this.shots.length > 1);
     this.drop.classList.toggle('od-more', this.shots.length > 0);
+    this.invitation.textContent = this.shots.length ? MORE : FIRST;
     fill(this.photos, ...this.shots.map(shot => this.figure(shot)));
   }
 
@@ -125,9 +152,9 @@ export class Side {
     const [width, height] = shot.size;
     const faces = shot.faces.map((face, i) => this.face(shot, face, i));
     return html('figure', {},
-      svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': shot.name },
-        svg('image', { href: shot.href, width, height }), ...faces),
-      html('button', { class: 'remove', type: 'button', 'aria-label': `Remove ${shot.name}`, onclick: () => { this.remove(shot); this.changed(); } }, '×'),
+      html('div', { class: 'od-photo' }, shot.drawn,
+        svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': shot.name }, ...faces)),
+      html('button', { class: 'remove', type: 'button', 'aria-label': `Remove ${shot.name}`, onclick: () => { this.remove(shot); this.input.focus(); this.changed(); } }, '×'),
       html('figcaption', {}, caption(shot)));
   }
 

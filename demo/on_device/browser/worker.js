@@ -1,7 +1,8 @@
 // Does all the work beside the page, so that the page never waits: one request at a time, in order.
 import { shorterSide } from './crop.js';
-import { blobOf, decode, pixelsOf } from './decode.js';
-import { chooseFace, searchFrame } from './detector.js';
+import { bitmapOf, decode, pixelsOf } from './decode.js';
+import { chooseFace, reduced, searchFrame } from './detector.js';
+import { giveBack } from './memory.js';
 import { embed } from './embedder.js';
 import { turnClockwise } from './resample.js';
 import { asModel } from './onnx_model.js';
@@ -37,12 +38,21 @@ const handlers = {
   /** Finds the faces of a photo and keeps the file, as it came, for other crops of it. */
   async look({ id, blob, name, model }) {
     const began = performance.now(), given = await decode(blob, name), decoded = performance.now();
-    const { picture, faces, chosen } = await look(networks, given, name), found = performance.now();
-    const shot = { blob, name, faces, chosen, size: [picture.width, picture.height], crop: null, preprocess: '' };
-    shots.set(id, shot);
-    takeCrop(shot, picture, models.get(model).card);
-    const milliseconds = { decode: decoded - began, find: found - decoded, crop: performance.now() - found };
-    return { id, name, faces, chosen, size: shot.size, preview: await blobOf(picture, PREVIEW_SIDE), milliseconds };
+    let picture = given;
+    try {
+      const seen = await look(networks, given, name), found = performance.now(), { faces, chosen } = seen;
+      picture = seen.picture;
+      const shot = { blob, name, faces, chosen, size: [picture.width, picture.height], crop: null, preprocess: '' };
+      takeCrop(shot, picture, models.get(model).card);
+      const milliseconds = { decode: decoded - began, find: found - decoded, crop: performance.now() - found };
+      const smaller = reduced(picture, PREVIEW_SIDE), preview = await bitmapOf(smaller);
+      giveBack(smaller.data);
+      shots.set(id, shot);
+      return { id, name, faces, chosen, size: shot.size, preview, milliseconds };
+    } finally {
+      giveBack(picture.data);
+      giveBack(given.data);
+    }
   },
 
   /** Another face of a photo, or its crop for another model. */
@@ -73,7 +83,7 @@ const handlers = {
     }
     const cropped = performance.now(), found = await compare(models.get(model), sides), embedded = performance.now();
     const rule = ruleOf(card, found, target);
-    const crops = await Promise.all(sides.map(side => Promise.all(side.map(shot => blobOf(shot.crop)))));
+    const crops = await Promise.all(sides.map(side => Promise.all(side.map(shot => bitmapOf(shot.crop)))));
     const milliseconds = { crop: cropped - began, embed: embedded - cropped };
     const { score, pair, yaws } = found;
     return { score, pair, yaws, rule, crops, milliseconds, embeddings: debug ? found.sides.map(side => side.embeddings) : null };
@@ -82,10 +92,13 @@ const handlers = {
   /** One picture of the camera: its face, how sharp that is, and its embedding. */
   async frame({ bitmap, model }) {
     const picture = pixelsOf(bitmap);
-    bitmap.close();
     const faces = await searchFrame(networks, picture);
-    if (!faces.length) return { face: null };
+    if (!faces.length) {
+      giveBack(picture.data);
+      return { face: null };
+    }
     const face = faces[chooseFace(faces, picture)], crop = cropOf(picture, face, models.get(model).card);
+    giveBack(picture.data);
     const [embedding] = await embed(models.get(model), [crop]);
     return { face, side: shorterSide(face.box), sharpness: sharpness(crop), embedding };
   },
@@ -110,8 +123,10 @@ function sharpness({ data, width, height }) {
 
 async function cropFor(shot, card, anew = false) {
   if (!anew && shot.crop && shot.preprocess === JSON.stringify(card.preprocess)) return;
-  const picture = turnClockwise(await decode(shot.blob, shot.name), shot.faces[shot.chosen].turned);
+  const given = await decode(shot.blob, shot.name), picture = turnClockwise(given, shot.faces[shot.chosen].turned);
   takeCrop(shot, picture, card);
+  giveBack(given.data);
+  giveBack(picture.data);
 }
 
 function takeCrop(shot, picture, card) {
@@ -123,12 +138,15 @@ new PerformanceObserver(list => {
   postMessage({ requested: list.getEntries().map(({ name, startTime }) => ({ name, at: performance.timeOrigin + startTime })) });
 }).observe({ type: 'resource', buffered: true });
 
+/** What is handed over with an answer instead of copied. @returns {ImageBitmap[]} */
+const bitmapsIn = ({ preview, crops = [] }) => [preview, ...crops.flat()].filter(Boolean);
+
 let queue = Promise.resolve();
 onmessage = ({ data: { number, kind, given } }) => {
   queue = queue.then(async () => {
     try {
       const answer = await handlers[kind](given);
-      postMessage({ number, answer });
+      postMessage({ number, answer }, bitmapsIn(answer));
     } catch (error) {
       postMessage({ number, error: error.message || String(error) });
     }
