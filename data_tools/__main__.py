@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
+from sfpn.data.shard import several_processes
 from sfpn.errors import UserError
 
 COMMANDS = {
@@ -22,6 +24,7 @@ COMMANDS = {
     "poses": "data_tools.poses",
     "push": "data_tools.push",
 }
+SHARED = ("build",)  # commands whose work the processes of a launch share
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     command.add_arguments(options)
     args = options.parse_args(argv[1:])
     try:
+        if name not in SHARED and several_processes() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError(f"{name} runs in one process and cannot share its work: start it without a launcher")
         return command.run(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -20,9 +20,9 @@ from PIL import Image
 from data_tools.sources.base import Decided, Item, Problem
 from sfpn.data.decisions import Box
 from sfpn.errors import UserError, one_line
-from sfpn.photos.containers import pixels_only, with_orientation
+from sfpn.photos.containers import PixelData, pixels_only, with_orientation
 from sfpn.photos.orientation import ORIENTATION_TAG, UPRIGHT, turn_clockwise, turned_orientation
-from sfpn.photos.photo import decode_photo
+from sfpn.photos.photo import Photo, decode_photo
 from sfpn.schema import ROW_COLUMNS, pose_from_yaw
 
 if TYPE_CHECKING:
@@ -88,18 +88,19 @@ def face_finder(small_faces: bool, turns: bool = False, device: str = "cpu") -> 
 
     turns: look at a picture in its four turns where no face in it is sure; Face.turned_degrees says which it was.
     """
-    from sfpn.photos.detector import FaceDetector, choose_face
-    from sfpn.photos.finding import Found, find_faces
+    from sfpn.photos.detector import FaceDetector, choose_face, enlarged
+    from sfpn.photos.finding import Found, find_in_photo
 
     detector = FaceDetector(small_faces=small_faces, device=device)
 
     def find_face(image: Image.Image, box: Box | None = None) -> Face | None:
-        found = find_faces(detector, image) if turns else Found(image, tuple(detector.detect(image)))
+        found = find_in_photo(detector, Photo("", image)) if turns else Found(image, tuple(detector.detect(image)))
         if box is None:
-            return choose_face(list(found.faces), found.image.size)
+            return choose_face(list(found.faces), found.size)
         if face := face_at(found.faces, box):
             return face
         small = FaceDetector(device=device).detect(found.image)  # a small one beside a large one, which was enough
+        small = [enlarged(face, found.divisor) for face in small]
         return face_at([replace(face, turned_degrees=found.turned_degrees) for face in small], box)
 
     return find_face
@@ -185,6 +186,12 @@ def turned(encoded: bytes, image: Image.Image, degrees: int) -> bytes:
 def _is_kept(encoded: bytes) -> bool:
     """Whether other readers, which trust EXIF as it is, see the picture as it is seen here."""
     data = pixels_only(encoded)
+    if data is not None and data.kind in KEPT_FORMATS and data.encoded is not encoded and data.encoded == encoded:
+        return True  # its structure could be read, and there is nothing in it but pixels
+    return _reads_the_same(encoded, data)
+
+
+def _reads_the_same(encoded: bytes, data: PixelData | None) -> bool:
     try:
         with Image.open(io.BytesIO(encoded)) as opened:
             exif = opened.getexif()

@@ -1,14 +1,14 @@
 """Source -> annotate -> filter -> split -> save: one dataset folder from one source.
 
 Memory holds one shard at a time, however large the set. Shards are finished one by one, so that an interrupted build
-goes on where it stopped; the same source and options give the same bytes, with any number of workers.
+goes on where it stopped; the same source and options give the same bytes, with any number of workers and processes.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -40,11 +40,13 @@ from data_tools.save import (
 )
 from data_tools.sources.base import Problem, Source
 from data_tools.split import DEFAULT_FRACTIONS, Fractions, split_of
+from data_tools.together import Link, Work, gathered, start_others
 from data_tools.workers import ordered_map, threaded_map
 from sfpn.errors import UserError
 
 ROWS_PER_SHARD = 1000
 BYTES_PER_SHARD = 64 * 2**20  # of images: what bounds the memory when pictures are large
+ALONE = Link()
 PAIR_COLUMNS = pa.schema(
     {"protocol": pa.string(), "fold": pa.int32(), "row_id_a": pa.string(), "row_id_b": pa.string(), "same": pa.bool_()}
 )
@@ -88,18 +90,27 @@ class EmptySource(UserError):
 
 
 def build(
-    source: Source, out: Path, detector: Detector | None, config: BuildConfig, watch: Watch | None = None
+    source: Source,
+    out: Path,
+    detector: Detector | None,
+    config: BuildConfig,
+    watch: Watch | None = None,
+    link: Link = ALONE,
 ) -> dict[str, Any]:
     """Build the dataset folder `out` and return its card.
 
-    Raises UserError when `out` is in the way, the disk is full, a worker dies, or nothing is left to save.
+    link: of the first of several processes that share the work; the others call `help_first`.
+    Raises UserError when `out` is in the way, the disk is full, a worker or another process dies, or nothing is left to
+    save.
     """
     with disk_errors_as_one_sentence(out):
-        settings = config.identity(source, detector)
-        building = open_building(out, settings, resume=config.resume, overwrite=config.overwrite)
+        work = work_of(source, detector, config)
+        building = open_building(out, work.settings, resume=config.resume, overwrite=config.overwrite)
         with Ledger(building / STATE_FILE) as ledger:
-            if not ledger.source_is_done():
-                save_shards(source, building, ledger, detector, config, watch)
+            if ledger.source_is_done():
+                start_others(link, None)
+            else:
+                save_shards(source, building, ledger, work, config, watch, link)
             ledger.forget_from(FINAL)
             drop_small_identities(building, ledger, config.min_images)
             save_pairs(source, building, ledger)
@@ -112,26 +123,44 @@ def build(
     return card
 
 
+def work_of(source: Source, detector: Detector | None, config: BuildConfig) -> Work:
+    """What there is to annotate."""
+    return Work(
+        settings=config.identity(source, detector),
+        step=partial(annotate, source=source.info.name, detector=detector),
+        items=lambda skip: islice(source.items(), skip, config.limit),
+        workers=config.workers,
+    )
+
+
 def save_shards(
     source: Source,
     building: Path,
     ledger: Ledger,
-    detector: Detector | None,
+    work: Work,
     config: BuildConfig,
     watch: Watch | None = None,
+    link: Link = ALONE,
 ) -> None:
     """Annotate, filter, split and save the source's items, after the shards that an interrupted build left."""
     done = len(shard_files(building))
     ledger.forget_from(done)
-    items = islice(source.items(), config.limit)
+    skip = ledger.items_done()
     bar = tqdm(total=config.limit or source.total(), unit="image", desc=source.info.name, disable=not config.progress)
-    bar.update(sum(1 for _ in islice(items, ledger.items_done())))
-    step = partial(annotate, source=source.info.name, detector=detector)
-    mapped = threaded_map(step, items, config.threads) if config.threads else ordered_map(step, items, config.workers)
-    with bar, closing(mapped) as results:
+    bar.update(skip)
+    with bar, closing(annotated(work, skip, config.threads, link)) as results:
         while rows := next_shard(ticking(results, bar, watch), ledger, done, config):
             save_shard(rows, shard_file(building, done))
             done += 1
+
+
+def annotated(work: Work, skip: int, threads: int, link: Link) -> Generator[Annotated | Problem, None, None]:
+    """What becomes of the source's items after `skip`, in their order."""
+    if link.count > 1:
+        return gathered(work, skip, link)
+    if threads:
+        return threaded_map(work.step, work.items(skip), threads)
+    return ordered_map(work.step, work.items(skip), work.workers)
 
 
 def next_shard(

@@ -3,6 +3,7 @@
 python -m data_tools build cfp shared/cfp-dataset --out cfp
 python -m data_tools build hub user/faces --columns image=img identity=person --out faces
 python -m data_tools build turned cfp:train --out cfp-turned
+accelerate launch --multi_gpu --num_processes 2 -m data_tools build vggface2 VGGFACE2_FOLDER --out vggface2
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.annotate import Detector, mtcnn
-from data_tools.build import BuildConfig, build
+from data_tools.build import BuildConfig, build, work_of
 from data_tools.decided import DecidedSource
 from data_tools.ledger import CHANGED
 from data_tools.names import escaped
@@ -33,6 +34,7 @@ from data_tools.sources.ms1m import MS1M
 from data_tools.sources.turned import Turned, parse_yaw
 from data_tools.sources.vggface2 import VGGFace2
 from data_tools.split import parse_fractions
+from data_tools.together import FIRST, Link, help_first
 from sfpn.data.decisions import decisions_text, read_decisions
 from sfpn.errors import UserError
 
@@ -107,15 +109,26 @@ def _add_build_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build and print one summary line; 0 when the dataset is written. Raises UserError."""
-    started = time.monotonic()
+    """Build and print one summary line; 0 when the dataset is written. Raises UserError.
+
+    Under a launcher this is said and written by the first process, and the others help it.
+    """
+    started, link = time.monotonic(), Link.of_launch()
+    if link.index != FIRST:
+        return help_first(lambda: work_of(*prepare(args)), link)
+    source, detector, config = prepare(args)
+    card = build(source, args.out, detector, config, link=link)
+    print(summary(card, args.out, time.monotonic() - started, detector))
+    return 0
+
+
+def prepare(args: argparse.Namespace) -> tuple[Source, Detector | None, BuildConfig]:
+    """The source, the detector and the options of a build. Raises UserError."""
     if args.require_face and args.no_detect:
         raise UserError("--require-face needs the detector: leave out --no-detect")
     source = decided(open_source(args), args.decisions)
     detector = None if args.no_detect else mtcnn(small_faces=args.small_faces, device=args.device)
-    card = build(source, args.out, detector, make_config(args, source))
-    print(summary(card, args.out, time.monotonic() - started, detector))
-    return 0
+    return source, detector, make_config(args, source)
 
 
 def open_source(args: argparse.Namespace) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,13 +24,19 @@ def whole(least: int = 0) -> Callable[[str], int]:
     return parse
 
 
+def default_workers() -> int:
+    """One per processor that may be used, which the processes of a launch divide on each machine."""
+    share = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return processors(max(1, MOST_WORKERS // share), share)
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Where to write, with how many processes, and what to do with what is there already."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the dataset folder to write")
     parser.add_argument(
         "--workers",
         type=whole(),
-        default=processors(MOST_WORKERS),
+        default=default_workers(),
         help=f"processes; 0 = none but this (default: one per processor that may be used, {MOST_WORKERS} at most)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")

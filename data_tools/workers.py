@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any
 
 from sfpn.errors import UserError
@@ -27,11 +29,13 @@ def ordered_map(step: Callable[[Any], Any], items: Iterable[Any], workers: int) 
         yield from map(step, items)
         return
     # spawn: torch does not survive a fork once it has started threads
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts) as pool:
-        try:
-            yield from _in_flight(pool, step, iter(items), workers * TASKS_PER_WORKER)
-        except BrokenProcessPool as error:
-            raise UserError(KILLED) from error
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
+        yield from _in_flight(pool, step, iter(items), workers * TASKS_PER_WORKER)
+    except BrokenProcessPool as error:
+        raise UserError(KILLED) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def threaded_map(step: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Generator[Any, None, None]:
@@ -53,9 +57,14 @@ def _in_flight(pool: Executor, step: Callable[[Any], Any], items: Iterator[Any],
         yield from waiting.popleft().result()
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; only the parent answers it, the workers end with it."""
+def _end_with_parent() -> None:
+    """Ctrl-C reaches every process of the terminal; only the parent answers it, the workers end with it.
+
+    They do so too where it was killed, which else they would never learn: they wait for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent := parent_process():
+        Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _run(step: Callable[[Any], Any], batch: list[Any]) -> list[Any]:

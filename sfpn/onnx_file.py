@@ -2,7 +2,7 @@
 
 Protocol Buffers' wire format (https://protobuf.dev/programming-guides/encoding) with the field numbers of onnx.proto,
 because PyTorch's exporter needs a package more, and a second at every start. What leaves this project is written by
-that exporter (sfpn.network.export).
+that exporter (sfpn.network.onnx_writing).
 """
 
 from __future__ import annotations

@@ -25,5 +25,6 @@ def one_thread_session(encoded: bytes) -> Any:
     runtime = onnx_runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # a pool of each session's own, which returns nothing to the system
     options.log_severity_level = 4  # fatal only: what it cannot do arrives as an error
     return runtime.InferenceSession(encoded, options, providers=["CPUExecutionProvider"])

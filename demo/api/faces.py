@@ -14,8 +14,8 @@ from sfpn.data.embeddings import unit_length
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder, check_embeddings
 from sfpn.photos.detector import Face, FaceDetector, choose_face
-from sfpn.photos.finding import find_faces, why_no_face
-from sfpn.photos.photo import Photo, decode_photo
+from sfpn.photos.finding import find_in_photo, why_no_face
+from sfpn.photos.photo import EncodedPhoto, open_photo
 from sfpn.verification.verifier import SMALLEST_FACE, look
 
 MOST_FACES = 1000
@@ -46,15 +46,15 @@ def detect(detector: FaceDetector, photo: Any) -> dict:
     """
     try:
         with refusals():
-            decoded = _take(photo)
-            found = find_faces(detector, decoded.image)
-            chosen = choose_face(list(found.faces), found.image.size)
+            taken = _take(photo)
+            found = find_in_photo(detector, taken)
+            chosen = choose_face(list(found.faces), found.size)
             return {
-                "photo": decoded.name,
-                "size": list(found.image.size),
+                "photo": taken.name,
+                "size": list(found.size),
                 "turned_degrees": found.turned_degrees,
                 "chosen": None if chosen is None else found.faces.index(chosen) + 1,
-                "reason": None if found.faces else why_no_face(found.image),
+                "reason": None if found.faces else why_no_face(found),
                 "faces": [face_record(face) for face in found.faces[:MOST_FACES]],
             }
     finally:
@@ -84,8 +84,7 @@ def embed(models: Mapping[str, Embedder], detector: FaceDetector, photo: Any, mo
             embedder = models[choice("model", model, models)]
             index = whole("face", face, 0, MOST_FACES) - 1
             shot = look(detector, _take(photo), None if index < 0 else index)
-            crop = embedder.preprocess.crop(shot.photo.image, shot.face)
-            found = np.asarray(embedder.embed([crop]), np.float32)
+            found = np.asarray(embedder.embed([shot.crop(embedder.preprocess)]), np.float32)
             check_embeddings(embedder.name, found)
             vector = unit_length(found)[0]
             return {
@@ -117,9 +116,9 @@ def face_record(face: Face) -> dict[str, Any]:
     }
 
 
-def _take(photo: Given | None) -> Photo:
-    """Decode what was given; an upload is deleted from the disk. Raises UserError."""
+def _take(photo: Given | None) -> EncodedPhoto:
+    """Open what was given; an upload is deleted from the disk. Raises UserError."""
     if photo is None:
         raise UserError("photo: there is none; give one")
     ((name, encoded),) = take_photos([photo], sides=1).values()
-    return decode_photo(encoded, name)
+    return open_photo(encoded, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from demo.api.checks import choice, number, refusals
@@ -10,7 +11,8 @@ from demo.api.photo_argument import paths_of, take_photos
 from demo.common.uploads import discard
 from sfpn.network.embedders import Embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import EncodedPhoto, decode_photo
+from sfpn.photos.photo import open_photo
+from sfpn.photos.preprocess import Preprocess
 from sfpn.verification.verifier import Shot, Verifier, check_counts, look
 from sfpn.verification.wording import record
 
@@ -61,14 +63,14 @@ def verify(
             number("fmr", fmr, 0, 1)
             check_counts(len(given_a), len(given_b))
             files = take_photos([*given_a, *given_b], sides=2)
-            shots = {given: _shot(detector, *file) for given, file in files.items()}
+            shots = {given: _shot(detector, models[model].preprocess, *file) for given, file in files.items()}
             first, second = ([shots[given] for given in side] for side in (given_a, given_b))
             return record(Verifier(models[model], detector).compare(first, second, fmr))
     finally:
         discard(paths_of([*given_a, *given_b]))
 
 
-def _shot(detector: FaceDetector, name: str, encoded: bytes) -> Shot:
-    """The faces of a photo, whose pixels do not stay in memory."""
-    shot = look(detector, decode_photo(encoded, name))
-    return Shot(EncodedPhoto(name, encoded, shot.photo.size, shot.turned_degrees), shot.faces, shot.chosen)
+def _shot(detector: FaceDetector, preprocess: Preprocess, name: str, encoded: bytes) -> Shot:
+    """The faces of a photo, of whose pixels only the crop stays in memory."""
+    shot = look(detector, open_photo(encoded, name))
+    return replace(shot, crops={preprocess.cut: shot.crop(preprocess)}, found=None)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
+from demo.common.memory import give_memory_back
+
 Result = TypeVar("Result")
 LARGE_PIXELS = 4_000_000  # a photo from here on is decoded while no other such photo is
 _large = threading.Lock()
@@ -51,4 +53,7 @@ def large_alone(pixels: int) -> Iterator[None]:
         yield
         return
     with _large:
-        yield
+        try:
+            yield
+        finally:
+            give_memory_back()

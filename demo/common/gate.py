@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import hashlib
 import hmac
 import json
@@ -27,6 +26,7 @@ from starlette.responses import Response
 
 from demo.common.bodies import again, count_files, resized, whole
 from demo.common.connections import network_of
+from demo.common.memory import give_memory_back
 from demo.common.page_cache import PageCache
 from demo.common.rules import Rules
 from demo.common.sessions import EVERY_SECONDS, FULL, Busy, Sessions
@@ -239,18 +239,12 @@ class Gate:
             await asyncio.sleep(EVERY_SECONDS)
             try:
                 await anyio.to_thread.run_sync(sweep)
-                if await self.sessions.sweep(app):
-                    await anyio.to_thread.run_sync(give_memory_back)
+                await self.sessions.sweep(app)
+                await anyio.to_thread.run_sync(give_memory_back)
                 for names in app.get_blocks().temp_file_sets:  # of uploads, for a sweep that is not in use here
                     names.clear()
             except Exception as error:  # one failure must not end it for good
                 print(f"app.py: clearing up failed: {error!r}", flush=True)
-
-
-def give_memory_back() -> None:
-    """Return what was freed to the system, where its C library (glibc) can: it would keep it for itself."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _route(scope: Scope) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from demo.common.memory import give_memory_back
 from demo.common.visitor import client_of, session_of
 from sfpn.errors import UserError
 from sfpn.progress import StageProgress
@@ -198,6 +199,7 @@ def _run(work: Callable[[StageProgress], Any], progress: StageProgress, future: 
         failure = error
     finally:
         LINE.leave(job)
+        give_memory_back()
         if failure is None:
             future.set_result(result)
         else:

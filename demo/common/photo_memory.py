@@ -1,14 +1,16 @@
 """How much the photos of visitors may take in memory: on one side of a page, and on all pages together.
 
-What counts is what stays: the encoded photo and its preview. Pixels are bounded too, because every comparison decodes
-all photos of a side again, one after the other.
+What counts is what stays: the encoded photo, its preview and the crop of its face. Pixels are bounded too, because a
+comparison by a network with other crops, or of another face, decodes the photos of a side again, one after the other.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from PIL import Image
 
 from sfpn.errors import UserError
 
@@ -29,6 +31,9 @@ class Held(Protocol):
     @property
     def size(self) -> tuple[int, int]: ...
 
+    @property
+    def crops(self) -> Mapping[Any, Image.Image]: ...
+
 
 _held: weakref.WeakValueDictionary[int, Held] = weakref.WeakValueDictionary()
 
@@ -40,7 +45,12 @@ def count(photo: Held) -> None:
 
 def held_bytes() -> int:
     """What all photos of all visitors take; the same content in several places counts once."""
-    return sum({id(photo.encoded): len(photo.encoded) + len(photo.preview) for photo in list(_held.values())}.values())
+    return sum({id(photo.encoded): _bytes_of(photo) for photo in list(_held.values())}.values())
+
+
+def _bytes_of(photo: Held) -> int:
+    crops = sum(4 * crop.width * crop.height for crop in photo.crops.values())
+    return len(photo.encoded) + len(photo.preview) + crops
 
 
 def check_room(side: Iterable[Held], name: str, size: int = 0, pixels: int = 0) -> None:

@@ -22,7 +22,7 @@ from demo.common.words import pose_label
 from demo.embeddings.compute import MISSING
 from sfpn.errors import UserError
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import decode_photo
+from sfpn.photos.photo import open_photo
 from sfpn.verification.verifier import look
 from sfpn.verification.wording import head_words
 
@@ -75,9 +75,9 @@ def place_photo(store: EmbeddingStore, detector: FaceDetector, path: str | None,
         return OwnValues()
     try:
         name, encoded = take_upload(path)
-        shot = look(detector, decode_photo(encoded, name))
+        shot = look(detector, open_photo(encoded, name))
         embedder = store.models[model]
-        embedding = embedder.embed([embedder.preprocess.crop(shot.photo.image, shot.face)])[0]
+        embedding = embedder.embed([shot.crop(embedder.preprocess)])[0]
         neighbours = store.neighbours(model, embedding)
     except UserError as error:
         return OwnValues(None, None, notices_html([str(error)]), "")

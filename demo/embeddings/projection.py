@@ -7,20 +7,20 @@ between which the others come to lie.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
-import os
-from collections.abc import Callable
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from demo.common.apart import run_apart
 from demo.common.vectors import principal_axes, products, rows_of
+from demo.embeddings.neighbour_maps import BETWEEN, SEED
+from sfpn.files import whole_file
 
-SEED = 0
 PCA_FIRST = 50  # dimensions that t-SNE and UMAP start from
 AXES_FROM, LANDMARKS = 10_000, 5_000  # images drawn by chance, where there are more
-BETWEEN = 3  # most alike landmarks
 LIBRARIES = {"PCA": None, "t-SNE": "sklearn", "UMAP": "umap"}  # the last one, umap-learn, is not in requirements.txt
 
 
@@ -60,25 +60,14 @@ def project(values: np.ndarray, method: str, folder: Path) -> np.ndarray:
         return pca(values)[0].astype(np.float32)
     file = kept_file(values, method, folder)
     if not file.is_file():
-        coordinates = _between_landmarks(pca(values, min(PCA_FIRST, *values.shape))[0], SLOW[method])
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp.npy")
-        np.save(temporary, coordinates.astype(np.float32))
-        temporary.replace(file)
+        with tempfile.TemporaryDirectory() as name:
+            files = [Path(name) / f"{what}.npy" for what in ("values", "landmarks", "coordinates")]
+            np.save(files[0], pca(values, min(PCA_FIRST, *values.shape))[0])
+            np.save(files[1], drawn(len(values), LANDMARKS))
+            run_apart("demo.embeddings.neighbour_maps", method, *map(str, files))
+            with whole_file(file) as temporary:
+                shutil.copyfile(files[2], temporary)
     return np.load(file, allow_pickle=False)
-
-
-def _between_landmarks(values: np.ndarray, method: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """(N, 2): `method` places a sample of the rows, the others lie in the middle of the most alike ones of it."""
-    landmarks = drawn(len(values), LANDMARKS)
-    placed = method(values[landmarks])
-    if len(landmarks) == len(values):
-        return placed
-    from sklearn.neighbors import NearestNeighbors
-
-    alike = NearestNeighbors(n_neighbors=BETWEEN, metric="cosine").fit(values[landmarks])
-    coordinates = placed[alike.kneighbors(values, return_distance=False)].mean(1)
-    coordinates[landmarks] = placed
-    return coordinates
 
 
 def kept_file(values: np.ndarray, method: str, folder: Path) -> Path:
@@ -93,19 +82,3 @@ def place(query: np.ndarray, values: np.ndarray, coordinates: np.ndarray, method
         mean, axes = principal_axes(rows_of(values, drawn(len(values), AXES_FROM)), 2)
         return (query - mean) @ axes
     return coordinates[np.argsort(-products(values, query))[:BETWEEN]].mean(0)
-
-
-def _tsne(values: np.ndarray) -> np.ndarray:
-    from sklearn.manifold import TSNE
-
-    perplexity = min(30.0, max(1.0, (len(values) - 1) / 3))
-    return TSNE(2, perplexity=perplexity, init="pca", metric="cosine", random_state=SEED).fit_transform(values)
-
-
-def _umap(values: np.ndarray) -> np.ndarray:
-    umap = importlib.import_module("umap")  # not a requirement, so type checkers do not find it
-    neighbours = min(15, len(values) - 1)
-    return umap.UMAP(n_neighbors=neighbours, metric="cosine", random_state=SEED, n_jobs=1).fit_transform(values)
-
-
-SLOW: dict[str, Callable[[np.ndarray], np.ndarray]] = {"t-SNE": _tsne, "UMAP": _umap}

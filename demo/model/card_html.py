@@ -8,10 +8,11 @@ from html import escape
 from typing import Any
 
 import torch
+from torch import nn
 
 from demo.common.words import label_of, percent
 from sfpn.network.card import Card
-from sfpn.network.model import INPUT_SIZE, SFPN, SFPNConfig
+from sfpn.network.model import INPUT_SIZE, SFPN, Fire, SFPNConfig
 
 SFPN_TYPE = "SqueezeFacePoseNet"
 MEBIBYTE = 2**20
@@ -66,11 +67,12 @@ def layers_html(card: Card) -> str:
     """Layer, output (C, H, W) and parameters of a SqueezeFacePoseNet; '' for other networks."""
     if card.architecture.get("type") != SFPN_TYPE:
         return '<p class="quiet">The layers of this network are inside its ONNX file.</p>'
+    found = layers(card)
     lines = [
         (name, " × ".join(map(str, shape)), f"{parameters:,}" if parameters else "–")
-        for name, shape, parameters in layers(card)
+        for name, shape, parameters in found
     ]
-    total = sum(parameters for _, _, parameters in layers(card))
+    total = sum(parameters for _, _, parameters in found)
     return _table(
         ("layer", "output (channels × height × width)", "parameters"),
         [*lines, ("global average", str(lines[-1][1].split(" ")[0]), f"{total:,} in all")],
@@ -78,19 +80,36 @@ def layers_html(card: Card) -> str:
 
 
 def layers(card: Card) -> list[tuple[str, tuple[int, ...], int]]:
-    """(name, output shape, parameters) of every layer, found by passing shapes, no numbers, through the network."""
+    """(name, output shape, parameters) of every layer, from their settings: passing shapes through a network of torch's
+    "meta" device loads 70 MB of compiler, and numbers could be as many as a card says.
+    """
+    depthwise = bool(card.architecture.get("depthwise"))
     with torch.device("meta"):
-        network = SFPN(
-            SFPNConfig(
-                bool(card.architecture.get("depthwise")),
-                descriptor_size=int(card.architecture.get("descriptor_size", 1000)),
-            )
-        )
-        maps, found = torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE), []
-    for name, layer in network.eval().layers.named_children():
-        maps = layer(maps)
-        found.append((name, tuple(maps.shape[1:]), sum(p.numel() for p in layer.parameters())))
-    return [line for line in found if line[0] != "dropout"]
+        network = SFPN(SFPNConfig(depthwise, descriptor_size=int(card.architecture.get("descriptor_size", 1000))))
+    channels, side, found = 3, INPUT_SIZE, []
+    for name, layer in network.layers.named_children():
+        if isinstance(layer, nn.Dropout):
+            continue
+        if isinstance(layer, Fire):
+            channels = sum(_convolution(part).out_channels for part in (layer.expand1x1, layer.expand3x3))
+        else:
+            window = layer if isinstance(layer, nn.MaxPool2d) else _convolution(layer)
+            channels = window.out_channels if isinstance(window, nn.Conv2d) else channels
+            size, step, border = (_one(value) for value in (window.kernel_size, window.stride, window.padding))
+            side = (side + 2 * border - size) // step + 1
+        found.append((name, (channels, side, side), sum(p.numel() for p in layer.parameters())))
+    return found
+
+
+def _convolution(layer: nn.Module) -> nn.Conv2d:
+    found = layer.get_submodule("conv")
+    assert isinstance(found, nn.Conv2d)
+    return found
+
+
+def _one(value: Any) -> int:
+    """The same number for both directions."""
+    return value[0] if isinstance(value, tuple) else value
 
 
 def points_html(card: Card) -> str:

@@ -48,6 +48,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     other.add_argument("folder", type=Path, metavar="DIR", help="new folder to write")
     other.add_argument("--model", nargs="+", metavar="NAME_OR_PATH", help="models to offer (default: all bundled)")
     other.set_defaults(run=run_export)
+    third = commands.add_parser(
+        "make", parents=[shared], help="only the networks; the app runs it when they are asked for"
+    )
+    third.add_argument("--named", nargs=2, action="append", required=True, metavar=("NAME", "WEIGHTS"), help="a model")
+    third.set_defaults(run=run_make)
     return parser.parse_args(arguments)
 
 
@@ -66,6 +71,12 @@ def run_export(args: argparse.Namespace) -> int:
         raise UserError(f"ONNX Runtime for the browser is not in {args.cache}; run: {FETCH}")
     size = export_page(args.folder, bundled(args.cache, args.model), args.cache)
     print(f"{args.folder}: {size / 1e6:.1f} MB; serve it, e.g. with: python -m http.server -d {args.folder}")
+    return 0
+
+
+def run_make(args: argparse.Namespace) -> int:
+    """Export the networks that are not in the cache yet."""
+    make_bundle(args.cache, dict(args.named), load_examples())
     return 0
 
 

@@ -28,9 +28,10 @@ from sfpn.errors import UserError
 from sfpn.files import whole_file, write_text
 from sfpn.network import checkpoint
 from sfpn.network.card import Card, load_card
-from sfpn.network.export import card_inside, export, require_onnx
+from sfpn.network.export import export
 from sfpn.network.export_detector import NETWORKS, export_detector
 from sfpn.network.export_pose import export_pose
+from sfpn.network.onnx_writing import card_inside, require_onnx
 from sfpn.photos.detector import detector_name
 from sfpn.photos.pose import WEIGHTS
 from sfpn.photos.preprocess import Preprocess
@@ -85,18 +86,25 @@ class Bundle:
         return [*(network.path for network in networks), *cards, *sorted(pictures), *self.faces]
 
 
-def make_bundle(cache: Path, models: Mapping[str, Path | str], examples: Sequence[Example]) -> Bundle:
+def make_bundle(
+    cache: Path,
+    models: Mapping[str, Path | str],
+    examples: Sequence[Example],
+    before_export: Callable[[], None] = require_onnx,
+) -> Bundle:
     """The bundle of these models (name -> weights), made where it is not in the cache yet.
 
+    before_export: called before the first network that is not there is made; what it raises is raised.
     Raises UserError when a package for exporting is missing, a model cannot be exported, or nothing can be written.
     """
     folder = cache / "networks"
+    weights = {name: checkpoint.resolve(given) for name, given in models.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Bundle(
-            detector=_detector(folder),
-            pose=_pose(folder),
-            models={name: _model(folder, name, checkpoint.resolve(given)) for name, given in models.items()},
+            detector=_detector(folder, before_export),
+            pose=_pose(folder, before_export),
+            models={name: _model(folder, name, file, before_export) for name, file in weights.items()},
             examples=[_pictures(folder, example) for example in examples],
             faces=write_faces(folder, _digest),
         )
@@ -148,11 +156,11 @@ def _runtime_entry(name: str, cache: Path, address: Address, cdn: bool) -> dict[
     return remote_file(runtime_folder(cache) / file.kept_as, address, file.packed)
 
 
-def _detector(folder: Path) -> dict[str, PackedNetwork]:
+def _detector(folder: Path, before_export: Callable[[], None]) -> dict[str, PackedNetwork]:
     stem = f"detector-{_digest(detector_name())}"
     files = {name: folder / f"{stem}-{name}.onnx.gz" for name in NETWORKS}
     if not all(file.is_file() for file in files.values()):
-        require_onnx()
+        before_export()
         with tempfile.TemporaryDirectory() as temporary:
             [check_on] = faces_of_all_poses(_drawn_people(), Preprocess(), CHECKED_EACH)
             made = Path(temporary) / "detector"
@@ -162,11 +170,11 @@ def _detector(folder: Path) -> dict[str, PackedNetwork]:
     return {name: PackedNetwork(file, {}) for name, file in files.items()}
 
 
-def _pose(folder: Path) -> PackedNetwork:
+def _pose(folder: Path, before_export: Callable[[], None]) -> PackedNetwork:
     file = folder / f"pose-{_digest(WEIGHTS.read_bytes())}.onnx.gz"
     card = file.with_name(f"{file.name}.json")
     if not (file.is_file() and card.is_file()):
-        require_onnx()
+        before_export()
         with tempfile.TemporaryDirectory() as temporary:
             [check_on] = pictures_of_all_poses(_drawn_people(), CHECKED_EACH)
             made = Path(temporary) / "pose.onnx"
@@ -176,7 +184,7 @@ def _pose(folder: Path) -> PackedNetwork:
     return PackedNetwork(file, json.loads(card.read_text(encoding="utf-8")))
 
 
-def _model(folder: Path, name: str, weights: Path) -> PackedNetwork:
+def _model(folder: Path, name: str, weights: Path, before_export: Callable[[], None]) -> PackedNetwork:
     """A model as the browser can run it: exported, or as it is where it is an ONNX file of one part."""
     card = load_card(weights)
     if card.architecture.get("external_data"):
@@ -190,7 +198,7 @@ def _model(folder: Path, name: str, weights: Path) -> PackedNetwork:
         pack(weights, file)
         inside = card
     else:
-        require_onnx()
+        before_export()
         with tempfile.TemporaryDirectory() as temporary:
             [check_on] = faces_of_all_poses(_drawn_people(), card.preprocess, CHECKED_EACH)
             made = Path(temporary) / "model.onnx"

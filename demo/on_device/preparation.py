@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from demo.common.apart import run_apart
 from demo.common.pictures import file_address
 from demo.examples import Example
 from demo.on_device.bundle import make_bundle, manifest
@@ -18,6 +19,14 @@ ABSENT = (
     "fetched to this computer yet (3.7 MB). Fetch it with the command below, then open this tab again:"
 )
 UNPREPARED = {"state": "preparing"}
+
+
+class NotMade(Exception):
+    """A network has to be exported, which takes 400 MB: not in this process."""
+
+
+def _not_here() -> None:
+    raise NotMade
 
 
 class Preparation:
@@ -43,7 +52,12 @@ class Preparation:
         return self._result
 
     def _make(self) -> dict[str, Any]:
-        bundle = make_bundle(self._cache, self._models, self._examples)
+        try:
+            bundle = make_bundle(self._cache, self._models, self._examples, _not_here)
+        except NotMade:
+            named = [word for name, weights in self._models.items() for word in ("--named", name, str(weights))]
+            run_apart("demo.on_device", "make", "--cache", str(self._cache), *named)
+            bundle = make_bundle(self._cache, self._models, self._examples)
         return {"state": "ready", "manifest": manifest(bundle, self._cache, file_address, self._cdn)}
 
     def _run(self, make: Callable[[], dict[str, Any]]) -> None:

@@ -65,6 +65,12 @@ def pose_map_figure(pose_map: PoseMap, shown: Shown) -> go.Figure:
     )
     grey = go.Heatmap(z=few, colorscale=[[0, NEUTRAL_FILL], [1, NEUTRAL_FILL]], **shared)
     figure = go.Figure([grey, heatmap])
+    _name_axes(figure)
+    margin = {"l": 56, "r": 8, "t": 8, "b": 44}
+    return finish(figure, "error-map", map_table(pose_map, table), dragmode=False, margin=margin)
+
+
+def _name_axes(figure: go.Figure) -> None:
     figure.update_xaxes(
         title="yaw (°; + = turned to the image's right)",
         tickvals=list(range(-90, 91, 45)),
@@ -81,8 +87,6 @@ def pose_map_figure(pose_map: PoseMap, shown: Shown) -> go.Figure:
         showgrid=False,
         zeroline=False,
     )
-    margin = {"l": 56, "r": 8, "t": 8, "b": 44}
-    return finish(figure, "error-map", map_table(pose_map, table), dragmode=False, margin=margin)
 
 
 def map_table(pose_map: PoseMap, table: pd.DataFrame) -> pd.DataFrame:

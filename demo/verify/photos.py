@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from PIL import Image
 
 from demo.common.at_once import AT_WORK, large_alone
 from demo.common.photo_memory import check_room, count
-from demo.common.pictures import PREVIEW_SIDE, data_uri
+from demo.common.pictures import preview_uri
 from demo.common.uploads import discard, size_of, take_upload
 from sfpn.errors import UserError
 from sfpn.photos.detector import Face, FaceDetector
-from sfpn.photos.photo import EncodedPhoto, count_pixels, decode_photo
+from sfpn.photos.photo import EncodedPhoto, count_pixels, open_photo
+from sfpn.photos.preprocess import Cut, Preprocess
 from sfpn.verification.verifier import MAX_PHOTOS, Shot, check_choice, look
+
+USUAL = Preprocess()  # of the networks of this project: a photo is not decoded again to be compared by them
 
 
 @dataclass(frozen=True)
 class SeenPhoto:
-    """An encoded photo, its faces (pixels of the upright photo of this size), the chosen one, and a small preview."""
+    """An encoded photo, its faces (pixels of the upright photo of this size), the chosen one, and a small preview.
+
+    crops: of the chosen face, cut out when its photo was decoded; a face chosen later has none.
+    """
 
     name: str
     encoded: bytes
@@ -26,6 +34,7 @@ class SeenPhoto:
     faces: tuple[Face, ...]
     chosen: int
     preview: str
+    crops: Mapping[Cut, Image.Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count(self)
@@ -42,12 +51,16 @@ class SeenPhoto:
     def shot(self) -> Shot:
         """For the verifier, which decodes one photo after the other."""
         photo = EncodedPhoto(self.name, self.encoded, self.size, self.face.turned_degrees)
-        return Shot(photo, self.faces, self.chosen)
+        return Shot(photo, self.faces, self.chosen, self.crops)
+
+    def pixels_to_decode(self, preprocess: Preprocess) -> int:
+        """How many pixels a comparison by a network with this preprocessing has to decode; none if it has the crop."""
+        return 0 if preprocess.cut in self.crops else self.size[0] * self.size[1]
 
     def with_face(self, index: int) -> SeenPhoto:
         """With another face chosen. Raises UserError if there is none of that index, or it is too small."""
         check_choice(self.name, self.faces, index)
-        return replace(self, chosen=index)
+        return self if index == self.chosen else replace(self, chosen=index, crops={})
 
 
 Seen = tuple[SeenPhoto, ...]
@@ -58,10 +71,13 @@ def see(detector: FaceDetector, name: str, encoded: bytes) -> SeenPhoto:
     """Decode a photo and find its faces, once for all who give it at that moment. Raises UserError naming the photo."""
 
     def make() -> SeenPhoto:
-        with large_alone(count_pixels(encoded, name)):
-            shot = look(detector, decode_photo(encoded, name))
-            preview = data_uri(shot.photo.image, PREVIEW_SIDE)
-            return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview)
+        photo = open_photo(encoded, name)
+        with large_alone(photo.size[0] * photo.size[1]):
+            shot = look(detector, photo)
+            assert shot.found is not None
+            preview = preview_uri(shot.found.image)
+            crops = {USUAL.cut: shot.crop(USUAL)}
+            return SeenPhoto(name, encoded, shot.photo.size, shot.faces, shot.chosen, preview, crops)
 
     return AT_WORK.share(("see", id(detector), name, hashlib.sha256(encoded).digest()), make)
 

@@ -78,7 +78,7 @@ def compare_photos(
     target = DEFAULT_FMR if fmr is None else fmr
 
     def make() -> Comparison:
-        with large_alone(max(photo.size[0] * photo.size[1] for photo in (*first, *second))):
+        with large_alone(max(photo.pixels_to_decode(models[model].preprocess) for photo in (*first, *second))):
             one, other = ([photo.shot() for photo in side] for side in (first, second))
             return Verifier(models[model], detector).compare(one, other, target)
 

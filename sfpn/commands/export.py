@@ -3,13 +3,14 @@
     python -m sfpn export base --format onnx --out base.onnx
     python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
     python -m sfpn export base --format executorch --out base.pte   # for phones, one face at a time
+    python -m sfpn export base --format litert --out base.tflite    # the same for LiteRT (TensorFlow Lite)
     python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
     python -m sfpn export pose --out pose.onnx                      # where a face looks: yaw, pitch, roll
 
 Input `face`: (faces, 3, size, size) float32, RGB 0-255, any number of faces. Output `embedding`: (faces, numbers),
 ready for the cosine. The card lies in the ONNX file and beside it, so that --model FILE.onnx works in every command.
-A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face (onnx, executorch), below
-0.99 on the median face (onnx-int8).
+A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face, of onnx-int8 below 0.99
+on the median face.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.dataset import Picture
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.network import checkpoint, export_executorch
+from sfpn.network import checkpoint, export_executorch, export_litert
 from sfpn.network.export import FORMATS, export
 from sfpn.network.export_detector import CARD_NAME, export_detector
 from sfpn.network.export_pose import export_pose
@@ -32,6 +33,10 @@ from sfpn.photos.preprocess import Preprocess
 
 CHECKED_EACH, CALIBRATED_EACH = 8, 32  # faces per pose
 DETECTOR, POSE = "detector", "pose"
+PROGRAMS = {
+    export_executorch.FORMAT: export_executorch.export_executorch,
+    export_litert.FORMAT: export_litert.export_litert,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector, pose")
     parser.add_argument(
         "--format",
-        choices=(*FORMATS, export_executorch.FORMAT),
+        choices=(*FORMATS, *PROGRAMS),
         default=FORMATS[0],
-        help="ONNX in float32 or int8, or an ExecuTorch program in float32 (default: onnx)",
+        help="ONNX in float32 or int8, or a program for ExecuTorch or LiteRT in float32 (default: onnx)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="FILE.onnx or FILE.pte to write; FILE.json beside"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="FILE.onnx, .pte (executorch) or .tflite (litert) to write; FILE.json beside",
     )
     parser.add_argument(
         "--calibrate",
@@ -65,8 +74,8 @@ def execute(args: argparse.Namespace) -> int:
     preprocess = checkpoint.load_checked_card(checkpoint.resolve(args.model)).preprocess
     calibrated = CALIBRATED_EACH if args.format == "onnx-int8" else 0
     check_on, calibrate_on = faces_of_all_poses(selection, preprocess, CHECKED_EACH, calibrated)
-    if args.format == export_executorch.FORMAT:
-        done = export_executorch.export_executorch(args.model, args.out, check_on)
+    if args.format in PROGRAMS:
+        done = PROGRAMS[args.format](args.model, args.out, check_on)
     else:
         done = export(args.model, args.format, args.out, check_on, calibrate_on, selection.title)
     print(

@@ -19,7 +19,7 @@ from torch import nn
 
 from sfpn.errors import UserError
 from sfpn.files import whole_folder
-from sfpn.network.export import require_onnx, traced
+from sfpn.network.onnx_writing import require_onnx, traced
 from sfpn.onnx_runtime import onnx_runtime
 from sfpn.photos import mtcnn
 

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sfpn.photos.searched import WORKING_SIZE, reduced, tiles_of
 from sfpn.schema import pose_from_yaw
 
 PAD_FRACTION = 0.4  # of the longer side (of twice the shorter one at most), on every side
-WORKING_SIZE = 960  # longer side, px, that a photo is reduced to for detection
-LARGE_PHOTO = 1920  # px, longer side: from here on, portraits are searched in half the pixels
-LARGE_WORKING_SIZE = 640  # px; finds the same faces there as WORKING_SIZE, in half the time
+LARGE_WORKING_SIZE = 640  # px; portraits are found there as well as at WORKING_SIZE, in half the time
 LARGE_FACE_FRACTION = 0.3  # of the shorter side: portraits
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as the thresholds; not imported from mtcnn.py, which loads torch
 Thresholds = tuple[float, float, float]  # of MTCNN's three networks
@@ -30,13 +29,12 @@ USUAL_THRESHOLDS: Thresholds = (0.6, 0.7, 0.7)
 SMALL_FACE_STEPS = 4  # pyramid steps below a portrait: 0.3 * 0.709**4 = 7.6 % of the shorter side
 TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
-PANORAMA = 3.0  # longer over shorter side; beyond it, TINY_FACE_STEPS would end under MTCNN's receptive field
-MAX_TILES = 64  # of a panorama; beyond 65:1 they are longer, and faces in them must be larger
 MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]  # which landmark of a mirrored face is which
 DEVICE_HELP = (
     "of the face detector and the pose estimator: cpu, cuda, cuda:1 ..., mps, or auto; their networks are tiny, and no "
     "graphics processor was measured (default: cpu)"
 )
+UNPOSED = -1.0  # doubt that no face leaves
 SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
 
 # Yaw from landmarks alone, see estimate_yaw. Measured on drawn heads of known yaw: up to the knee the geometry holds as
@@ -147,13 +145,22 @@ class FaceDetector:
 
     def detect(self, photo: Image.Image) -> list[Face]:
         """All faces of a photo of any size, largest first; an empty list where there is none."""
+        return self._detect(photo, posed_up_to=1.0)
+
+    def detect_sure(self, photo: Image.Image, most_doubt: float) -> list[Face]:
+        """As `detect`, but an empty list, and less work, where the surest face leaves more doubt: 1 - confidence."""
+        faces = self._detect(photo, posed_up_to=most_doubt)
+        return faces if min((1 - face.confidence for face in faces), default=1.0) <= most_doubt else []
+
+    def _detect(self, photo: Image.Image, posed_up_to: float) -> list[Face]:
         photo = photo if photo.mode == "RGB" else photo.convert("RGB")
         if min(photo.size) < SMALLEST_FACE_PIXELS:
             return []
         tiles = tiles_of(photo.size)
         if len(tiles) == 1:
-            first = LARGE_WORKING_SIZE if max(photo.size) > LARGE_PHOTO else WORKING_SIZE
-            return largest_first(self._search(photo, first, 0) or self._search(photo, WORKING_SIZE, 1))
+            first = LARGE_WORKING_SIZE if max(photo.size) >= WORKING_SIZE else WORKING_SIZE
+            found = self._search(photo, first, 0, posed_up_to=posed_up_to)
+            return largest_first(found or self._search(photo, WORKING_SIZE, 1, posed_up_to=posed_up_to))
         found = []
         for tile in tiles:
             in_tile = [moved(face, tile[:2]) for face in self._search(photo.crop(tile), WORKING_SIZE, 1)]
@@ -191,30 +198,35 @@ class FaceDetector:
         return largest_first([surer, *(face for face in faces if face is not main)])
 
     def _search_portraits(self, photo: Image.Image, thresholds: Thresholds) -> list[Face]:
-        return self._search(photo, WORKING_SIZE, 0, thresholds) or self._search(photo, WORKING_SIZE, 1, thresholds)
+        """Faces without poses, which are those of a photo that is mirrored or turned."""
+        steps = (self._search(photo, WORKING_SIZE, step, thresholds, posed_up_to=UNPOSED) for step in (0, 1))
+        return next((found for found in steps if found), [])
 
     def _search(
-        self, photo: Image.Image, longer_side: int, step: int, thresholds: Thresholds = USUAL_THRESHOLDS
+        self,
+        photo: Image.Image,
+        longer_side: int,
+        step: int,
+        thresholds: Thresholds = USUAL_THRESHOLDS,
+        *,
+        posed_up_to: float = 1.0,
     ) -> list[Face]:
-        """Faces of at least the size of a step of search_sizes, in a copy whose longer side is at most so many px."""
+        """Faces of at least the size of a step of search_sizes, in a copy whose longer side is at most so many px.
+
+        Their poses are estimated where the surest of them leaves at most so much doubt (1 - confidence).
+        """
         working = reduced(photo, longer_side)
         smallest = search_sizes(min(working.size), self._small_faces)[step]
         pad = math.ceil(PAD_FRACTION * min(max(working.size), 2 * min(working.size)))
         scale_xy = np.array(photo.size) / working.size
         found = self._mtcnn.search(working, smallest, pad, thresholds)
-        heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy, found.confidences)
+        confidences = found.confidences.tolist()
+        heads: Sequence[HeadPose | None] = [None] * len(confidences)
+        if confidences and 1 - max(confidences) <= posed_up_to:
+            heads = self._poses.estimate(working, found.boxes_xyxy, found.landmarks_xy, found.confidences)
         boxes = found.boxes_xyxy.astype(np.float64) * np.tile(scale_xy, 2)
         points = found.landmarks_xy.astype(np.float64) * scale_xy
-        return [make_face(*face) for face in zip(boxes, points, found.confidences.tolist(), heads, strict=True)]
-
-
-def reduced(photo: Image.Image, longer_side: int) -> Image.Image:
-    """The photo with a longer side of at most so many px."""
-    scale = longer_side / max(photo.size)
-    if scale >= 1:
-        return photo
-    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-    return photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        return [make_face(*face) for face in zip(boxes, points, confidences, heads, strict=True)]
 
 
 def search_sizes(shorter_side: int, small_faces: bool) -> tuple[float, float]:
@@ -236,26 +248,18 @@ def smallest_face_searched(photo_size: tuple[int, int]) -> float:
     return search_sizes(round(min(width, height) * scale), small_faces=True)[-1] / scale
 
 
-def tiles_of(photo_size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """Boxes (left, top, right, bottom) that cover a photo of (width, height) px; one, unless it is a panorama.
-
-    Tiles of a panorama are twice as long as high and overlap by half, so that every face lies whole in one of them.
-    """
-    longer, shorter = max(photo_size), min(photo_size)
-    if longer <= PANORAMA * shorter:
-        return [(0, 0, *photo_size)]
-    step = max(shorter, math.ceil(longer / MAX_TILES))
-    starts = [*range(0, longer - 2 * step, step), longer - 2 * step]
-    across = photo_size[0] == longer
-    return [(at, 0, at + 2 * step, shorter) if across else (0, at, shorter, at + 2 * step) for at in starts]
-
-
 def moved(face: Face, by_xy: tuple[int, int]) -> Face:
     """The face with its box and landmarks shifted by (x, y) px."""
     dx, dy = by_xy
     left, top, right, bottom = face.box_xyxy
     box = (left + dx, top + dy, right + dx, bottom + dy)
     return replace(face, box_xyxy=box, landmarks_xy=face.landmarks_xy + np.array(by_xy, np.float32))
+
+
+def enlarged(face: Face, by: float) -> Face:
+    """The face in a photo whose sides are so many times as long."""
+    left, top, right, bottom = (value * by for value in face.box_xyxy)
+    return replace(face, box_xyxy=(left, top, right, bottom), landmarks_xy=face.landmarks_xy * np.float32(by))
 
 
 def is_cut(face: Face, tile: tuple[int, int, int, int], photo_size: tuple[int, int]) -> bool:

@@ -16,8 +16,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from sfpn.photos.detector import Face, FaceDetector, smallest_face_searched
+from sfpn.photos.detector import Face, FaceDetector, enlarged, smallest_face_searched
 from sfpn.photos.orientation import turn_clockwise
+from sfpn.photos.photo import EncodedPhoto, Photo
+from sfpn.photos.searched import search_divisor
 from sfpn.photos.second_look import UNSURE
 
 SURE_CONFIDENCE = 0.998  # of the surest face: the photo is taken to be upright
@@ -38,11 +40,27 @@ class DetectsFaces(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """A photo as it stands upright, and its faces in pixels of it, largest first."""
+    """A photo as it was searched, upright, and its faces, largest first, in pixels of the whole photo."""
 
     image: Image.Image
     faces: tuple[Face, ...]
     turned_degrees: int = 0  # clockwise: how far the given photo was turned
+    divisor: int = 1  # sides of the photo over those of `image`
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the whole photo, upright."""
+        return self.image.width * self.divisor, self.image.height * self.divisor
+
+
+def find_in_photo(detector: DetectsFaces, photo: Photo | EncodedPhoto) -> Found:
+    """find_faces in as much of a photo as a search needs: a large JPEG that is not decoded yet is not decoded whole.
+
+    Raises UserError for one that cannot be decoded.
+    """
+    divisor = search_divisor(photo.size)
+    found = find_faces(detector, photo.divided(divisor))
+    return replace(found, faces=tuple(enlarged(face, divisor) for face in found.faces), divisor=divisor)
 
 
 def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
@@ -58,7 +76,7 @@ def find_faces(detector: DetectsFaces, image: Image.Image) -> Found:
     least = min(1 - MIN_TURNED_CONFIDENCE, doubt / SURER)
     for degrees in (90, 180, 270):
         turned = turn_clockwise(image, degrees)
-        faces = detector.detect(turned)
+        faces = _detect_sure(detector, turned, least)
         if _doubt(faces) <= least:
             least = _doubt(faces)
             best = Found(turned, tuple(replace(face, turned_degrees=degrees) for face in faces), degrees)
@@ -75,12 +93,18 @@ def looked_at_again(detector: DetectsFaces, image: Image.Image, faces: list[Face
     return detector.look_closer(image, faces) if _doubt(faces) > 1 - UNSURE else faces
 
 
+def _detect_sure(detector: DetectsFaces, image: Image.Image, most_doubt: float) -> Sequence[Face]:
+    """The faces of a photo if the surest leaves at most so much doubt; else perhaps none: nobody asks for them."""
+    return detector.detect_sure(image, most_doubt) if isinstance(detector, FaceDetector) else detector.detect(image)
+
+
 def _doubt(faces: Sequence[Face]) -> float:
     return 1 - max((face.confidence for face in faces), default=0.0)
 
 
-def why_no_face(image: Image.Image) -> str:
-    """A clause for a photo (RGB) without a face, with the remedy: what can be seen to be wrong with it."""
+def why_no_face(found: Found) -> str:
+    """A clause for a photo without a face, with the remedy: what can be seen to be wrong with it."""
+    image = found.image
     small = image.copy()
     small.thumbnail((256, 256))
     low, high = np.percentile(np.asarray(small.convert("L")), [1, 99])
@@ -91,6 +115,6 @@ def why_no_face(image: Image.Image) -> str:
             f"no face was found: the photo is almost black (its lights reach {high:.0f} of 255); give a brighter photo"
         )
     return (
-        f"no face was found, upright or turned, of {smallest_face_searched(image.size):.0f} px or more; "
+        f"no face was found, upright or turned, of {smallest_face_searched(found.size):.0f} px or more; "
         "give a photo in which the face is larger and not covered"
     )

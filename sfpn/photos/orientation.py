@@ -10,6 +10,7 @@ from PIL import Image
 
 UPRIGHT = 1
 ORIENTATIONS = range(1, 9)  # EXIF 2.32, tag 0x0112
+TURNED_SIDES = (5, 6, 7, 8)  # orientations by which width and height change places
 ORIENTATION_TAG = 0x0112
 MAX_ENTRIES = 1000  # of a directory; cameras write some 20
 

@@ -16,10 +16,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from sfpn.errors import UserError
 from sfpn.photos.colours import read_rgb
 from sfpn.photos.containers import PixelData, kind_of, pixels_only
-from sfpn.photos.orientation import make_upright, orientation_of_exif, turn_clockwise
+from sfpn.photos.orientation import TURNED_SIDES, UPRIGHT, make_upright, orientation_of_exif, turn_clockwise
+from sfpn.photos.searched import divided
 
 MAX_PIXELS = 64_000_000  # a 48-megapixel phone photo fits
 MAX_BYTES = 40_000_000
+JPEG_DIVISOR = 8  # the largest by which libjpeg divides the sides of a picture while it decodes it
 MIN_SIDE = 20  # px; no face can be larger than its photo
 NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 
@@ -41,6 +43,10 @@ class Photo:
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.image.size
+
+    def divided(self, divisor: int) -> Image.Image:
+        """The picture with its sides divided; see `searched.divided`."""
+        return divided(self.image, divisor)
 
     def turned(self, degrees: int) -> Photo:
         """The same photo turned clockwise by 0, 90, 180 or 270 degrees."""
@@ -79,7 +85,11 @@ class EncodedPhoto:
     @property
     def image(self) -> Image.Image:
         """Upright, RGB."""
-        return turn_clockwise(decode_photo(self.encoded, self.name).image, self.turned_degrees)
+        return self.divided(1)
+
+    def divided(self, divisor: int) -> Image.Image:
+        """The picture, upright and RGB, with its sides divided by 1, 2, 4, 8 ...: a JPEG is not decoded further."""
+        return turn_clockwise(decode_photo(self.encoded, self.name, divisor=divisor).image, self.turned_degrees)
 
     def turned(self, degrees: int) -> EncodedPhoto:
         """The same photo turned clockwise by further 0, 90, 180 or 270 degrees."""
@@ -104,28 +114,37 @@ def load_photo(path: str | Path) -> Photo:
     return decode_photo(encoded, str(path))
 
 
-def decode_photo(encoded: bytes, name: str, *, min_side: int = MIN_SIDE) -> Photo:
+def decode_photo(encoded: bytes, name: str, *, min_side: int = MIN_SIDE, divisor: int = 1) -> Photo:
     """Decode one picture: first frame, its orientation applied, transparency on white, other depths brought to 8 bits.
 
+    divisor: 1, 2, 4, 8 ..., of both sides, if only that much detail is needed; must divide them without a rest.
     Raises UserError, which calls it by `name` and says the remedy, if it is empty, not a picture, damaged, too large,
     or if a side is under `min_side` px.
     """
     check_bytes(len(encoded), name)
     try:
-        return Photo(name, _decode(encoded, min_side))
+        return Photo(name, _decode(encoded, min_side, divisor))
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+
+
+def open_photo(encoded: bytes, name: str) -> EncodedPhoto:
+    """A picture of which only the header was read: its pixels may yet be damaged. Raises UserError as decode_photo."""
+    check_bytes(len(encoded), name)
+    try:
+        data = _pixel_data(encoded)
+        with _open(data) as opened:
+            _check_size(opened.size, MIN_SIDE)
+            size = opened.size[::-1] if _orientation(opened, data) in TURNED_SIDES else opened.size
+            return EncodedPhoto(name, encoded, size)
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
 
 
 def count_pixels(encoded: bytes, name: str) -> int:
-    """The pixels that a picture's header states, before any is decoded. Raises UserError as decode_photo does."""
-    check_bytes(len(encoded), name)
-    try:
-        with _open(_pixel_data(encoded)) as opened:
-            _check_size(opened.size, MIN_SIDE)
-            return opened.size[0] * opened.size[1]
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from error
+    """The pixels that a picture's header states, before any is decoded. Raises UserError as open_photo does."""
+    width, height = open_photo(encoded, name).size
+    return width * height
 
 
 def check_bytes(size: int, name: str) -> None:
@@ -136,17 +155,21 @@ def check_bytes(size: int, name: str) -> None:
         raise UserError(f"{name}: is larger than {MAX_BYTES / 1e6:.0f} MB; save it smaller or as JPEG")
 
 
-def _decode(encoded: bytes, min_side: int) -> Image.Image:
+def _decode(encoded: bytes, min_side: int, divisor: int) -> Image.Image:
     """decode_photo whose UserError does not name the photo."""
     data = _pixel_data(encoded)
     with _open(data) as opened:
         _check_size(opened.size, min_side)
         try:
-            image = read_rgb(opened, lambda: _open(data))
+            if divisor > 1 and data.kind == "JPEG":
+                decoded = min(divisor, JPEG_DIVISOR)
+                opened.draft(None, (opened.width // decoded, opened.height // decoded))
+                divisor //= decoded
+            image = divided(read_rgb(opened, lambda: _open(data)), divisor)
         # The decoders below Pillow raise whatever they like for hostile bytes; here it becomes one sentence.
         except Exception as error:
             raise UserError(_damaged(data.kind, error)) from error
-        return make_upright(image, data.orientation if data.orientation != 1 else _orientation_of_heif(opened, data))
+        return make_upright(image, _orientation(opened, data))
 
 
 def _pixel_data(encoded: bytes) -> PixelData:
@@ -200,6 +223,8 @@ def _check_size(size: tuple[int, int], min_side: int) -> None:
         raise UserError(f"is only {width}x{height} pixels; a face needs at least {min_side}, give a larger photo")
 
 
-def _orientation_of_heif(opened: Image.Image, data: PixelData) -> int:
+def _orientation(opened: Image.Image, data: PixelData) -> int:
     """AVIF keeps its turns outside EXIF, and Pillow hands them over as EXIF; HEIF comes turned."""
-    return orientation_of_exif(opened.info.get("exif", b"")) if data.kind == "AVIF" else 1
+    if data.kind == "AVIF" and data.orientation == UPRIGHT:
+        return orientation_of_exif(opened.info.get("exif", b""))
+    return data.orientation

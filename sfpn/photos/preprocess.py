@@ -25,6 +25,7 @@ REFERENCE_LANDMARKS_112 = np.array(
 GEOMETRIES = ("box", "five_point")
 PADDINGS = ("edge", "black")
 CHANNELS = ("RGB", "BGR")
+Cut = tuple[str, int, float, str]  # what two networks with the same crops have in common, see Preprocess.cut
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Preprocess:
         known = self.geometry in GEOMETRIES and self.padding in PADDINGS and self.channels in CHANNELS
         if not known or self.size < 1 or not self.scale:
             raise ValueError(f"not a preprocessing this project knows: {self}")
+
+    @property
+    def cut(self) -> Cut:
+        """All that a crop depends on: networks that agree in it see the same crop of a face."""
+        return self.geometry, self.size, self.crop_factor, self.padding
 
     def to_json(self) -> dict:
         return asdict(self) | {"mean": list(self.mean)}
@@ -143,6 +149,19 @@ def _pad_to_hold(
     right, bottom = (int(max(0, np.ceil(v - side))) for v, side in zip(box_xyxy[2:], image.size, strict=True))
     if not (left or top or right or bottom):
         return image, (0, 0)
-    mode = "edge" if padding == "edge" else "constant"
-    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode=mode)
-    return Image.fromarray(pixels), (left, top)
+    beside, below = left + image.width, top + image.height
+    canvas = Image.new("RGB", (beside + right, below + bottom))
+    canvas.paste(image, (left, top))
+    if padding == "edge":  # columns first, so that the corners are in the rows
+        _repeat(canvas, (left, top, left + 1, below), (0, top, left, below))
+        _repeat(canvas, (beside - 1, top, beside, below), (beside, top, canvas.width, below))
+        _repeat(canvas, (0, top, canvas.width, top + 1), (0, 0, canvas.width, top))
+        _repeat(canvas, (0, below - 1, canvas.width, below), (0, below, *canvas.size))
+    return canvas, (left, top)
+
+
+def _repeat(canvas: Image.Image, line: tuple[int, int, int, int], onto: tuple[int, int, int, int]) -> None:
+    """Fill one part of a canvas (left, top, right, bottom) with a row or column of it."""
+    size = onto[2] - onto[0], onto[3] - onto[1]
+    if all(size):
+        canvas.paste(canvas.resize(size, Image.Resampling.NEAREST, box=line), onto[:2])

@@ -100,7 +100,7 @@ def best_crops(embedder: Embedder, first: Sequence[Shot], second: Sequence[Shot]
     Raises UserError if a side is empty or too large, and for a model whose embeddings cannot be compared.
     """
     check_counts(len(first), len(second))
-    crops = [embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]
+    crops = [shot.crop(embedder.preprocess) for shot in (*first, *second)]
     if len(crops) == 2:
         return crops[0], crops[1]
     embeddings, cut = _embedded(embedder, crops), len(first)

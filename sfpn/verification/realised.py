@@ -124,12 +124,12 @@ def _seen_again(
         photo = decode_photo(picture.encoded, picture.row_id, min_side=1)
         try:
             shot = look(detector, photo)
-            face, image = shot.face, shot.photo.image
+            crops.append(shot.crop(embedder.preprocess))
+            yaws.append(shot.face.yaw_degrees)
         except UserError:
-            face, image = None, photo.image
-        crops.append(embedder.preprocess.crop(image, face))
+            crops.append(embedder.preprocess.crop(photo.image, None))
+            yaws.append(np.nan)
         names.append(picture.row_id)
-        yaws.append(np.nan if face is None else face.yaw_degrees)
         if len(crops) == BATCH:
             values.append(np.asarray(embedder.embed(crops), np.float32))
             crops = []

@@ -71,8 +71,9 @@ def turn_and_compare(
     """
     face, image = shot.face, shot.photo.image
     rules = [rule_turned(embedder.card, face.yaw_degrees, yaw, target_fmr) for yaw in YAWS_DEGREES]
-    crops = [embedder.preprocess.crop(image, face)]
+    crops = [shot.crop(embedder.preprocess)]
     near, box_xyxy, landmarks_xy = near_face(image, face)
+    del image  # a large photo is no longer needed
     pictures, found = [], []
     for number, yaw in enumerate(YAWS_DEGREES):
         progress("turning the face", number, len(YAWS_DEGREES))

@@ -8,8 +8,8 @@ ones, the most frontal; its yaw is the mean of their |yaw|.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +18,35 @@ from PIL import Image
 from sfpn.data.embeddings import unit_length
 from sfpn.errors import UserError
 from sfpn.network.embedders import Embedder, check_embeddings, load_embedder
-from sfpn.photos.detector import Face, FaceDetector, choose_face
-from sfpn.photos.finding import find_faces, why_no_face
+from sfpn.photos.detector import Face, FaceDetector, choose_face, enlarged
+from sfpn.photos.finding import Found, find_in_photo, why_no_face
 from sfpn.photos.photo import EncodedPhoto, Photo
+from sfpn.photos.preprocess import Cut, Preprocess
+from sfpn.photos.searched import search_divisor
 from sfpn.schema import POSES, PosePair, pose_pair
 from sfpn.verification.decision import DEFAULT_FMR, DecisionRule, genuine_quantile, rule_for_fmr
 from sfpn.verification.given import GivenSide, photos_of
 from sfpn.verification.what_next import SIDES, NextPhoto, poses_of, what_next
 
 MAX_PHOTOS = 10  # a side
+CROP_DETAIL = 1.5  # least shorter side, over that of the crop, of a face in the picture that the crop is cut from
 SMALLEST_FACE = 20.0  # px, shorter side of the face box
 STRANGER_FNMR = 0.01  # a photo less like each other one of its side than 99 % of genuine pairs is of another person
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo as it stands upright, all faces found in it (at least one), and which of them is meant."""
+    """A photo as it stands upright, all faces found in it (at least one), and which of them is meant.
+
+    What lies decoded already is used by `crop`. found: the photo as it was searched, as long as its pixels are kept.
+    crops: of the face that is meant, those that were cut out then.
+    """
 
     photo: Photo | EncodedPhoto
     faces: tuple[Face, ...]
     chosen: int
+    crops: Mapping[Cut, Image.Image] = field(default_factory=dict)
+    found: Found | None = None
 
     @property
     def face(self) -> Face:
@@ -47,6 +56,21 @@ class Shot:
     def turned_degrees(self) -> int:
         """How far the given photo had to be turned, clockwise (0, 90, 180, 270), to stand upright."""
         return self.face.turned_degrees
+
+    def crop(self, preprocess: Preprocess) -> Image.Image:
+        """The face as a network with this preprocessing gets it; not to be changed, others may get the same one.
+
+        Cut from the photo as it was searched, or from a less reduced copy, so that the crop is at least halved in size.
+        """
+        crop = self.crops.get(preprocess.cut)
+        if crop is not None:
+            return crop
+        divisor = search_divisor(self.photo.size)
+        while divisor > 1 and self.face.shorter_side < divisor * CROP_DETAIL * preprocess.size:
+            divisor //= 2
+        is_at_hand = self.found is not None and self.found.divisor == divisor
+        image = self.found.image if is_at_hand else self.photo.divided(divisor)
+        return preprocess.crop(image, enlarged(self.face, 1 / divisor))
 
 
 @dataclass(frozen=True)
@@ -176,7 +200,7 @@ class Verifier:
         return sides, float(np.clip(sides[0].template @ sides[1].template, -1, 1))
 
     def _sides(self, first: tuple[Shot, ...], second: tuple[Shot, ...]) -> tuple[Side, Side]:
-        crops = [self.embedder.preprocess.crop(shot.photo.image, shot.face) for shot in (*first, *second)]
+        crops = [shot.crop(self.embedder.preprocess) for shot in (*first, *second)]
         found = np.asarray(self.embedder.embed(crops))
         check_embeddings(self.embedder.name, found)
         embeddings = unit_length(found)
@@ -201,15 +225,15 @@ class Verifier:
                 )
 
 
-def look(detector: FaceDetector, photo: Photo, chosen: int | None = None) -> Shot:
+def look(detector: FaceDetector, photo: Photo | EncodedPhoto, chosen: int | None = None) -> Shot:
     """See Verifier.look; needs no weights."""
-    found = find_faces(detector, photo.image)
-    default = choose_face(list(found.faces), found.image.size)
+    found = find_in_photo(detector, photo)
+    default = choose_face(list(found.faces), found.size)
     if default is None:
-        raise UserError(f"{photo.name}: {why_no_face(found.image)}")
+        raise UserError(f"{photo.name}: {why_no_face(found)}")
     index = found.faces.index(default) if chosen is None else chosen
     check_choice(photo.name, found.faces, index)
-    return Shot(photo.turned(found.turned_degrees), found.faces, index)
+    return Shot(photo.turned(found.turned_degrees), found.faces, index, found=found)
 
 
 def check_choice(name: str, faces: Sequence[Face], index: int) -> None:

@@ -39,8 +39,9 @@ from sfpn.data.selection import Selection
 from sfpn.errors import UserError, one_line
 from sfpn.machine import backend_words
 from sfpn.network import checkpoint
-from sfpn.network.export import export, require_onnx, traced
+from sfpn.network.export import export
 from sfpn.network.model import SFPN
+from sfpn.network.onnx_writing import require_onnx, traced
 from sfpn.network.processor import ProcessorNetwork
 
 SIZE = 113

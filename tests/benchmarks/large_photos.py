@@ -1,12 +1,16 @@
-"""What decoding costs of a 12-megapixel phone photo from bytes to embedding, and what JPEG's own scaling would save.
+"""What a 12-megapixel phone photo costs from bytes to verdict, and what is changed by searching fewer of its pixels.
 
 python -m tests.benchmarks.large_photos
 
-A drawn face, half as high as the photo, on noise as a camera has it, as a JPEG of 4000x3000 px. Medians in ms of the
-time that the process had on processors (time.process_time), all steps in turn: decoding as the app does, decoding to
-half and quarter of the sides (libjpeg's DCT scaling, Image.draft), detection in the whole photo and in the scaled ones,
-crop and embedding. Also how far the detector's box lies from the one in the whole photo, in % of its shorter side, and
-the cosine of the embedding to that of the whole photo.
+Drawn faces, half as high as the photo, on noise as a camera has it, as JPEGs of 4000x3000 px.
+
+First the steps one by one, each with all pixels and with the sides divided as far as a search allows (libjpeg's DCT
+scaling), medians in ms of wall time, and of the time that the process had on processors: decoding, finding the faces,
+crop and embedding. Then what `see` takes (a photo is given to Verify: decode, find, preview) and `compare`.
+
+Then how far the box lies from that of the photo decoded whole, in % of its shorter side, and the cosine of the
+embedding to that of the photo decoded whole, its face cut from all pixels. The same for the photo less its first row
+and column of pixels, which tells how much such numbers mean.
 """
 
 from __future__ import annotations
@@ -16,22 +20,28 @@ import io
 import os
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from demo.verify.photos import see
+from demo.verify.result import compare_photos
 from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.dataset import FaceDataset
 from sfpn.machine import backend_words
-from sfpn.network.embedders import load_embedder
+from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.photos.detector import Face, FaceDetector, choose_face
-from sfpn.photos.photo import decode_photo
+from sfpn.photos.photo import Photo, decode_photo, open_photo
+from sfpn.photos.searched import search_divisor
+from sfpn.verification.verifier import look
 
 SIZE = (4000, 3000)
 QUALITY = 90
-SCALES = (1, 2, 4)
+WAYS = ("whole", "divided")
+Spent = dict[str, list[tuple[float, float]]]  # step -> (wall, processor) ms
 
 
 def photo(row: int) -> bytes:
@@ -50,57 +60,82 @@ def photo(row: int) -> bytes:
     return encoded.getvalue()
 
 
-def scaled(encoded: bytes, scale: int) -> Image.Image:
-    """The photo with its sides divided by 1, 2 or 4; whole, as the app decodes it."""
-    if scale == 1:
-        return decode_photo(encoded, "photo").image
-    with Image.open(io.BytesIO(encoded)) as opened:
-        opened.draft("RGB", (SIZE[0] // scale, SIZE[1] // scale))
-        return opened.convert("RGB")
-
-
-def spent(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    """(ms on processors, what the function returns)."""
-    start = time.process_time()
+def timed(spent: Spent, step: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function returns; how long it took is noted."""
+    wall, work = time.perf_counter(), time.process_time()
     result = function(*arguments)
-    return 1000 * (time.process_time() - start), result
+    spent[step].append((1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - work)))
+    return result
 
 
-def distance(face: Face, scale: int, whole: Face) -> float:
-    """Largest distance of a side of the box from the whole photo's, in % of that box's shorter side."""
-    moved = np.array(face.box_xyxy) * scale - np.array(whole.box_xyxy)
-    return float(100 * np.abs(moved).max() / whole.shorter_side)
+def in_steps(spent: Spent, detector: FaceDetector, embedder: Embedder, encoded: bytes) -> None:
+    """The steps up to the embedding, in all pixels and in as many as are needed."""
+    divisor = search_divisor(SIZE)
+    for way in WAYS:
+        image = timed(spent, f"decode, {way}", open_photo(encoded, "photo").divided, 1 if way == "whole" else divisor)
+        faces = timed(spent, f"find, {way}", detector.detect, image)
+        face = choose_face(faces, image.size)
+        if face is not None:
+            crop = timed(spent, f"crop, {way}", embedder.preprocess.crop, image, face)
+            timed(spent, f"embed, {way}", embedder.embed, [crop])
+
+
+def in_the_app(spent: Spent, detector: FaceDetector, embedder: Embedder, pair: list[bytes]) -> None:
+    """Two photos given to Verify one after the other, and compared."""
+    wall, work = time.perf_counter(), time.process_time()
+    seen = [(timed(spent, "see", see, detector, "photo", encoded),) for encoded in pair]
+    timed(spent, "compare", compare_photos, {embedder.name: embedder}, detector, *seen, embedder.name, None)
+    both = (1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - work))
+    spent["two photos to verdict"].append(both)
+
+
+def changes(detector: FaceDetector, embedder: Embedder, encoded: bytes) -> dict[str, tuple[float, float]] | None:
+    """For each way (box off, %; cosine) against the photo decoded whole; None where a face is not found."""
+    whole = decode_photo(encoded, "photo").image
+    expected = choose_face(detector.detect(whole), whole.size)
+    shifted = Photo("photo", whole.crop((1, 1, *whole.size)))
+    shots = {"divided": look(detector, open_photo(encoded, "photo")), "one pixel less": look(detector, shifted)}
+    if expected is None:
+        return None
+    right = embedder.embed([embedder.preprocess.crop(whole, expected)])[0]
+    found = {}
+    for way, shot in shots.items():
+        other = embedder.embed([shot.crop(embedder.preprocess)])[0]
+        cosine = right @ other / np.linalg.norm(right) / np.linalg.norm(other)
+        found[way] = (distance(shot.face, expected, 0 if way == "divided" else 1), float(cosine))
+    return found
+
+
+def distance(face: Face, whole: Face, shift: float) -> float:
+    """Largest distance of a side of the box, shifted, from the whole photo's, in % of that box's shorter side."""
+    sides = zip(face.box_xyxy, whole.box_xyxy, strict=True)
+    return 100 * max(abs(side + shift - other) for side, other in sides) / whole.shorter_side
 
 
 def main() -> None:
-    """Measure and print the table."""
+    """Measure and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="base")
-    parser.add_argument("--photos", type=int, default=5)
+    parser.add_argument("--photos", type=int, default=8)
     args = parser.parse_args()
     detector, embedder = FaceDetector(), load_embedder(args.model, device="cpu")
-    taken: dict[int, list[tuple[float, ...]]] = {scale: [] for scale in SCALES}
-    for number in range(args.photos + 1):
-        encoded, whole_face, whole_embedding = photo(number), None, np.zeros(1)
-        for scale in SCALES:
-            decoding, image = spent(scaled, encoded, scale)
-            detecting, faces = spent(detector.detect, image)
-            face = choose_face(faces, image.size)
-            if face is None:
-                print(f"photo {number}, sides / {scale}: no face")
-                continue
-            embedding, found = spent(lambda i=image, f=face: embedder.embed([embedder.preprocess.crop(i, f)])[0])
-            if whole_face is None:
-                whole_face, whole_embedding = face, found
-            cosine = found @ whole_embedding / np.linalg.norm(found) / np.linalg.norm(whole_embedding)
-            row = (decoding, detecting, embedding, distance(face, scale, whole_face), float(cosine))
-            taken[scale] += [row] if number else []  # the first is not timed
+    photos = [photo(row) for row in range(args.photos)]
+    in_steps(defaultdict(list), detector, embedder, photos[0])  # the first is not timed
+    spent: Spent = defaultdict(list)
+    for number, encoded in enumerate(photos):
+        in_steps(spent, detector, embedder, encoded)
+        in_the_app(spent, detector, embedder, [encoded, photos[number - 1]])
     print(f"{backend_words('cpu')}; load {os.getloadavg()[0]:.1f}; {args.photos} photos of {SIZE[0]}x{SIZE[1]} px")
-    print("| sides / | decode, ms | detect, ms | crop and embed, ms | box off, % | cosine |")
-    print("|---|---|---|---|---|---|")
-    for scale, rows in taken.items():
-        decoding, detecting, embedding, off, cosine = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"| {scale} | {decoding:.0f} | {detecting:.0f} | {embedding:.0f} | {off:.1f} | {cosine:.4f} |")
+    print("| step | wall, ms | processor, ms |\n|---|---|---|")
+    for step, times in spent.items():
+        wall, work = (statistics.median(column) for column in zip(*times, strict=True))
+        print(f"| {step} | {wall:.0f} | {work:.0f} |")
+    found = [each for encoded in photos if (each := changes(detector, embedder, encoded))]
+    print(f"\n{len(found)} faces\n| | box off, %: median, most | cosine: median, least |\n|---|---|---|")
+    for way in found[0]:
+        off, cosine = zip(*(each[way] for each in found), strict=True)
+        medians = statistics.median(off), statistics.median(cosine)
+        print(f"| {way} | {medians[0]:.2f}, {max(off):.2f} | {medians[1]:.4f}, {min(cosine):.4f} |")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ python -m tests.benchmarks.quantisation datasets/cfp --folds 1,2,3 --ways onnx-i
 
 The last calibrates on faces of real people other than those measured: its cosines stand beside those of the first.
 
-Rows: the bundled weights (stored as float16) computed in float32 and in bfloat16, and their ONNX files in float32 and
-int8, exported for this table. Differences are to the first, paired over the same subjects, with the 95 % interval of
-the bootstrap. A pair flipped if its score lies on the other side of the card's threshold (target FMR 1 %), which the
-exported files carry over. Times are of one thread, interleaved, and only their ratio within one run means anything.
+Rows: the bundled weights (stored as float16) computed in float32 and in bfloat16, their ONNX files in float32 and
+int8, and programs for ExecuTorch and LiteRT in float32 (--ways executorch litert, which need those extras), all
+exported for this table. Differences are to the first, paired over the same subjects, with the 95 % interval of the
+bootstrap. A pair flipped if its score lies on the other side of the card's threshold (target FMR 1 %), which the
+exported files carry over. Times are the process's processor time a face, on one thread, ways in turn; only their
+ratio within one run means anything.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from sfpn.evaluation.report import Report
 from sfpn.network import checkpoint
 from sfpn.network.embedders import Embedder, load_embedder
 from sfpn.network.export import FORMATS, export
+from tests.benchmarks.program_embedder import EXPORTS, RUNTIMES, ProgramEmbedder, compute_on_one_thread
 
 METRICS = ("eer", "fnmr_at_0.01")
 TIMED_FACES, TIMED_ROUNDS = 16, 5
@@ -64,6 +67,10 @@ def ways_of(name: str, folder: Path, calibrate: Selection, wanted: list[str]) ->
     for format in (each for each in FORMATS if each in wanted):
         done = export(weights, format, folder / f"{name}-{format}.onnx", check_on, calibrate_on, calibrate.title)
         found.append(Way(format, load_embedder(done.path), done.bytes))
+    for format in (each for each in RUNTIMES if each in wanted):
+        module = RUNTIMES[format]
+        done = EXPORTS[format](weights, folder / f"{name}-{format}{module.SUFFIX}", check_on)
+        found.append(Way(format, ProgramEmbedder(format, done), done.bytes))
     return found
 
 
@@ -107,23 +114,22 @@ def flipped(dataset: FaceDataset, report: Report, first: Way, a: Samples, b: Sam
     return pd.concat(found, ignore_index=True)
 
 
-def time_ratios(ways: list[Way], selection: Selection) -> list[float]:
-    """Median time of a batch of each way over that of the first, all in turn so that what disturbs one disturbs all."""
+def face_milliseconds(ways: list[Way], selection: Selection) -> list[float]:
+    """Median processor time a face of each way, all in turn so that what disturbs one disturbs all."""
     [crops] = faces_of_all_poses(selection, ways[0].embedder.preprocess, TIMED_FACES // 3 + 1)
     taken: list[list[float]] = [[] for _ in ways]
     for _ in range(TIMED_ROUNDS + 1):
         for way, times in zip(ways, taken, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             way.embedder.embed(crops[:TIMED_FACES])
-            times.append(time.perf_counter() - start)
-    medians = [statistics.median(times[1:]) for times in taken]
-    return [median / medians[0] for median in medians]
+            times.append(time.process_time() - start)
+    return [1000 * statistics.median(times[1:]) / TIMED_FACES for times in taken]
 
 
 def show(name: str, ways: list[Way], dataset: FaceDataset, args: argparse.Namespace) -> list[pd.DataFrame]:
     """Print the table of one network; returns its flipped pairs."""
     config = EvaluateConfig(args.protocol, args.folds, args.rounds, seed=0, command="tests/benchmarks/quantisation.py")
-    ratios = time_ratios(ways, args.calibrate)
+    milliseconds = face_milliseconds(ways, args.calibrate)
     reports, samples = [], []
     for way in ways:
         cache = cache_file(dataset, way.embedder, args.cache)
@@ -135,15 +141,18 @@ def show(name: str, ways: list[Way], dataset: FaceDataset, args: argparse.Namesp
         reports.append(report)
         samples.append(samples_of(dataset, way, report, cache))
     print(f"\n{name} on {dataset.name}, {args.protocol}, folds {args.folds or 'all'}, {len(samples[0])} images")
-    print("| way | bytes | time | cosine: median, lowest, by pose | pose pair | EER % | FNMR % at FMR 1 % | flipped |")
+    print(
+        "| way | bytes | ms a face | cosine: median, lowest, by pose | pose pair | EER % | FNMR % at FMR 1 % "
+        "| flipped |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     flips = []
-    for way, ratio, report, embedded in zip(ways, ratios, reports, samples, strict=True):
+    for way, taken, report, embedded in zip(ways, milliseconds, reports, samples, strict=True):
         pairs = flipped(dataset, report, ways[0], samples[0], embedded)
         flips.append(pairs.assign(model=name, way=way.title))
         eers, fnmrs = (_of_pairs(reports[0].compare(report, metric)) for metric in METRICS)
         for number, (eer, fnmr) in enumerate(zip(eers, fnmrs, strict=True)):
-            start = f"{way.title} | {way.size:,} | {ratio:.2f} | {_cosines(samples[0], embedded)}"
+            start = f"{way.title} | {way.size:,} | {taken:.1f} | {_cosines(samples[0], embedded)}"
             flips_here = pairs[pairs["pose_pair"] == eer.pose_pair]
             same = int(flips_here["same"].sum())
             print(
@@ -178,12 +187,13 @@ def main() -> None:
     parser.add_argument("--protocol", choices=PROTOCOLS, default="cfp")
     parser.add_argument("--folds", type=folds)
     parser.add_argument("--model", nargs="+", default=["base", "depthwise"])
-    parser.add_argument("--ways", nargs="+", choices=(BF16, *FORMATS), default=[BF16, *FORMATS])
+    parser.add_argument("--ways", nargs="+", choices=(BF16, *FORMATS, *RUNTIMES), default=[BF16, *FORMATS])
     parser.add_argument("--calibrate", type=Selection.parse, default=str(DRAWN_PEOPLE), metavar="DIR[:SPLIT]")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: a folder that is removed)")
     parser.add_argument("--flips", type=Path, metavar="FILE", help="write the flipped pairs as CSV")
     args = parser.parse_args()
+    compute_on_one_thread(args.ways)
     dataset, flips = FaceDataset.open(args.dataset), []
     with tempfile.TemporaryDirectory() as folder:
         settings = argparse.Namespace(**vars(args) | {"cache": args.cache or Path(folder)})

@@ -19,6 +19,11 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file
 from sfpn.network.embedders import load_embedder
 
+NOTE_WHAT_IS_SAID = """() => {
+  const status = document.querySelector('#own-status');
+  window.said = [];
+  new MutationObserver(() => window.said.push(status.innerText)).observe(status, {childList: true, subtree: true});
+}"""
 SECONDS = 120_000
 
 
@@ -190,10 +195,14 @@ def test_a_cancelled_set_leaves_the_page_as_it_was(browser, address, tmp_path):
         page.locator("#own-open").click()
         page.locator("#own-file input[type=file]").set_input_files(brought.file)
         page.locator("#own-pictures img").first.wait_for(timeout=SECONDS)
+        page.evaluate(NOTE_WHAT_IS_SAID)
         page.locator("#own-cancel").click()
         page.locator("#own-status", has_text="Cancelled").wait_for()
         page.wait_for_timeout(1500)
-        page.locator("#own-status", has_text="Cancelled").wait_for()  # again, after progress that was on its way
+        said = page.evaluate("window.said")
+        first = next(number for number, words in enumerate(said) if "Cancelled" in words)
+        assert all("Cancelled" in words for words in said[first:])  # no progress comes after it
+        assert page.locator("#own-file").is_visible() and not page.locator("#own-cancel").is_visible()
         assert "Synthetic people" in page.locator("#which-set").inner_text()
 
 

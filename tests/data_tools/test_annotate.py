@@ -5,19 +5,28 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import datasets
 import numpy as np
 import pytest
 from helpers.data_tools_layouts import FAKE, encoded, fake_find, picture
+from helpers.paths import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from data_tools.annotate import Annotated, Detector, annotate, decode, mtcnn
+from data_tools.annotate import Annotated, Detector, _is_kept, _reads_the_same, annotate, decode, mtcnn
 from data_tools.sources.base import Item, Problem
 from data_tools.workers import ordered_map
 from sfpn.data.dataset import Picture
 from sfpn.errors import UserError
+from sfpn.photos.containers import pixels_only
 from sfpn.photos.photo import decode_photo
 from sfpn.schema import ROW_COLUMNS
 
@@ -60,6 +69,25 @@ def test_no_cut_of_a_file_gets_through_as_anything_but_a_row_or_a_problem(kind):
         assert "0x" not in getattr(found, "reason", "")  # a memory address would change the ledger at every run
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["JPEG", "PNG"]), st.booleans(), st.integers(0, 10_000), st.integers(0, 40), st.binary(max_size=9)
+)
+def test_a_file_of_nothing_but_pixels_is_kept_as_a_closer_look_says(kind, sideways, at, cut, put):
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = ROTATED
+    picture(1).save(stream, kind, **({"exif": exif} if sideways else {}))
+    whole = stream.getvalue()
+    at %= len(whole)
+    damaged = whole[:at] + put + whole[at + cut :]
+    try:
+        decode(damaged)
+    except UserError:
+        return
+    assert _is_kept(damaged) == _reads_the_same(damaged, pixels_only(damaged))
+    assert _is_kept(whole)
+
+
 def test_a_row_has_exactly_the_contract_columns():
     for detector in (FAKE, None):
         found = annotate(item(encoded(1), pose="profile", yaw_degrees=-70.0, template="t"), "test", detector)
@@ -100,6 +128,41 @@ def test_the_map_keeps_the_order_and_reads_ahead_a_little_only(workers):
 def test_a_killed_worker_is_one_clear_sentence():
     with pytest.raises(UserError, match="worker was killed"):
         list(ordered_map(die, range(3), 1))
+
+
+def own_id(_: int) -> int:
+    time.sleep(0.01)
+    return os.getpid()
+
+
+PARENT = """
+import os, signal
+from test_annotate import own_id
+from data_tools.workers import ordered_map
+if __name__ == "__main__":
+    print(next(ordered_map(own_id, range(1000), 1)), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to look at processes")
+def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, tmp_path / "parent.py"], env=environment, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGKILL
+    for _ in range(600):
+        if not is_running(int(done.stdout)):
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker goes on without its parent")
+
+
+def is_running(process: int) -> bool:
+    """Whether the process is at work; one that has ended may wait for its parent to notice."""
+    status = Path("/proc", str(process), "stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def load_sideways():

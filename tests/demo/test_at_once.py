@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from helpers.drawn_people import drawn
+from helpers.drawn_people import drawn, drawn_image
+from helpers.small_models import save_random_model
+from PIL import Image
 
+import app
 from demo.common.at_once import AT_WORK, LARGE_PIXELS, Shared, large_alone
-from demo.verify.photos import see
+from demo.verify.photos import SeenPhoto, see
+from demo.verify.result import compare_photos
 from sfpn.errors import UserError
+from sfpn.photos import photo
 from sfpn.photos.detector import FaceDetector
 
 
@@ -78,3 +85,28 @@ def test_large_photos_wait_for_each_other_and_small_ones_for_none():
         assert max(most) == 1
         with large_alone(LARGE_PIXELS):
             assert pool.submit(work, 10).result(5) is None
+
+
+def test_a_photo_is_decoded_once_for_its_faces_and_a_comparison(tmp_path, monkeypatch):
+    """Again only for a face that is chosen later."""
+    save_random_model(tmp_path / "random.safetensors")
+    loaded = app.load(app.parse(["--model", str(tmp_path / "random.safetensors")]))
+    decoded, real = [], photo._decode
+    monkeypatch.setattr(photo, "_decode", lambda *given: decoded.append(given) or real(*given))
+    two = Image.new("RGB", (640, 320), "gray")
+    for number in range(2):
+        two.paste(drawn_image("frontal", number).resize((300, 300)), (10 + 320 * number, 10))
+    buffer = io.BytesIO()
+    two.save(buffer, "PNG")
+    one, other = see(loaded.detector, "a.png", buffer.getvalue()), see(loaded.detector, "b.jpg", drawn("profile"))
+
+    def crop(first: SeenPhoto) -> bytes:
+        comparison = compare_photos(loaded.models, loaded.detector, (first,), (other,), "random", 0.001)
+        return comparison.sides[0].crops[0].tobytes()
+
+    ahead = crop(one)
+    assert len(decoded) == 2 and crop(one) == ahead and len(decoded) == 2
+    assert crop(replace(one, crops={})) == ahead and len(decoded) == 3
+    chosen = one.with_face(1 - one.chosen)
+    assert crop(chosen) != ahead and len(decoded) == 4
+    assert crop(chosen.with_face(one.chosen)) == ahead and one.with_face(one.chosen) is one

@@ -104,10 +104,10 @@ def bundle(tmp_path_factory):
     return folder, make_bundle(folder / "cache", {"random": folder / "random.safetensors"}, ())
 
 
-def test_networks_are_made_once_and_say_what_the_page_needs(bundle, monkeypatch):
+def test_networks_are_made_once_and_say_what_the_page_needs(bundle):
     folder, made = bundle
-    monkeypatch.setattr("demo.on_device.bundle.require_onnx", lambda: pytest.fail("exported again"))
-    again = make_bundle(folder / "cache", {"random": folder / "random.safetensors"}, ())
+    models = {"random": folder / "random.safetensors"}
+    again = make_bundle(folder / "cache", models, (), lambda: pytest.fail("exported again"))
     assert again == made
     found = manifest(again, folder / "cache", lambda path: f"at/{path.name}", cdn=True)
     assert [model["name"] for model in found["models"]] == ["random"]

@@ -19,6 +19,7 @@ from demo.common.photo_inputs import PhotoButton, PhotoInput
 from demo.common.uploads import MAX_FILES, discard, locate, size_of, take_upload, upload_paths
 from demo.verify import photos as seen
 from sfpn.errors import UserError
+from sfpn.photos import photo as photo_module
 from sfpn.photos.detector import FaceDetector
 from sfpn.photos.photo import EncodedPhoto, count_pixels
 
@@ -170,8 +171,8 @@ class Counting(FaceDetector):
 
 
 def test_one_upload_named_often_is_decoded_once(folder, monkeypatch):
-    decoded, real = [], seen.decode_photo
-    monkeypatch.setattr(seen, "decode_photo", lambda *given: decoded.append(given) or real(*given))
+    decoded, real = [], photo_module._decode
+    monkeypatch.setattr(photo_module, "_decode", lambda *given: decoded.append(given) or real(*given))
     file = str(save_drawn(folder / "a.jpg", "frontal"))
     photos, refused = seen.add_uploads(FaceDetector(), (), [file] * 16)
     assert len(photos) == len(decoded) == 1 and refused == []
@@ -192,7 +193,7 @@ def test_the_endpoint_counts_before_it_reads(folder, monkeypatch):
 
 def test_the_endpoint_adds_up_pixels_before_it_decodes(folder, monkeypatch):
     monkeypatch.setattr(photo_argument, "SIDE_PIXELS", 10_000)
-    monkeypatch.setattr(verify_api, "decode_photo", lambda *given: pytest.fail("was decoded"))
+    monkeypatch.setattr(photo_module, "_decode", lambda *given: pytest.fail("was decoded"))
     files = [str(upload(folder, f"{i}.png", png(100, 101))) for i in range(2)]
     with pytest.raises(gr.Error, match="megapixels together"):
         verify_api.verify({"m": None}, FaceDetector(), files[:1], files[1:], "m", 0.001)

@@ -124,6 +124,7 @@ def awkward_photos() -> list[tuple[str, bytes]]:
     turned = face.resize((640, 640), Image.Resampling.BICUBIC).transpose(Image.Transpose.ROTATE_90)
     found = {
         "large": face.resize((3203, 2751), Image.Resampling.BICUBIC),
+        "large, its sides halved": face.resize((3200, 2752), Image.Resampling.BICUBIC),
         "middling": face.resize((1300, 1201), Image.Resampling.BICUBIC),
         "turned": turned,
         "panorama": wide,

@@ -18,7 +18,7 @@ from helpers.drawn_people import drawn_image  # noqa: E402
 from helpers.small_models import random_card, save_random_model  # noqa: E402
 
 from sfpn.errors import UserError  # noqa: E402
-from sfpn.network import checkpoint, export  # noqa: E402
+from sfpn.network import checkpoint, export, exported, onnx_writing  # noqa: E402
 from sfpn.network.card import load_card, save_card  # noqa: E402
 from sfpn.network.embedders import load_embedder  # noqa: E402
 from sfpn.network.model import SFPN, SFPNConfig  # noqa: E402
@@ -100,7 +100,7 @@ def test_the_card_goes_along_inside_and_beside(tmp_path):
     weights = tmp_path / "random.safetensors"
     card = save_random_model(weights, **CARDS["mirrored and centred"])
     done = export.export(weights, "onnx", tmp_path / "out.onnx", crops(2))
-    beside, inside = load_card(done.path), export.card_inside(done.path)
+    beside, inside = load_card(done.path), onnx_writing.card_inside(done.path)
     assert beside.weights_sha256 == hashlib.sha256(done.path.read_bytes()).hexdigest()
     assert replace(beside, weights_sha256="") == inside  # a file cannot hold its own hash
     assert (beside.operating_points, beside.histograms) == (card.operating_points, card.histograms)
@@ -166,7 +166,7 @@ def test_a_file_that_strays_is_not_left_behind(tmp_path, monkeypatch):
         other.get_submodule("layers.fire5.expand1x1.conv").weight *= 1.1
     traced = export.traced
     monkeypatch.setattr(
-        export, "traced", lambda model, *rest: traced(export.FromPixels(other, other.card).eval(), *rest)
+        export, "traced", lambda model, *rest: traced(exported.FromPixels(other, other.card).eval(), *rest)
     )
     with pytest.raises(UserError, match="not written.*lowest cosine of 3 faces is 0.[0-9]*, below 0.9999"):
         export.export("depthwise", "onnx", out, crops(3))
@@ -191,7 +191,7 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(tmp_path):
     bare = tmp_path / "bare.onnx"
     bare.write_bytes(b"")
     with pytest.raises(UserError, match="holds no card"):
-        export.card_inside(bare)
+        onnx_writing.card_inside(bare)
 
 
 def test_batch_normalisation_is_gone_before_the_export(tmp_path):

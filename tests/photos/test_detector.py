@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import ASSETS
 from helpers.shared_material import CFP, needs_cfp
 from PIL import Image
 
+from sfpn.data.dataset import FaceDataset
 from sfpn.photos.detector import YAW_KNEE_DEGREES, FaceDetector, choose_face, estimate_yaw, make_face
+from sfpn.photos.pose import PoseEstimator
 
 SEPARATING_YAW = 18.0  # degrees; frontal and profile images of CFP are told apart here
 
@@ -93,6 +96,20 @@ def test_every_thirtieth_subject_of_cfp(detector):
                 continue
             right += (abs(face.yaw_degrees) >= SEPARATING_YAW) == (pose == "profile")
     assert total == 120 and right >= 117
+
+
+def test_nobody_estimates_the_poses_of_faces_that_are_not_sure_enough(detector, monkeypatch):
+    photo = next(FaceDataset.open(ASSETS / "synthetic").pictures({"syn-0000-frontal-00"})).decode()
+    [sure] = detector.detect(photo)
+    asked, estimate = [], PoseEstimator.estimate
+    monkeypatch.setattr(PoseEstimator, "estimate", lambda *given: asked.append(1) or estimate(*given))
+    [same] = detector.detect_sure(photo, 1 - sure.confidence)
+    assert same.yaw_degrees == sure.yaw_degrees and same.box_xyxy == sure.box_xyxy and len(asked) == 1
+    assert detector.detect_sure(photo, (1 - sure.confidence) / 2 - 1e-9) == [] and len(asked) == 1
+    wide = Image.new("RGB", (5 * photo.width, photo.height))
+    wide.paste(photo, (2 * photo.width, 0))
+    assert len(detector.detect_sure(wide, 0.5)) == len(detector.detect(wide)) == 1
+    assert detector.detect_sure(Image.new("RGB", (90, 90)), 1.0) == []
 
 
 @needs_cfp

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sfpn.photos.detector import FaceDetector, choose_face, is_cut, make_face, tiles_of, without_repetitions
-from sfpn.photos.finding import find_faces, why_no_face
+from sfpn.photos.finding import Found, find_faces, why_no_face
 from sfpn.photos.orientation import turn_clockwise
 
 LANDMARKS = np.array([[40, 40], [60, 40], [50, 50], [42, 65], [58, 65]], float)
@@ -114,7 +114,7 @@ def test_no_size_of_a_photo_raises(size, mode):
     ],
 )
 def test_a_photo_without_a_face_says_what_can_be_seen(image, says):
-    assert says in why_no_face(image)
+    assert says in why_no_face(Found(image, ()))
 
 
 def training_photos(count: int) -> list[Image.Image]:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sfpn.photos.detector import make_face
-from sfpn.photos.preprocess import REFERENCE_LANDMARKS_112, Preprocess, similarity_transform
+from sfpn.photos.preprocess import REFERENCE_LANDMARKS_112, Preprocess, _pad_to_hold, similarity_transform
 
 LANDMARKS = np.array([[40, 50], [60, 50], [50, 60], [43, 72], [57, 72]], np.float32)
 
@@ -101,3 +101,17 @@ def test_json_round_trip_and_refusals():
     for bad in ({"geometry": "oval"}, {"padding": "mirror"}, {"size": 0}, {"channels": "GRB"}, {"colour": 1}):
         with pytest.raises(ValueError):
             Preprocess.from_json(preprocess.to_json() | bad)
+
+
+@pytest.mark.parametrize(("padding", "mode"), [("edge", "edge"), ("black", "constant")])
+def test_a_picture_is_padded_as_numpy_does(padding, mode):
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        pixels = rng.integers(0, 256, (*rng.integers(1, 30, 2), 3), dtype=np.uint8)
+        low = rng.uniform(-40, 40, 2)
+        high = low + rng.uniform(0.1, 50, 2)
+        seen, moved = _pad_to_hold(Image.fromarray(pixels), (*low, *high), padding)
+        before = np.ceil(np.maximum(0, -low)).astype(int)
+        after = np.ceil(np.maximum(0, high - pixels.shape[1::-1])).astype(int)
+        wanted = np.pad(pixels, ((before[1], after[1]), (before[0], after[0]), (0, 0)), mode=mode)
+        assert moved == tuple(before) and np.array_equal(np.asarray(seen), wanted)

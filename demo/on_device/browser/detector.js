@@ -6,7 +6,7 @@ import { estimatePoses, poseFromYaw } from './pose.js';
 import { cut, reduce, resize, roundHalfEven } from './resample.js';
 /** @typedef {import('./types.js').Picture} Picture @typedef {import('./types.js').Face} Face */
 
-const PAD = 0.4, WORKING_SIZE = 960, LARGE_PHOTO = 1920, LARGE_WORKING_SIZE = 640, REDUCING_GAP = 2;
+const PAD = 0.4, WORKING_SIZE = 960, LARGE_WORKING_SIZE = 640, REDUCING_GAP = 2;
 const LARGE_FACE = 0.3, SMALL_STEPS = 4, TINY_STEPS = 6, SMALLEST_PIXELS = 12;
 const PANORAMA = 3, MAX_TILES = 64, SAME_FACE = 0.5, FRAME_FACE = 0.2;
 
@@ -15,7 +15,7 @@ export async function detect(networks, photo) {
   if (Math.min(photo.width, photo.height) < SMALLEST_PIXELS) return [];
   const tiles = tilesOf(photo);
   if (tiles.length === 1) {
-    const first = Math.max(photo.width, photo.height) > LARGE_PHOTO ? LARGE_WORKING_SIZE : WORKING_SIZE;
+    const first = Math.max(photo.width, photo.height) >= WORKING_SIZE ? LARGE_WORKING_SIZE : WORKING_SIZE;
     const faces = await searchAt(networks, photo, first, 0);
     return largestFirst(faces.length ? faces : await searchAt(networks, photo, WORKING_SIZE, 1));
   }
@@ -70,6 +70,8 @@ export function makeFace(box, landmarks, confidence, head) {
 
 /** The photo with a longer side of at most so many px. @param {Picture} photo @param {number} longer @returns {Picture} */
 export function reduced(photo, longer) {
+  const divisor = searchDivisor(photo);
+  if (divisor > 1) photo = reduce(photo, divisor, divisor);
   const scale = longer / Math.max(photo.width, photo.height);
   if (scale >= 1) return photo;
   const width = Math.max(1, roundHalfEven(photo.width * scale)), height = Math.max(1, roundHalfEven(photo.height * scale));
@@ -78,6 +80,15 @@ export function reduced(photo, longer) {
   const found = resize(small, width, height, 'box', [0, 0, photo.width / across, photo.height / down]);
   if (small !== photo && small !== found) giveBack(small.data);
   return found;
+}
+
+/** What the sides of a photo are divided by, whole squares of pixels averaged, before it is searched. @param {Picture} photo */
+function searchDivisor({ width, height }) {
+  const longer = Math.max(width, height);
+  let divisor = 1;
+  if (longer > PANORAMA * Math.min(width, height)) return divisor;
+  while (longer >= 2 * divisor * WORKING_SIZE && width % (2 * divisor) === 0 && height % (2 * divisor) === 0) divisor *= 2;
+  return divisor;
 }
 
 /** Smallest face sizes (px) to try in turn. @param {number} shorter side of the photo, px */

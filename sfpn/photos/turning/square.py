@@ -36,7 +36,7 @@ def square_around(photo: Image.Image, box_xyxy: tuple[float, ...], landmarks_xy:
     side = SQUARE * max(right - left, bottom - top)
     corner = np.array([(left + right) / 2, (top + bottom) / 2]) - side / 2
     size = int(np.clip(round(side), SMALLEST, LARGEST))
-    pixels, absent, low = _continued(np.asarray(photo.convert("RGB")), corner, side)
+    pixels, absent, low = _continued(np.asarray(photo), corner, side)
     box = (*(corner - low), *(corner - low + side))
     resized = [
         Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box) for image in (pixels, absent)

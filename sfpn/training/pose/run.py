@@ -20,7 +20,7 @@ from sfpn.network import checkpoint
 from sfpn.photos.pose import ASIDE, CROP_FACTOR, CROP_SIZE, DOUBTFUL_BELOW, MEAN, WIDER, PoseNet, loaded_network
 from sfpn.schema import FRONTAL_BELOW_DEGREES, PROFILE_FROM_DEGREES, pose_from_yaw
 from sfpn.training.pose.faces import EXACT, RIG, UNLABELLED, PosedFaces, joined, read_faces
-from sfpn.training.pose.student import rounded, seen_by, targets_for_student, train_student
+from sfpn.training.pose.student import corrected, rounded, seen_by, targets_for_student, train_student
 from sfpn.training.pose.teacher import (
     UNSURE_DETECTION,
     Views,
@@ -88,12 +88,12 @@ def thinned(faces: PosedFaces, seed: int) -> PosedFaces:
 def train_on(
     faces: PosedFaces, views: Views, steps: int, seed: int, tell: Tell, start: PoseNet | None = None
 ) -> PoseNet:
-    """The network, its weights rounded as they are stored."""
+    """The network, its answers corrected and its weights rounded as they are stored."""
     torch.set_num_threads(1)
     offsets = head_offsets(faces, views)
     lesson = taught(faces, views, labels_for_teacher(faces, offsets), seed)
     targets = targets_for_student(faces, offsets, lesson)
-    return rounded(train_student(faces, targets, steps, seed, tell, start))
+    return rounded(corrected(train_student(faces, targets, steps, seed, tell, start)))
 
 
 @dataclass(frozen=True)

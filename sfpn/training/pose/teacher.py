@@ -117,7 +117,10 @@ def head_offsets(faces: PosedFaces, views: Views) -> tuple[np.ndarray, np.ndarra
 
 
 def _medians(faces: PosedFaces, seen_yaw: np.ndarray, seen_pitch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shrunken medians of seen less given angles: of a person's photos of one height, and of all of the person's."""
+    """Shrunken medians of seen less given angles: of a person's photos of one height, and of all of the person's.
+
+    Those of pitch are 0 in the mean over the people at each height: models see lifted and lowered faces too level.
+    """
     yaw_offset, pitch_offset = np.zeros(len(faces)), np.zeros(len(faces))
     yaw_miss, pitch_miss = wrapped(seen_yaw - faces.yaw).clip(-60, 60), seen_pitch - faces.pitch
     known = np.isfinite(yaw_miss)
@@ -130,6 +133,9 @@ def _medians(faces: PosedFaces, seen_yaw: np.ndarray, seen_pitch: np.ndarray) ->
             local = overall if few else np.median(yaw_miss[here])
             yaw_offset[here] = 0.85 * (0.6 * local + 0.4 * overall)
             pitch_offset[here] = 0.0 if few else 0.6 * np.median(pitch_miss[here])
+    for pitch in np.unique(faces.pitch[known]):  # what people have in common is the models' shyness, not their posture
+        here = known & (faces.pitch == pitch)
+        pitch_offset[here] -= pitch_offset[here].mean()
     return yaw_offset, pitch_offset
 
 

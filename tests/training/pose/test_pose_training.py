@@ -9,8 +9,8 @@ import torch
 from sfpn.photos.pose import CROP_SIZE, PoseNet
 from sfpn.training.pose import run
 from sfpn.training.pose.faces import EXACT, POSED, RIG, SQUARE_SIZE, UNLABELLED, PosedFaces
-from sfpn.training.pose.student import targets_for_student, train_student
-from sfpn.training.pose.teacher import Views
+from sfpn.training.pose.student import COS_YAW_LESS, SIN_YAW_TIMES, corrected, targets_for_student, train_student
+from sfpn.training.pose.teacher import Views, _medians
 
 
 def faces_of(kinds: list[str], yaw: list[float], people: list[str], profile: bool = False) -> PosedFaces:
@@ -91,3 +91,21 @@ def test_training_goes_on_from_given_weights_and_leaves_them_alone():
     assert torch.equal(after["stem.0.weight"], before["stem.0.weight"])
     assert 0 < (after["hidden.weight"] - before["hidden.weight"]).abs().max() < 0.1
     assert after["stem.0.weight"].shape[0] == CROP_SIZE
+
+
+def test_the_correction_changes_the_two_answers_of_the_yaw_alone():
+    torch.manual_seed(2)
+    network = PoseNet().eval()
+    crops, landmarks = torch.randn(3, 3, CROP_SIZE, CROP_SIZE) * 50, torch.randn(3, 10)
+    with torch.inference_mode():
+        before, after = network(crops, landmarks), corrected(network)(crops, landmarks)
+    wanted = before * torch.tensor([SIN_YAW_TIMES, 1, 1, 1]) - torch.tensor([0, COS_YAW_LESS, 0, 0])
+    assert torch.allclose(after, wanted, atol=1e-5)
+
+
+def test_lifts_of_heads_against_the_rig_are_those_beside_the_mean_of_all_people():
+    faces = faces_of([RIG] * 6 + [EXACT], [0, 45, 90] * 2 + [10], [*"aaabbb", "drawn"])
+    seen_pitch = np.array([15.0, 15, 15, 25, 25, 25, np.nan])  # of 20: one person 5 lower, the other 5 higher
+    yaw_offset, pitch_offset = _medians(faces, np.append(faces.yaw[:6], np.nan), seen_pitch - 4)
+    assert pitch_offset == pytest.approx([-3.0] * 3 + [3.0] * 3 + [0])
+    assert yaw_offset == pytest.approx(np.zeros(7))
