@@ -21,9 +21,11 @@ def run_apart(module: str, *arguments: str) -> None:
     """
     command = [sys.executable, "-m", module, *arguments]
     variables = {"OMP_WAIT_POLICY": "passive"} | os.environ  # its threads do not compute while they wait for each other
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=ROOT, env=variables, text=True, **streams)
-    said = None
+    none = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=variables, text=True, stdin=none, stdout=none, stderr=subprocess.PIPE
+    )
+    said: str | None = None
     try:
         while said is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -33,5 +35,5 @@ def run_apart(module: str, *arguments: str) -> None:
             process.kill()
             process.communicate()
     if process.returncode:
-        last = (said.strip().splitlines() or [f"{module} ended with status {process.returncode}"])[-1]
+        last = ((said or "").strip().splitlines() or [f"{module} ended with status {process.returncode}"])[-1]
         raise UserError(last.removeprefix(f"{module}: "))

@@ -135,8 +135,9 @@ def open_photo(encoded: bytes, name: str) -> EncodedPhoto:
         data = _pixel_data(encoded)
         with _open(data) as opened:
             _check_size(opened.size, MIN_SIDE)
-            size = opened.size[::-1] if _orientation(opened, data) in TURNED_SIDES else opened.size
-            return EncodedPhoto(name, encoded, size)
+            width, height = opened.size
+            on_its_side = _orientation(opened, data) in TURNED_SIDES
+            return EncodedPhoto(name, encoded, (height, width) if on_its_side else (width, height))
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
 

@@ -68,8 +68,8 @@ class Shot:
         divisor = search_divisor(self.photo.size)
         while divisor > 1 and self.face.shorter_side < divisor * CROP_DETAIL * preprocess.size:
             divisor //= 2
-        is_at_hand = self.found is not None and self.found.divisor == divisor
-        image = self.found.image if is_at_hand else self.photo.divided(divisor)
+        found = self.found
+        image = found.image if found is not None and found.divisor == divisor else self.photo.divided(divisor)
         return preprocess.crop(image, enlarged(self.face, 1 / divisor))
 
 
