@@ -35,7 +35,7 @@ from made_up import make_embeddings, write  # noqa: E402
 
 MODEL = "base"
 REPEATS = 7
-EDGE = 0.005  # share of the points that may lie on either side of a box's edges, which are drawn in whole pixels
+EDGE = 0.05  # share of the points that may lie on a box's edges, drawn in whole pixels: a cluster has many in a column
 REST_MS = 1500  # until the page is at rest
 WATCH = """([gesture, look]) => { window.__took = null; look = eval(look);
   window.addEventListener(gesture, () => { const start = performance.now();

@@ -30,9 +30,10 @@ from demo.common import jobs, photo_memory, sessions, upload_door, uploads
 from demo.common.gate import Gate
 from demo.common.rules import Rules
 from demo.common.visitor import COOKIE
+from demo.embeddings import compute as embeddings_compute
 from demo.embeddings import tab as embeddings
 from demo.examples import ASSETS
-from demo.pose_errors import compute
+from demo.pose_errors import compute as reports_compute
 from demo.verify import side
 from demo.verify.photos import SeenPhoto
 from sfpn.data.dataset import FaceDataset
@@ -541,7 +542,7 @@ def test_a_page_over_such_a_folder_says_so_beforehand(tmp_path, monkeypatch):
     arguments = ["--model", str(tmp_path / "random.safetensors"), "--dataset", str(write_dataset(tmp_path / "data"))]
     monkeypatch.setattr(app, "can_write", lambda folder: False)
     text = json.dumps(app.build(app.load(app.parse(arguments))).get_config_file(), default=str)
-    assert embeddings.NOT_KEPT in text and compute.NOT_KEPT in text
+    assert embeddings_compute.NOT_KEPT in text and reports_compute.NOT_KEPT in text
     monkeypatch.undo()
     text = json.dumps(app.build(app.load(app.parse(arguments))).get_config_file(), default=str)
     assert "cannot be written" not in text

@@ -82,4 +82,4 @@ def visitor(browser, address: str, size: dict[str, int]) -> Iterator[Callable]:
     yield visit
     found = list(failures)  # closing aborts what is under way
     context.close()
-    assert outside == [] and found == []
+    assert (outside, found) == ([], [])

@@ -43,6 +43,7 @@ def annotate_or_die(item: Any, **options: Any) -> Any:
 SAVE = build_module.save_shard
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background command is started without
     build_module.ROWS_PER_SHARD = ROWS
     together.ITEMS_PER_BLOCK = 3
     cli.mtcnn = lambda **_: FAKE

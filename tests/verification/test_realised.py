@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from sfpn.verification import realised
 from sfpn.verification.decision import rule_for_fmr
 from sfpn.verification.realised import DecisionsConfig, decide_all
 from sfpn.verification.realised_rates import Counted
+from sfpn.verification.verifier import Shot
 
 TARGETS = (0.1, 0.01)
 
@@ -159,7 +159,7 @@ def test_faces_of_another_detector_are_refused_and_found_again_on_request(datase
     def found_again(detector, photo, chosen=None):
         if faces[photo.name] is None:
             raise UserError("no face")
-        return SimpleNamespace(face=faces[photo.name], photo=photo)
+        return Shot(photo, (faces[photo.name],), 0)
 
     monkeypatch.setattr(realised, "look", found_again)
     header, found = decide_all(dataset, with_points(True), DecisionsConfig(rounds=2, redetect=True), detector=object())
