@@ -38,7 +38,7 @@ from sfpn.progress import StageProgress
 from sfpn.schema import POOLED, pair_from_key, pair_label
 from sfpn.verification.realised import DecisionsConfig, decide_all, save_decisions
 from sfpn.verification.realised_rates import NAME as DECISIONS
-from sfpn.verification.realised_rates import Realised
+from sfpn.verification.realised_rates import Realised, outside_words
 
 DEFAULT_MODEL = "base"
 DECISIONS_TITLE = (
@@ -141,6 +141,8 @@ def show_decisions(header: dict, found: list[Realised], as_json: bool) -> None:
             print(json.dumps({"model": header["model"], **each.record()}))
         else:
             print(*([DECISIONS_TITLE] if number == 0 else []), _decision_line(header["model"], each), sep="\n")
+    if not as_json:
+        print(outside_words(found))
 
 
 def _decision_line(model: str, each: Realised) -> str:

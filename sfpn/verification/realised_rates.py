@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from sfpn.schema import PosePair, pair_key, pair_record, pose_from_yaw
 from sfpn.verification.decision import known_targets, thresholds_for_fmr
 
 NAME = "decisions"
+BOUNDS = (0.5, 1.5)  # times the target: within them a promise counts as kept
 Band = tuple[float, float]
 
 
@@ -31,6 +32,8 @@ class Realised:
     found face as rejections. `single_threshold_fnmr` is the FNMR at the best single threshold for these very
     comparisons, which nobody can know before: the yardstick for fnmr. `too_few`: fewer impostor comparisons than the
     target needs (3 / target), so that its FMR says little. Intervals: 95 %, bootstrap over subjects.
+    `chance_outside` (0-1): how often so few people would show a promise that is kept exactly as an FMR outside
+    BOUNDS times the target: the share of the bootstrap's rounds outside BOUNDS times their mean.
     """
 
     pose_pair: str
@@ -51,10 +54,27 @@ class Realised:
     images: int
     single_threshold_fnmr: float | None
     too_few: bool
+    chance_outside: float | None
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the FMR is outside BOUNDS times the target."""
+        low, high = BOUNDS
+        return self.fmr is not None and not low * self.target_fmr <= self.fmr <= high * self.target_fmr
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
         return plain({"protocol": NAME} | asdict(self) | pair_record(self.pose_pair))
+
+
+def outside_words(found: Sequence[Realised]) -> str:
+    """How many promises look broken where there are enough comparisons, and how many would by chance."""
+    words = []
+    for banded, what in ((False, "pose pairs"), (True, "bands of yaw difference")):
+        some = [each for each in found if not each.too_few and (each.yaw_band is not None) == banded]
+        outside, chance = sum(each.is_outside for each in some), sum(each.chance_outside or 0 for each in some)
+        words.append(f"{outside} of {len(some)} {what} (by chance {chance:.1f})")
+    return f"outside {BOUNDS[0]} to {BOUNDS[1]} times the target: {', '.join(words)}"
 
 
 def realised_rates(samples: Samples, card: Card, rounds: int, seed: int) -> Iterator[Realised]:
@@ -161,7 +181,21 @@ class Counted:
                     images=len(members),
                     single_threshold_fnmr=best.fnmr if limits is None and best is not None and best.supported else None,
                     too_few=not metrics.is_supported(target, impostor),
+                    chance_outside=self._chance_outside(number, band),
                 )
+
+    def _rounds(self, kind: int, number: int, band: int) -> np.ndarray:
+        """The rates of the bootstrap's rounds that have comparisons."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rounds = self.rounds[kind, number, band] / self.rounds[kind, 0, band]
+        return rounds[np.isfinite(rounds)]
+
+    def _chance_outside(self, number: int, band: int) -> float | None:
+        rounds = self._rounds(0, number, band)
+        if not rounds.any():
+            return None
+        low, high = BOUNDS
+        return float(np.mean((rounds < low * rounds.mean()) | (rounds > high * rounds.mean())))
 
     def _rate(
         self, kind: int, number: int, band: int, subjects: int
@@ -169,9 +203,7 @@ class Counted:
         total, errors = int(self.sums[kind, 0, band]), int(self.sums[kind, number, band])
         if not total:
             return None, None, None
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rounds = self.rounds[kind, number, band] / self.rounds[kind, 0, band]
-        rounds = rounds[np.isfinite(rounds)]
+        rounds = self._rounds(kind, number, band)
         if not len(rounds):
             return errors / total, None, None
         tail = (1 - CONFIDENCE) / 2

@@ -150,6 +150,22 @@ def test_intervals_are_those_of_redrawn_subjects(dataset):
         assert counted.rounds[0, :2, 0, number] == pytest.approx([total, wrong])
 
 
+@pytest.mark.parametrize(
+    "rates, share",
+    [
+        ([0.02, 0.02, 0.02, 0.02], 0.0),
+        ([0.0, 0.04, 0.02, 0.02], 0.5),  # the mean is 0.02: 0 and 0.04 are outside 0.01 to 0.03
+        ([0.0, 0.0, 0.0, 0.08], 1.0),
+        ([0.0, 0.0, 0.0, 0.0], None),
+    ],
+)
+def test_chance_outside_is_how_often_redrawn_people_stray_from_the_mean(dataset, rates, share):
+    samples = realised.make_samples(dataset.rows(), realised.embed_dataset(dataset, with_points(False)))
+    counted = Counted(samples, with_points(False).card, ("frontal", "profile"), Draws.of(4, 4, 0))
+    counted.rounds[0, 0, 0], counted.rounds[0, 1, 0] = 1, rates
+    assert counted._chance_outside(1, 0) == share
+
+
 def test_faces_of_another_detector_are_refused_and_found_again_on_request(dataset, monkeypatch):
     monkeypatch.setattr(realised, "detector_name", lambda: "other")
     with pytest.raises(UserError, match="found by drawn, a visitor's are by other: add --redetect"):
@@ -185,6 +201,12 @@ def test_the_command_prints_one_object_per_pair_target_and_band(dataset, tmp_pat
     assert ["frontal", "profile"] in [line["pose_pair"] for line in lines if line["yaw_band"] is None]
     kept = json.loads((tmp_path / "report/decisions.json").read_text())
     assert kept["header"]["subjects"] == 4 and len(kept["decisions"]) == len(lines)
-    assert main(words) == 0 and "target %" in capsys.readouterr().out
+    assert main(words) == 0
+    table = capsys.readouterr().out
+    assert "target %" in table
+    within = [each for each in kept["decisions"] if not each["too_few"]]
+    stray = [each for each in within if not 0.5 <= each["fmr"] / each["target_fmr"] <= 1.5]
+    pairs, bands = (sum((each["yaw_band"] is None) == whole for each in stray) for whole in (True, False))
+    assert f"outside 0.5 to 1.5 times the target: {pairs} of " in table and f", {bands} of " in table
     assert main(["evaluate", str(dataset.folder), "--redetect"]) == 2
     assert "--redetect is for" in capsys.readouterr().err
