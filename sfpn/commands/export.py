@@ -4,13 +4,14 @@
     python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
     python -m sfpn export base --format executorch --out base.pte   # for phones, one face at a time
     python -m sfpn export base --format litert --out base.tflite    # the same for LiteRT (TensorFlow Lite)
+    python -m sfpn export depthwise --format litert-int8 --out small.tflite  # the same in int8
     python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
     python -m sfpn export pose --out pose.onnx                      # where a face looks: yaw, pitch, roll
 
 Input `face`: (faces, 3, size, size) float32, RGB 0-255, any number of faces. Output `embedding`: (faces, numbers),
 ready for the cosine. The card lies in the ONNX file and beside it, so that --model FILE.onnx works in every command.
-A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face, of onnx-int8 below 0.99
-on the median face.
+A file whose embeddings stray from Python's is not written: cosine below 0.9999 on any face, in int8 below 0.99 on
+the median face.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.dataset import Picture
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.network import checkpoint, export_executorch, export_litert
+from sfpn.network import checkpoint, export_executorch, export_litert, export_litert_int8
 from sfpn.network.export import FORMATS, export
 from sfpn.network.export_detector import CARD_NAME, export_detector
 from sfpn.network.export_pose import export_pose
@@ -37,6 +38,7 @@ PROGRAMS = {
     export_executorch.FORMAT: export_executorch.export_executorch,
     export_litert.FORMAT: export_litert.export_litert,
 }
+INT8_PROGRAMS = {export_litert_int8.FORMAT: export_litert_int8.export_litert_int8}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,16 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="NAME", help="bundled name, .safetensors file or Hub id; or: detector, pose")
     parser.add_argument(
         "--format",
-        choices=(*FORMATS, *PROGRAMS),
+        choices=(*FORMATS, *PROGRAMS, *INT8_PROGRAMS),
         default=FORMATS[0],
-        help="ONNX in float32 or int8, or a program for ExecuTorch or LiteRT in float32 (default: onnx)",
+        help="ONNX or LiteRT in float32 or int8, or an ExecuTorch program in float32 (default: onnx)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="FILE",
-        help="FILE.onnx, .pte (executorch) or .tflite (litert) to write; FILE.json beside",
+        help="FILE.onnx, .pte (executorch) or .tflite (litert, litert-int8) to write; FILE.json beside",
     )
     parser.add_argument(
         "--calibrate",
@@ -72,10 +74,12 @@ def execute(args: argparse.Namespace) -> int:
     if args.model == POSE:
         return _export_pose(args, selection)
     preprocess = checkpoint.load_checked_card(checkpoint.resolve(args.model)).preprocess
-    calibrated = CALIBRATED_EACH if args.format == "onnx-int8" else 0
+    calibrated = CALIBRATED_EACH if args.format.endswith("-int8") else 0
     check_on, calibrate_on = faces_of_all_poses(selection, preprocess, CHECKED_EACH, calibrated)
     if args.format in PROGRAMS:
         done = PROGRAMS[args.format](args.model, args.out, check_on)
+    elif args.format in INT8_PROGRAMS:
+        done = INT8_PROGRAMS[args.format](args.model, args.out, check_on, calibrate_on, selection.title)
     else:
         done = export(args.model, args.format, args.out, check_on, calibrate_on, selection.title)
     print(

@@ -24,13 +24,12 @@ from sfpn.network import checkpoint
 from sfpn.network.embedders import SFPNEmbedder
 from sfpn.network.export_int8 import quantised
 from sfpn.network.exported import (
-    FLOAT_COSINE,
-    INT8_COSINE,
     OUTPUT,
     Exported,
     FromPixels,
     cosines_of,
     exported_card,
+    require_close,
     weights_of,
     write_with_card,
 )
@@ -71,13 +70,7 @@ def export(
     found = run_encoded(out, encoded, embedder.preprocess, check_on, network.config.descriptor_size)
     cosines = cosines_of(expected, found)
     lowest, median = float(cosines.min()), float(np.median(cosines))
-    what, value, limit = ("median", median, INT8_COSINE) if format == "onnx-int8" else ("lowest", lowest, FLOAT_COSINE)
-    if not value >= limit:
-        raise UserError(
-            f"{out}: not written, because its embeddings stray from those of {card.name}: the {what} cosine of "
-            f"{len(cosines)} faces is {value:.5f}, below {limit:g}"
-            + ("; calibrate on more faces of all poses, or use --format onnx" if format == "onnx-int8" else "")
-        )
+    require_close(out, format, card.name, cosines)
     exported = {
         "format": format,
         "from": card.name,

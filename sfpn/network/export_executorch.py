@@ -30,7 +30,14 @@ def export_executorch(name_or_path: str | Path, out: Path, check_on: Sequence[Im
     Raises UserError if executorch is missing, and as `export_program` does.
     """
     require_executorch()
-    target = Target(FORMAT, SUFFIX, "an ExecuTorch program", f"method {METHOD}", lowered, opened)
+    target = Target(
+        FORMAT,
+        SUFFIX,
+        "an ExecuTorch program",
+        f"method {METHOD}",
+        lambda model, shape, _: lowered(model, shape),
+        opened,
+    )
     return export_program(target, name_or_path, out, check_on)
 
 

@@ -5,24 +5,19 @@ Ranges come from calibration faces (Jacob et al., arXiv 1712.05877); the first c
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sfpn.errors import UserError
 from sfpn.network import checkpoint
 from sfpn.network.embedders import SFPNEmbedder
-from sfpn.network.exported import pixels_of
+from sfpn.network.exported import FEWEST_CALIBRATION_FACES, pixels_of, require_enough_to_calibrate, silenced
 from sfpn.network.onnx_writing import INPUT, run_encoded
 
-CALIBRATION_BATCH = 8
+CALIBRATION_BATCH = FEWEST_CALIBRATION_FACES
 # Share of activations that keep their value; the rest is cut off, which buys finer steps for all others.
 CALIBRATION_PERCENTILE = 99.999
 QUANTISED = ("Conv", "MaxPool", "Concat")
@@ -33,13 +28,12 @@ def quantised(onnx: Any, encoded: bytes, embedder: SFPNEmbedder, crops: list[Ima
 
     What the rounding adds to every face alike would otherwise point all embeddings in one direction.
     """
-    if len(crops) < CALIBRATION_BATCH:
-        raise UserError(f"int8 needs at least {CALIBRATION_BATCH} faces of all poses to calibrate on, got {len(crops)}")
+    require_enough_to_calibrate(crops)
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     pixels = pixels_of(embedder.preprocess, crops)
     first = next(node.name for node in onnx.load_from_string(encoded).graph.node if node.op_type == "Conv")
-    with tempfile.TemporaryDirectory() as folder, _silent():
+    with tempfile.TemporaryDirectory() as folder, silenced():
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         source.write_bytes(encoded)
         quantize_static(
@@ -104,16 +98,3 @@ def _shorten(model: Any) -> None:
                 if name and name not in fixed:
                     names[number] = renamed.setdefault(name, f"t{len(renamed)}")
         node.name = node.doc_string = ""
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Without the quantiser's prints and its advice to do what was done."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        root.setLevel(before)

@@ -31,7 +31,9 @@ def export_litert(name_or_path: str | Path, out: Path, check_on: Sequence[Image.
     Raises UserError if litert-torch is missing, and as `export_program` does.
     """
     require_litert()
-    target = Target(FORMAT, SUFFIX, "a LiteRT file", "the only input", converted, opened)
+    target = Target(
+        FORMAT, SUFFIX, "a LiteRT file", "the only input", lambda model, shape, _: converted(model, shape), opened
+    )
     return export_program(target, name_or_path, out, check_on)
 
 

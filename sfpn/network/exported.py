@@ -6,7 +6,10 @@ pose direction) is part of an exported file, whose own card therefore asks for n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from sfpn.photos.preprocess import Preprocess
 
 FLOAT_COSINE = 0.9999  # lowest of the faces, of a file that computes in float32
 INT8_COSINE = 0.99  # median of the faces, of a file with int8 weights
+FEWEST_CALIBRATION_FACES = 8
 OUTPUT = "embedding"  # what ONNX files call it
 
 
@@ -84,17 +88,39 @@ def pixels_of(preprocess: Preprocess, crops: Sequence[Image.Image]) -> np.ndarra
     return plain.tensor(list(crops)).numpy()
 
 
+def require_enough_to_calibrate(crops: Sequence[Image.Image]) -> None:
+    """Raise UserError if there are too few faces for ranges of activations."""
+    if len(crops) < FEWEST_CALIBRATION_FACES:
+        raise UserError(
+            f"int8 needs at least {FEWEST_CALIBRATION_FACES} faces of all poses to calibrate on, got {len(crops)}"
+        )
+
+
 def cosines_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = a.astype(np.float64), b.astype(np.float64)
     return (a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-30)
 
 
+def require_close(out: Path, format: str, name: str, cosines: np.ndarray) -> None:
+    """Raise UserError if embeddings of the file to be written stray from those of the network `name`."""
+    int8 = format.endswith("-int8")
+    what, limit = ("median", INT8_COSINE) if int8 else ("lowest", FLOAT_COSINE)
+    value = float(np.median(cosines) if int8 else cosines.min())
+    if not value >= limit:
+        float_format = format.removesuffix("-int8")
+        raise UserError(
+            f"{out}: not written, because its embeddings stray from those of {name}: the {what} cosine of "
+            f"{len(cosines)} faces is {value:.5f}, below {limit:g}"
+            + (f"; calibrate on more faces of all poses, or use --format {float_format}" if int8 else "")
+        )
+
+
 def exported_card(card: Card, format: str, exported: dict[str, Any], descriptor_size: int) -> Card:
     """The card of the exported file: nothing is left to be done before or after it."""
-    int8 = format == "onnx-int8"
+    int8 = format.endswith("-int8")
     measured = (
-        f"The thresholds and their error rates are those of {card.name} in float32, not measured with this int8 file: "
-        "python -m sfpn calibrate measures them."
+        f"The thresholds and their error rates are those of {card.name} in float32, not measured with this int8 file"
+        + (": python -m sfpn calibrate measures them." if format.startswith("onnx") else ".")
     )
     plain = replace(card.preprocess, mean=(0.0, 0.0, 0.0), scale=1.0, channels="RGB")
     without_scores = replace(card.surface, scores=None) if card.surface else None  # they are not of this file's scores
@@ -114,6 +140,19 @@ def exported_card(card: Card, format: str, exported: dict[str, Any], descriptor_
         limits=f"{card.limits} {measured}".strip() if int8 else card.limits,
         extra={**card.extra, "exported": exported},
     )
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Without a quantiser's prints, bars and advice to do what was done."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        root.setLevel(before)
 
 
 def write_with_card(out: Path, encoded: bytes, card: Card) -> None:

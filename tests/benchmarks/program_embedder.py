@@ -6,15 +6,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sfpn.network import export_executorch, export_litert
+from sfpn.network import export_executorch, export_litert, export_litert_int8
 from sfpn.network.exported import Exported, pixels_of
 from sfpn.photos.preprocess import Preprocess
 
-RUNTIMES = {export_executorch.FORMAT: export_executorch, export_litert.FORMAT: export_litert}
-EXPORTS = {
-    export_executorch.FORMAT: export_executorch.export_executorch,
-    export_litert.FORMAT: export_litert.export_litert,
-}
+RUNTIMES = {each.FORMAT: each for each in (export_executorch, export_litert, export_litert_int8)}
 
 
 def compute_on_one_thread(ways: list[str]) -> None:
@@ -29,10 +25,9 @@ def compute_on_one_thread(ways: list[str]) -> None:
 class ProgramEmbedder:
     """Crops -> embeddings (B, D) float32, one face at a time."""
 
-    precision = "float32"
-
     def __init__(self, format: str, done: Exported) -> None:
         self.name, self.card, self.backend = done.card.name, done.card, format
+        self.precision = "int8" if format.endswith("-int8") else "float32"
         self._run = RUNTIMES[format].opened(done.path.read_bytes())
 
     @property

@@ -7,7 +7,7 @@ python -m tests.benchmarks.quantisation datasets/cfp --folds 1,2,3 --ways onnx-i
 The last calibrates on faces of real people other than those measured: its cosines stand beside those of the first.
 
 Rows: the bundled weights (stored as float16) computed in float32, float16 and bfloat16, their ONNX files in float32
-and int8, and programs for ExecuTorch and LiteRT in float32 (--ways executorch litert, which need those extras), all
+and int8, and programs for ExecuTorch and LiteRT (--ways executorch litert litert-int8, which need those extras), all
 exported for this table. Differences are to the first, paired over the same subjects, with the 95 % interval of the
 bootstrap. A pair flipped if its score lies on the other side of the card's threshold (target FMR 1 %), which the
 exported files carry over. Times are the process's processor time a face, on one thread, ways in turn; only their
@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sfpn.commands.export import CALIBRATED_EACH, CHECKED_EACH, faces_of_all_poses
+from sfpn.commands.export import CALIBRATED_EACH, CHECKED_EACH, INT8_PROGRAMS, PROGRAMS, faces_of_all_poses
 from sfpn.commands.options import DRAWN_PEOPLE, folds
 from sfpn.data.dataset import FaceDataset
 from sfpn.data.embed import cache_file, embed_dataset, progress_bar
@@ -41,9 +41,10 @@ from sfpn.evaluation.report import Report
 from sfpn.network import checkpoint
 from sfpn.network.embedders import Embedder, SFPNEmbedder, load_embedder
 from sfpn.network.export import FORMATS, export
-from tests.benchmarks.program_embedder import EXPORTS, RUNTIMES, ProgramEmbedder, compute_on_one_thread
+from tests.benchmarks.program_embedder import RUNTIMES, ProgramEmbedder, compute_on_one_thread
 
 METRICS = ("eer", "fnmr_at_0.01")
+SEED = 0
 TIMED_FACES, TIMED_ROUNDS = 16, 5
 FLOAT16, BF16 = "float16", "bfloat16"
 
@@ -84,8 +85,12 @@ def ways_of(name: str, folder: Path, calibrate: Selection, wanted: list[str]) ->
         done = export(weights, format, folder / f"{name}-{format}.onnx", check_on, calibrate_on, calibrate.title)
         found.append(Way(format, load_embedder(done.path), done.bytes))
     for format in (each for each in RUNTIMES if each in wanted):
-        module = RUNTIMES[format]
-        done = EXPORTS[format](weights, folder / f"{name}-{format}{module.SUFFIX}", check_on)
+        out = folder / f"{name}-{format}{RUNTIMES[format].SUFFIX}"
+        int8 = INT8_PROGRAMS.get(format)
+        if int8:
+            done = int8(weights, out, check_on, calibrate_on, calibrate.title)
+        else:
+            done = PROGRAMS[format](weights, out, check_on)
         found.append(Way(format, ProgramEmbedder(format, done), done.bytes))
     return found
 
@@ -101,7 +106,7 @@ def samples_of(dataset: FaceDataset, way: Way, report: Report, cache: Path) -> S
 def flipped(dataset: FaceDataset, report: Report, first: Way, a: Samples, b: Samples) -> pd.DataFrame:
     """The pairs of the protocol on whose decision two embeddings of the same images disagree, all pose pairs."""
     protocol = PROTOCOLS[report.header["protocol"]]
-    planned = protocol.plan(a, official_pairs(protocol, dataset.pairs(), report.header["folds"]))
+    planned = protocol.plan(a, official_pairs(protocol, dataset.pairs(), report.header["folds"]), SEED)
     found = []
     for compared, plan in planned:
         points = first.embedder.card.operating_points.get(plan.pose_pair or "")
@@ -144,7 +149,9 @@ def face_milliseconds(ways: list[Way], selection: Selection) -> list[float]:
 
 def show(name: str, ways: list[Way], dataset: FaceDataset, args: argparse.Namespace) -> list[pd.DataFrame]:
     """Print the table of one network; returns its flipped pairs."""
-    config = EvaluateConfig(args.protocol, args.folds, args.rounds, seed=0, command="tests/benchmarks/quantisation.py")
+    config = EvaluateConfig(
+        args.protocol, args.folds, args.rounds, seed=SEED, command="tests/benchmarks/quantisation.py"
+    )
     milliseconds = face_milliseconds(ways, args.calibrate)
     reports, samples = [], []
     for way in ways:
