@@ -4,7 +4,7 @@
     python -m sfpn export depthwise --format onnx-int8 --out small.onnx --calibrate datasets/mine:train
     python -m sfpn export base --format executorch --out base.pte   # for phones, one face at a time
     python -m sfpn export base --format litert --out base.tflite    # the same for LiteRT (TensorFlow Lite)
-    python -m sfpn export depthwise --format litert-int8 --out small.tflite  # the same in int8
+    python -m sfpn export depthwise --format litert-int8 --out small.tflite  # or executorch-int8
     python -m sfpn export detector --out detector                   # MTCNN's three networks, a folder
     python -m sfpn export pose --out pose.onnx                      # where a face looks: yaw, pitch, roll
 
@@ -26,7 +26,7 @@ from sfpn.commands.options import DRAWN_PEOPLE
 from sfpn.data.dataset import Picture
 from sfpn.data.selection import Selection
 from sfpn.errors import UserError
-from sfpn.network import checkpoint, export_executorch, export_litert, export_litert_int8
+from sfpn.network import checkpoint, export_executorch, export_executorch_int8, export_litert, export_litert_int8
 from sfpn.network.export import FORMATS, export
 from sfpn.network.export_detector import CARD_NAME, export_detector
 from sfpn.network.export_pose import export_pose
@@ -38,7 +38,10 @@ PROGRAMS = {
     export_executorch.FORMAT: export_executorch.export_executorch,
     export_litert.FORMAT: export_litert.export_litert,
 }
-INT8_PROGRAMS = {export_litert_int8.FORMAT: export_litert_int8.export_litert_int8}
+INT8_PROGRAMS = {
+    export_executorch_int8.FORMAT: export_executorch_int8.export_executorch_int8,
+    export_litert_int8.FORMAT: export_litert_int8.export_litert_int8,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=(*FORMATS, *PROGRAMS, *INT8_PROGRAMS),
         default=FORMATS[0],
-        help="ONNX or LiteRT in float32 or int8, or an ExecuTorch program in float32 (default: onnx)",
+        help="ONNX, or for phones ExecuTorch or LiteRT, each in float32 or int8 (default: onnx)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="FILE",
-        help="FILE.onnx, .pte (executorch) or .tflite (litert, litert-int8) to write; FILE.json beside",
+        help="FILE.onnx, .pte (executorch) or .tflite (litert) to write; FILE.json beside",
     )
     parser.add_argument(
         "--calibrate",

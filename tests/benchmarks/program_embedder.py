@@ -6,16 +6,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sfpn.network import export_executorch, export_litert, export_litert_int8
+from sfpn.network import export_executorch, export_executorch_int8, export_litert, export_litert_int8
 from sfpn.network.exported import Exported, pixels_of
 from sfpn.photos.preprocess import Preprocess
 
-RUNTIMES = {each.FORMAT: each for each in (export_executorch, export_litert, export_litert_int8)}
+RUNTIMES = {
+    each.FORMAT: each for each in (export_executorch, export_executorch_int8, export_litert, export_litert_int8)
+}
 
 
 def compute_on_one_thread(ways: list[str]) -> None:
     """All ways. Before ExecuTorch runs anything, as its pool should not change while it is used."""
-    if export_executorch.FORMAT in ways:
+    if {export_executorch.FORMAT, export_executorch_int8.FORMAT} & set(ways):
         from executorch.extension.pybindings import _C, portable_lib  # noqa: F401  # pyright: ignore
 
         _C._unsafe_reset_threadpool(1)

@@ -7,7 +7,8 @@ python -m tests.benchmarks.quantisation datasets/cfp --folds 1,2,3 --ways onnx-i
 The last calibrates on faces of real people other than those measured: its cosines stand beside those of the first.
 
 Rows: the bundled weights (stored as float16) computed in float32, float16 and bfloat16, their ONNX files in float32
-and int8, and programs for ExecuTorch and LiteRT (--ways executorch litert litert-int8, which need those extras), all
+and int8, and programs for ExecuTorch and LiteRT (--ways executorch executorch-int8 litert litert-int8,
+which need those extras), all
 exported for this table. Differences are to the first, paired over the same subjects, with the 95 % interval of the
 bootstrap. A pair flipped if its score lies on the other side of the card's threshold (target FMR 1 %), which the
 exported files carry over. Times are the process's processor time a face, on one thread, ways in turn; only their

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import sys
@@ -19,7 +20,7 @@ from helpers.small_models import save_random_model
 from PIL import Image
 
 from sfpn.errors import UserError
-from sfpn.network import export_executorch, export_litert, export_litert_int8
+from sfpn.network import export_executorch, export_executorch_int8, export_litert, export_litert_int8
 from sfpn.network.card import load_card
 from sfpn.network.embedders import load_embedder
 from sfpn.network.exported import Exported, FromPixels
@@ -59,7 +60,12 @@ def litert_int8(name_or_path: str | Path, out: Path, check_on: list[Image.Image]
     return export_litert_int8.export_litert_int8(name_or_path, out, check_on, crops(24), "drawn people")
 
 
-KINDS = [
+def executorch_int8(name_or_path: str | Path, out: Path, check_on: list[Image.Image]) -> Exported:
+    return export_executorch_int8.export_executorch_int8(name_or_path, out, check_on, crops(24), "drawn people")
+
+
+INT8_STRAYS = "median cosine of 2 faces is 0.[0-9]*, below 0.99; calibrate on more faces.*, or use --format "
+FLOAT_KINDS = [
     Kind(
         export_executorch,
         export_executorch.export_executorch,
@@ -76,17 +82,26 @@ KINDS = [
         "converted",
         "run: pip install litert-torch ai-edge-litert",
     ),
-    Kind(
-        export_litert_int8,
-        litert_int8,
-        "ai_edge_quantizer",
-        "require_litert_int8",
-        "quantised",
-        "run: pip install litert-torch ai-edge-litert|needs the package ai-edge-quantizer",
-        "median cosine of 2 faces is 0.[0-9]*, below 0.99; calibrate on more faces.*, or use --format litert",
-    ),
 ]
-FLOAT_KINDS = [kind for kind in KINDS if not kind.module.FORMAT.endswith("-int8")]
+LITERT_INT8 = Kind(
+    export_litert_int8,
+    litert_int8,
+    "ai_edge_quantizer",
+    "require_litert_int8",
+    "quantised",
+    "run: pip install litert-torch ai-edge-litert|needs the package ai-edge-quantizer",
+    INT8_STRAYS + "litert",
+)
+EXECUTORCH_INT8 = Kind(
+    export_executorch_int8,
+    executorch_int8,
+    "executorch",
+    "require_executorch",
+    "quantised",
+    "needs the package executorch; run: pip install executorch",
+    INT8_STRAYS + "executorch",
+)
+KINDS = [*FLOAT_KINDS, LITERT_INT8, EXECUTORCH_INT8]
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.module.FORMAT)
 
 
@@ -165,7 +180,7 @@ def test_int8_needs_the_quantiser_and_enough_faces_to_calibrate_on(monkeypatch, 
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
     with pytest.raises(UserError, match="run: pip install ai-edge-quantizer"):
         litert_int8("depthwise", tmp_path / "out.tflite", crops(1))
-    pretend(KINDS[-1], monkeypatch, 0.0)
+    pretend(LITERT_INT8, monkeypatch, 0.0)
     with pytest.raises(UserError, match="at least 8 faces of all poses to calibrate on, got 7"):
         export_litert_int8.export_litert_int8("depthwise", tmp_path / "out.tflite", crops(1), crops(7))
     assert list(tmp_path.iterdir()) == []
@@ -194,22 +209,48 @@ def test_what_int8_adds_to_every_calibration_face_is_taken_off(monkeypatch):
     np.testing.assert_array_equal(model.get_buffer("center").numpy(), before)
 
 
-@pytest.fixture(scope="module")
-def int8(tmp_path_factory):
-    if KINDS[-1].absent:
-        pytest.skip("needs ai_edge_quantizer (the extra litert)")
-    return litert_int8("depthwise", tmp_path_factory.mktemp("int8") / "small.tflite", crops(6, 24))
+def test_what_int8_adds_to_every_calibration_face_is_taken_off_the_other_too(monkeypatch):
+    """With stand-ins: a program is the model itself, and int8 adds 3 to every number."""
+    network = SFPN.from_pretrained("depthwise")
+    assert network.card is not None
+    model = FromPixels(network, network.card).eval()
+    pixels = pixels_of(crops(2))
+
+    def changed(model: FromPixels, _: np.ndarray) -> FromPixels:
+        other = copy.deepcopy(model)
+        other.get_buffer("center").sub_(3)
+        return other
+
+    def opened(program: FromPixels) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda pixels: program(torch.from_numpy(pixels)).numpy()
+
+    monkeypatch.setattr(export_executorch_int8, "_with_int8_layers", changed)
+    monkeypatch.setattr(export_executorch_int8, "lowered", lambda model, shape: model)
+    monkeypatch.setattr(export_executorch_int8, "opened", opened)
+    made: Any = export_executorch_int8.quantised(model, (1, 3, 113, 113), pixels)
+    with torch.no_grad():
+        exact = load_embedder("depthwise").embed(crops(2))
+        np.testing.assert_allclose(opened(made)(pixels), exact, atol=1e-3)
+
+
+@pytest.fixture(scope="module", params=[LITERT_INT8, EXECUTORCH_INT8], ids=lambda kind: kind.module.FORMAT)
+def int8(request, tmp_path_factory):
+    kind = request.param
+    if kind.absent:
+        pytest.skip(f"needs {kind.package} (the extra {kind.module.FORMAT.removesuffix('-int8')})")
+    return kind, kind.export("depthwise", tmp_path_factory.mktemp("int8") / kind.name, crops(6, 24))
 
 
 def test_int8_is_small_and_close(int8):
+    kind, int8 = int8
     assert int8.bytes == int8.path.stat().st_size <= 850_000
     pictures = crops(6, 30)  # neither calibrated nor checked on
-    found = export_litert_int8.opened(int8.path.read_bytes())(pixels_of(pictures))
+    found = kind.module.opened(int8.path.read_bytes())(pixels_of(pictures))
     wanted = load_embedder("depthwise").embed(pictures)
     cosines = (found * wanted).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
     assert np.median(cosines) > 0.985
     card = load_card(int8.path)
-    assert card.name == "depthwise-litert-int8" and card.results == [] and card.operating_points
+    assert card.name == f"depthwise-{kind.module.FORMAT}" and card.results == [] and card.operating_points
     assert card.limits.endswith("not measured with this int8 file.")
     assert card.extra["exported"]["calibrated_on"] == "drawn people: 24 faces"
 
@@ -222,6 +263,9 @@ def weight_of(layer: str) -> np.ndarray:
 
 
 def test_int8_weights_are_symmetric_one_scale_a_channel_and_the_first_layer_is_float(int8):
+    kind, int8 = int8
+    if kind is not LITERT_INT8:
+        pytest.skip("an ExecuTorch program does not show its layers")
     from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
     interpreter = Interpreter(model_content=int8.path.read_bytes())
@@ -242,7 +286,7 @@ def test_int8_weights_are_symmetric_one_scale_a_channel_and_the_first_layer_is_f
 
 
 def test_int8_that_was_calibrated_on_the_wrong_pictures_is_refused(tmp_path):
-    if KINDS[-1].absent:
+    if LITERT_INT8.absent:
         pytest.skip("needs ai_edge_quantizer (the extra litert)")
     black = [Image.new("RGB", (113, 113))] * 8
     with pytest.raises(UserError, match="not written.*median cosine.*calibrate on more faces of all poses"):
