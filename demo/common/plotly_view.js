@@ -5,7 +5,7 @@ const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '');
 const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'],
   plotGlPixelRatio: Math.max(1, window.devicePixelRatio || 1) }; // the default of 2 is four times the work where WebGL runs on the processor
 let plotly = null, bound = false, width = 0, line = null, held = false, queue = Promise.resolve();
-let points = null; // layout.meta.points of the figure: what its customdata are positions in
+let points = null; // layout.meta.points of the figure: what is said of the rows that its points stand for
 
 function loadPlotly() { // one shared load per page, whatever the number of charts
   window.__plotlyView ??= new Promise((resolve, reject) => {
@@ -50,7 +50,10 @@ async function drawNow() {
   if (line != null && layout.shapes?.length) Object.assign(layout.shapes[0], { x0: line, x1: line });
   if (points && props.highlight) {
     const bits = bytes(props.highlight), chosen = position => bits[position >> 3] & (128 >> (position & 7));
-    for (const trace of figure.data) if (trace.customdata) trace.selectedpoints = [...trace.customdata.keys()].filter(i => chosen(trace.customdata[i]));
+    for (const trace of figure.data) {
+      const positions = trace.meta?.positions;
+      if (positions) trace.selectedpoints = [...positions.keys()].filter(i => chosen(positions[i]));
+    }
   }
   await plotly.react(host, figure.data, layout, CONFIG);
   freeOfAddress();
@@ -67,7 +70,11 @@ const unpacked = column => column?.bdata ? new TYPES[column.dtype](bytes(column.
 function unpackPoints({ data, layout }) {
   const found = layout?.meta?.points;
   if (!found) return null;
-  for (const trace of data) if (trace.customdata) trace.customdata = unpacked(trace.customdata);
+  for (const trace of data) {
+    if (!trace.customdata) continue;
+    trace.meta = { positions: unpacked(trace.customdata) }; // plotly would copy each point of a box one by one
+    delete trace.customdata;
+  }
   return { ...found, words: found.words.map(([texts, codes]) => [texts, unpacked(codes)]) };
 }
 
@@ -76,8 +83,9 @@ function freeOfAddress() { // plotly names clip paths by the page's address, and
   for (const part of host.querySelectorAll('[clip-path]')) part.setAttribute('clip-path', part.getAttribute('clip-path').replace(/^url\('.*#(.*)'\)$/, 'url(#$1)'));
 }
 
+const positionOf = p => p.data?.meta?.positions?.[p.pointNumber];
 const point = p => ({ curve: p.curveNumber, index: p.pointNumber ?? p.pointIndex ?? null, x: p.x ?? null, y: p.y ?? null,
-  z: p.z ?? null, value: p.customdata ?? p.id ?? null, name: p.data?.name ?? null, of: points?.of ?? null });
+  z: p.z ?? null, value: positionOf(p) ?? p.customdata ?? p.id ?? null, name: p.data?.name ?? null, of: points?.of ?? null });
 
 function bind() {
   host.on('plotly_click', event => { if (event?.points?.length) trigger('select', point(event.points[0])); });
@@ -119,14 +127,17 @@ function letGo() {
 
 function packed(found) { // a bit for each position, eight a byte
   const bits = new Uint8Array(Math.ceil(points.count / 8));
-  for (const { customdata: position } of found) if (position != null) bits[position >> 3] |= 128 >> (position & 7);
+  for (const one of found) {
+    const position = positionOf(one);
+    if (position != null) bits[position >> 3] |= 128 >> (position & 7);
+  }
   let text = '';
   for (const byte of bits) text += String.fromCharCode(byte);
   return btoa(text);
 }
 
 function showHint(event) { // no round trip to Python
-  const position = event.points[0].customdata;
+  const position = positionOf(event.points[0]);
   if (!points || position == null) return;
   const frame = host.getBoundingClientRect(), url = ROOT + points.thumbnail.replace('{}', position);
   if (!thumbnail.src.endsWith(url)) {

@@ -18,7 +18,7 @@ from sfpn.network.card import Card
 from sfpn.network.embedders import Embedder, check_embeddings
 from sfpn.photos.detector import Face, FaceDetector, choose_face
 from sfpn.photos.finding import looked_at_again
-from sfpn.photos.turning.square import SQUARE
+from sfpn.photos.turning.square import LARGEST, SQUARE
 from sfpn.photos.turning.turn import turn_head
 from sfpn.progress import StageProgress
 from sfpn.schema import pose_from_yaw, pose_pair
@@ -28,6 +28,7 @@ from sfpn.verification.verifier import Shot
 YAWS_DEGREES = tuple(range(-75, 76, 15))
 FRONTAL_ENOUGH = 25.0  # degrees of |yaw| up to which a photo shows both cheeks
 ROOM = 1.2  # of the square around a head that is kept of a photo
+DETAIL = 2 * LARGEST / SQUARE  # px of the face box: the square is at least halved, so that no pixel of it is made up
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,10 @@ def turn_and_compare(
     progress: told (stage, done, total) after each; what it raises ends the work. Raises UserError if the card has no
     operating point, and for a model whose embeddings cannot be compared.
     """
-    face, image = shot.face, shot.photo.image
+    face = shot.face
     rules = [rule_turned(embedder.card, face.yaw_degrees, yaw, target_fmr) for yaw in YAWS_DEGREES]
     crops = [shot.crop(embedder.preprocess)]
-    near, box_xyxy, landmarks_xy = near_face(image, face)
-    del image  # a large photo is no longer needed
+    near, box_xyxy, landmarks_xy = near_face(*shot.reduced(DETAIL))
     pictures, found = [], []
     for number, yaw in enumerate(YAWS_DEGREES):
         progress("turning the face", number, len(YAWS_DEGREES))

@@ -65,12 +65,16 @@ class Shot:
         crop = self.crops.get(preprocess.cut)
         if crop is not None:
             return crop
+        return preprocess.crop(*self.reduced(CROP_DETAIL * preprocess.size))
+
+    def reduced(self, detail: float) -> tuple[Image.Image, Face]:
+        """The photo and its face there, no more reduced than that the face's shorter side keeps `detail` pixels."""
         divisor = search_divisor(self.photo.size)
-        while divisor > 1 and self.face.shorter_side < divisor * CROP_DETAIL * preprocess.size:
+        while divisor > 1 and self.face.shorter_side < divisor * detail:
             divisor //= 2
         found = self.found
         image = found.image if found is not None and found.divisor == divisor else self.photo.divided(divisor)
-        return preprocess.crop(image, enlarged(self.face, 1 / divisor))
+        return image, enlarged(self.face, 1 / divisor)
 
 
 @dataclass(frozen=True)

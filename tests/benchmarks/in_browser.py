@@ -45,7 +45,7 @@ MAP = "document.querySelector('#map .js-plotly-plot')"
 POINT = f"""position => {{
   const g = {MAP}, r = g.getBoundingClientRect(), {{xaxis, yaxis}} = g._fullLayout;
   for (const t of g._fullData) {{
-    const i = t.customdata.indexOf(position);
+    const i = t.meta?.positions?.indexOf(position) ?? -1;
     if (i >= 0) return {{x: r.left + xaxis._offset + xaxis.d2p(t.x[i]), y: r.top + yaxis._offset + yaxis.d2p(t.y[i])}};
   }} }}"""
 INSIDE = f"""([left, right, low, high]) => {MAP}._fullData.reduce((n, t) => n + [...t.x.keys()].filter(
@@ -177,7 +177,9 @@ def map_clicks(page: Page, count: int, repeats: int) -> tuple[list[float], list[
         page.mouse.move(spot["x"] - 1, spot["y"])
         page.mouse.move(spot["x"], spot["y"])
         page.wait_for_timeout(400)
-        hovered = page.evaluate(f"{MAP}._hoverdata?.[0]?.customdata ?? {number * (count // 17)}")
+        hovered = page.evaluate(
+            f"{MAP}._hoverdata?.map(p => p.data.meta.positions[p.pointNumber])[0] ?? {number * (count // 17)}"
+        )
         sample = f"() => document.querySelector('#sample td')?.innerText === 'row {hovered}'"
         alike = f"""() => JSON.parse(document.querySelector('#neighbours button.compare')?.dataset.select
             ?? '[0, 0]')[1] === 'row {hovered}'"""

@@ -6,8 +6,8 @@ python -m tests.benchmarks.quantisation datasets/cfp --folds 1,2,3 --ways onnx-i
 
 The last calibrates on faces of real people other than those measured: its cosines stand beside those of the first.
 
-Rows: the bundled weights (stored as float16) computed in float32 and in bfloat16, their ONNX files in float32 and
-int8, and programs for ExecuTorch and LiteRT in float32 (--ways executorch litert, which need those extras), all
+Rows: the bundled weights (stored as float16) computed in float32, float16 and bfloat16, their ONNX files in float32
+and int8, and programs for ExecuTorch and LiteRT in float32 (--ways executorch litert, which need those extras), all
 exported for this table. Differences are to the first, paired over the same subjects, with the 95 % interval of the
 bootstrap. A pair flipped if its score lies on the other side of the card's threshold (target FMR 1 %), which the
 exported files carry over. Times are the process's processor time a face, on one thread, ways in turn; only their
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from sfpn.commands.export import CALIBRATED_EACH, CHECKED_EACH, faces_of_all_poses
 from sfpn.commands.options import DRAWN_PEOPLE, folds
@@ -38,13 +39,26 @@ from sfpn.evaluation.evaluate import EvaluateConfig, evaluate, make_samples
 from sfpn.evaluation.protocol import PROTOCOLS, official_pairs
 from sfpn.evaluation.report import Report
 from sfpn.network import checkpoint
-from sfpn.network.embedders import Embedder, load_embedder
+from sfpn.network.embedders import Embedder, SFPNEmbedder, load_embedder
 from sfpn.network.export import FORMATS, export
 from tests.benchmarks.program_embedder import EXPORTS, RUNTIMES, ProgramEmbedder, compute_on_one_thread
 
 METRICS = ("eer", "fnmr_at_0.01")
 TIMED_FACES, TIMED_ROUNDS = 16, 5
-BF16 = "bfloat16"
+FLOAT16, BF16 = "float16", "bfloat16"
+
+
+class Float16Embedder(SFPNEmbedder):
+    """Layers in float16 where PyTorch's autocast computes them so, as a phone's graphics processor would."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__(weights, bf16=True, device="cpu")
+        self.precision = FLOAT16
+
+    @torch.inference_mode()
+    def _forward(self, batch: torch.Tensor) -> np.ndarray:
+        with torch.autocast("cpu", torch.float16):
+            return self._model(batch.to(memory_format=torch.channels_last)).float().numpy()
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,8 @@ def ways_of(name: str, folder: Path, calibrate: Selection, wanted: list[str]) ->
     weights = checkpoint.resolve(name)
     size = weights.stat().st_size
     found = [Way("float32 (stored as float16)", load_embedder(weights, device="cpu"), size)]
+    if FLOAT16 in wanted:
+        found.append(Way(FLOAT16, Float16Embedder(weights), size))
     if BF16 in wanted:
         found.append(Way(BF16, load_embedder(weights, bf16=True, device="cpu"), size))
     check_on, calibrate_on = faces_of_all_poses(calibrate, found[0].embedder.preprocess, CHECKED_EACH, CALIBRATED_EACH)
@@ -187,7 +203,9 @@ def main() -> None:
     parser.add_argument("--protocol", choices=PROTOCOLS, default="cfp")
     parser.add_argument("--folds", type=folds)
     parser.add_argument("--model", nargs="+", default=["base", "depthwise"])
-    parser.add_argument("--ways", nargs="+", choices=(BF16, *FORMATS, *RUNTIMES), default=[BF16, *FORMATS])
+    parser.add_argument(
+        "--ways", nargs="+", choices=(FLOAT16, BF16, *FORMATS, *RUNTIMES), default=[FLOAT16, BF16, *FORMATS]
+    )
     parser.add_argument("--calibrate", type=Selection.parse, default=str(DRAWN_PEOPLE), metavar="DIR[:SPLIT]")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--cache", type=Path, help="where embeddings are kept (default: a folder that is removed)")

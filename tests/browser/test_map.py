@@ -12,7 +12,7 @@ from helpers.drawn_people import save_drawn
 from sfpn.data.dataset import FaceDataset
 
 INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
-  [...t.customdata].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
+  [...t.meta.positions].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
 FOURTH = "(({x, y}) => [x[3], y[3]])(document.querySelector('#map .js-plotly-plot')._fullData[1])"
 FIRST = "document.querySelector('#map .js-plotly-plot')?._fullData?.[0]?.x?.[0]"
 DROP = """async picture => { const transfer = new DataTransfer(), blob = await (await fetch(picture)).blob();
@@ -41,7 +41,9 @@ def test_a_hovered_point_is_named_and_shows_its_face(the_map, row_ids):
     page.mouse.move(x, y)
     page.wait_for_function("document.querySelector('#map .plotly-view-hint img')?.naturalWidth > 0")
     hint = page.locator("#map .plotly-view-hint")
-    shown = page.evaluate("document.querySelector('#map .js-plotly-plot')._hoverdata[0].customdata")
+    shown = page.evaluate(
+        "(p => p.data.meta.positions[p.pointNumber])(document.querySelector('#map .js-plotly-plot')._hoverdata[0])"
+    )
     assert hint.is_visible() and hint.inner_text().startswith("-".join(row_ids[shown].split("-")[:2]))
     assert hint.locator("img").get_attribute("src").endswith(f"-{shown}.jpg")
     page.mouse.move(1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from sfpn.data.dataset import FaceDataset
 from sfpn.errors import UserError
 from sfpn.network.embedders import load_embedder
 from sfpn.photos.detector import FaceDetector
-from sfpn.photos.photo import decode_photo
+from sfpn.photos.photo import EncodedPhoto, decode_photo, open_photo
 from sfpn.photos.turning.turn import turn_head
 from sfpn.verification.decision import rule_for_fmr
 from sfpn.verification.turned import YAWS_DEGREES, Turn, frontal_shot, lost_words, near_face, turn_and_compare
@@ -59,6 +60,25 @@ def test_the_part_around_the_face_turns_as_the_whole_photo(shot):
     one = turn_head(near, box, landmarks, face.yaw_degrees, 45)
     other = turn_head(wide, placed.box_xyxy, placed.landmarks_xy, face.yaw_degrees, 45)
     assert one.size == other.size and abs(np.asarray(one, float) - np.asarray(other, float)).mean() < 0.5
+
+
+def test_a_large_photo_is_turned_in_fewer_pixels(verifier, shot, monkeypatch):
+    jpeg = io.BytesIO()
+    shot.photo.image.resize((3200, 3200), Image.Resampling.BICUBIC).save(jpeg, "JPEG", quality=95)
+    large = look(verifier.detector, open_photo(jpeg.getvalue(), "phone.jpg"))
+    assert large.face.shorter_side > 1000
+    decoded, divide = [], EncodedPhoto.divided
+    monkeypatch.setattr(EncodedPhoto, "divided", lambda photo, by: decoded.append(by) or divide(photo, by))
+    turns = turn_and_compare(verifier.embedder, verifier.detector, large, 0.01)
+    assert 1 not in decoded
+    whole = decode_photo(jpeg.getvalue(), "phone.jpg").image
+    for turn in turns[::5]:
+        near = near_face(whole, large.face)
+        other = turn_head(*near, large.face.yaw_degrees, turn.yaw_degrees)
+        assert turn.picture.size == pytest.approx(other.size, abs=1)
+        small = (96, 128)  # a column or row may be missing
+        seen, meant = (np.asarray(image.resize(small), float) for image in (turn.picture, other))
+        assert abs(seen - meant).mean() < 2
 
 
 def test_a_face_that_looks_aside_is_refused_and_the_most_frontal_one_taken(shot):
