@@ -23,10 +23,10 @@ from sfpn.network.onnx_writing import require_onnx, traced
 from sfpn.onnx_runtime import onnx_runtime
 from sfpn.photos import pose
 from sfpn.photos.detector import MIRRORED_LANDMARKS, Face
+from sfpn.photos.pose_processor import AREA, STEP
 
 PIXELS, LANDMARKS, OUTPUT = "pixels", "landmarks", "angles"
 TOLERANCE_DEGREES = 0.01
-AREA, STEP = 3, 2  # maps are 7x7: their 3x3 areas of adaptive_avg_pool2d, which ONNX lacks, are these windows
 
 
 class FromPixels(nn.Module):
@@ -60,7 +60,7 @@ def export_pose(out: Path, check_on: Sequence[tuple[Image.Image, Face]]) -> dict
     estimator = pose.PoseEstimator()
     crops = np.stack([pose.pose_crop(picture, np.array(face.box_xyxy)) for picture, face in check_on])
     landmarks = np.stack([pose.in_box(np.array(face.box_xyxy), face.landmarks_xy) for _, face in check_on])
-    encoded = _encoded(onnx, estimator.network)
+    encoded = _encoded(onnx, pose.loaded_network(pose.WEIGHTS))
     different = _largest_difference(encoded, estimator, crops, landmarks)
     if not different <= TOLERANCE_DEGREES:
         raise UserError(f"{out}: not written, because its angles stray from the network's by {different:.2g} degrees")

@@ -28,7 +28,8 @@ from torch import nn
 from sfpn.machine import choose_device
 from sfpn.photos.detector import USUAL_THRESHOLDS, Thresholds
 from sfpn.photos.mtcnn_networks import output, proposing, refining
-from sfpn.photos.mtcnn_processor import on_processor
+from sfpn.photos.mtcnn_processor import encode
+from sfpn.photos.on_processor import on_processor
 
 PYRAMID_FACTOR = 0.709  # MTCNN's own, as are the following
 WINDOW, STRIDE = 12, 2  # of P-Net, px
@@ -62,7 +63,10 @@ class Mtcnn:
 
     def _placed(self, side: int, network: nn.Module) -> nn.Module:
         network = network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        return on_processor(network, side) if self.device.type == "cpu" else network
+        if self.device.type != "cpu":
+            return network
+        windows = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        return on_processor(network, encode, [windows], "finds the faces")
 
     def search(
         self, picture: Image.Image, smallest: float, pad: int, thresholds: Thresholds = USUAL_THRESHOLDS

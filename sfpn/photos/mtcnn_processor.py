@@ -1,61 +1,18 @@
-"""The three networks of MTCNN computed by ONNX Runtime on the processor, where that package is installed.
+"""The three networks of MTCNN as ONNX graphs, for ONNX Runtime to compute in this process (see on_processor).
 
 PyTorch prepares code anew for every size of a pyramid's level and every number of candidates, and no two photos have
-the same: this takes a third of the time that a photo takes, and ONNX Runtime does without. Outputs are the same but for
-rounding, as between two kinds of processors.
+the same: this takes a third of the time that a photo takes, and ONNX Runtime does without.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import numpy as np
-import torch
 from torch import nn
 
 from sfpn.onnx_file import Attributes, OnnxFile
-from sfpn.onnx_runtime import one_thread_session
 
 INPUT = "windows"
 BLOCK = 16  # channels that ONNX Runtime keeps together, where it has AVX-512; half of it elsewhere
-AT_ONCE = 4  # windows, whose maps then stay in the cache of a core
-AGREES = 1e-4  # how far an output may be from PyTorch's
-
-
-class OnProcessor(nn.Module):
-    """A network of MTCNN whose outputs ONNX Runtime computes, on the thread that asks."""
-
-    def __init__(self, network: nn.Module, session: Any) -> None:
-        super().__init__()
-        self.network, self._session = network, session
-
-    def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """(B, 3, H, W) -> what the network gives."""
-        some = windows.contiguous().split(AT_ONCE)
-        parts = [self._session.run(None, {INPUT: part.numpy()}) for part in some]
-        return tuple(torch.from_numpy(np.concatenate(output)) for output in zip(*parts, strict=True))
-
-
-@torch.inference_mode()
-def on_processor(network: nn.Module, side: int) -> nn.Module:
-    """The network on ONNX Runtime; as it is where that is not installed or does not compute what PyTorch does.
-
-    side: of the windows that it takes, px.
-    """
-    try:
-        made = OnProcessor(network, one_thread_session(encode(network)))
-        windows = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        found, expected = made(windows), network(windows)
-    except ImportError:
-        return network
-    except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common class
-        logging.getLogger(__name__).warning("ONNX Runtime cannot be used, PyTorch finds the faces: %s", error)
-        return network
-    if all(float((a - b).abs().max()) <= AGREES for a, b in zip(found, expected, strict=True)):
-        return made
-    logging.getLogger(__name__).warning("ONNX Runtime computes other faces on this processor: PyTorch finds them")
-    return network
 
 
 def encode(network: nn.Module) -> bytes:

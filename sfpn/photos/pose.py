@@ -26,6 +26,8 @@ from sfpn.errors import UserError, one_line
 from sfpn.machine import choose_device
 from sfpn.photos.detector import MIRRORED_LANDMARKS, HeadPose
 from sfpn.photos.mtcnn import OneThread
+from sfpn.photos.on_processor import on_processor
+from sfpn.photos.pose_processor import encode
 from sfpn.photos.preprocess import crop_square
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "pose.safetensors"
@@ -95,6 +97,8 @@ class PoseEstimator:
         self.card, self.device = read_card(weights), choose_device(device)
         network = loaded_network(weights).eval()
         self.network = network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore (torch's stubs)
+        if self.device.type == "cpu":
+            self.network = on_processor(self.network, encoded_network, probes(), "estimates poses")
         self._thread = OneThread("pose")
 
     def estimate(
@@ -150,13 +154,27 @@ def loaded_network(weights: Path) -> PoseNet:
     return network
 
 
-def angles_of(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def encoded_network(network: PoseNet) -> bytes:
+    """The ONNX file that ONNX Runtime computes on a processor."""
+    return encode(network, ROOT_OFFSET, DESCRIBED_SCALE)
+
+
+def probes() -> list[torch.Tensor]:
+    """Crops and landmarks of noise, on which ONNX Runtime and PyTorch are compared."""
+    noise = torch.Generator().manual_seed(0)
+    side = CROP_SIZE
+    return [torch.rand(2, 3, side, side, generator=noise) * 255 - 110, torch.rand(2, 10, generator=noise) - 0.5]
+
+
+def angles_of(
+    network: nn.Module, crops: np.ndarray, landmarks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Yaw, pitch and roll (B,) of crops and landmarks: the mean of what is seen in them and in their mirror images."""
     return angles_from_outputs(outputs_of(network, crops, landmarks))
 
 
 @torch.inference_mode()
-def outputs_of(network: PoseNet, crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def outputs_of(network: nn.Module, crops: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """(B, 4): the sum of the network's outputs for crops and landmarks and for their mirror images."""
     device = next(network.parameters()).device
     pixels = network_input(crops)

@@ -141,8 +141,9 @@ def compare_example(page: Page) -> None:
 def compare_photos(page: Page, photos: list[Path]) -> None:
     """Two photos in place of the example, under each model."""
     for side, photo in zip("ab", photos, strict=True):
-        page.click(f"#clear-{side}")
-        page.wait_for_selector(f"#photos-{side} svg", state="detached")
+        if page.locator(f"#photos-{side} svg").count():
+            page.click(f"#clear-{side}")
+            page.wait_for_selector(f"#photos-{side} svg", state="detached")
         page.set_input_files(f"#input-{side} input[type=file]", photo)
         page.wait_for_selector(f"#photos-{side} svg .face")
     page.wait_for_selector("#verdict h2")

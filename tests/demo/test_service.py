@@ -170,9 +170,9 @@ def test_bodies_are_bounded(running):
     visitor = running.visitor()
     too_large = visitor.join(0, ["a" * gates.BODY_BYTES])
     assert too_large.status_code == 413 and "choose less" in too_large.json()["detail"]
-    began = time.monotonic()
+    began = time.process_time()  # of client and server, whatever else the machine does
     many = visitor.join(0, [[{"path": f"/{i}", "meta": META} for i in range(20_000)]])
-    assert many.status_code == 413 and "too many" in many.json()["detail"] and time.monotonic() - began < 2
+    assert many.status_code == 413 and "too many" in many.json()["detail"] and time.process_time() - began < 2
     deep = httpx.post(f"{running.address}gradio_api/queue/join", content="[" * 100_000)
     assert deep.status_code == 400
     assert visitor.post("queue/join", [1]).status_code == 400

@@ -1,4 +1,4 @@
-"""The networks of MTCNN on ONNX Runtime against PyTorch's, and the faces that both find."""
+"""The networks of detector and pose estimator on ONNX Runtime against PyTorch's, and the faces that both find."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from helpers.paths import ROOT
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime (requirements.txt)")
 
-from sfpn.photos import mtcnn_processor  # noqa: E402
+from sfpn.photos import on_processor as backend  # noqa: E402
 from sfpn.photos.detector import FaceDetector  # noqa: E402
 from sfpn.photos.mtcnn import Mtcnn  # noqa: E402
-from sfpn.photos.mtcnn_processor import OnProcessor, encode  # noqa: E402
+from sfpn.photos.mtcnn_processor import encode  # noqa: E402
+from sfpn.photos.on_processor import OnProcessor, on_processor  # noqa: E402
+from sfpn.photos.pose import WEIGHTS, PoseEstimator, encoded_network, loaded_network, probes  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +75,32 @@ def test_the_same_faces_without_it(monkeypatch):
     assert seen >= 6
 
 
-def test_networks_that_come_out_otherwise_are_left_to_pytorch(monkeypatch, caplog, fast):
-    network = fast._propose.network
-    monkeypatch.setattr(mtcnn_processor, "encode", lambda _: b"no network")
-    assert mtcnn_processor.on_processor(network, 12) is network and "cannot be used" in caplog.text
-    monkeypatch.setattr(mtcnn_processor, "encode", encode)
-    monkeypatch.setattr(mtcnn_processor, "AGREES", -1.0)
-    assert mtcnn_processor.on_processor(network, 12) is network and "other faces" in caplog.text
+@pytest.mark.parametrize("made, says", [(b"no network", "cannot be used, PyTorch rests"), (None, "computes otherwise")])
+def test_networks_that_come_out_otherwise_are_left_to_pytorch(monkeypatch, caplog, fast, made, says):
+    network, windows = fast._propose.network, torch.rand(1, 3, 12, 12)
+    monkeypatch.setattr(backend, "AGREES", -1.0)
+    assert on_processor(network, lambda _: made or encode(network), [windows], "rests") is network
+    assert says in caplog.text
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_the_pose_network_gives_what_pytorch_gives(count):
+    estimator = PoseEstimator()
+    assert isinstance(estimator.network, OnProcessor)
+    crops = torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(count)) * 255 - 110
+    points = torch.rand(count, 10, generator=torch.Generator().manual_seed(9)) - 0.5
+    plain = loaded_network(WEIGHTS).eval()
+    np.testing.assert_allclose(estimator.network(crops, points).numpy(), plain(crops, points).numpy(), atol=2e-5)
+
+
+def test_the_pose_networks_file_is_valid_and_pytorch_does_without(monkeypatch):
+    onnx = pytest.importorskip("onnx", reason="needs onnx (requirements-dev.txt)")
+    file = onnx.load_from_string(encoded_network(loaded_network(WEIGHTS)))
+    onnx.checker.check_model(file, full_check=True)
+    assert [given.name for given in file.graph.input] == ["crops", "landmarks"] and len(probes()) == 2
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert not isinstance(PoseEstimator().network, OnProcessor)
 
 
 def test_the_networks_are_facenet_pytorchs_and_need_none_of_torchvision(fast):

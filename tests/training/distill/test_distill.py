@@ -326,15 +326,19 @@ def test_two_processes_equal_one(pack, tmp_path):
         "--threads",
         "1",
     ]
-    for folder, launcher in (("one", ALONE), ("two", LAUNCHED)):
-        done = subprocess.run(
+    runs = [
+        subprocess.Popen(
             [*launcher, *map(str, words), "--out", str(tmp_path / folder)],
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
         )
-        assert done.returncode == 0, done.stderr
+        for folder, launcher in (("one", ALONE), ("two", LAUNCHED))
+    ]
+    for run in runs:
+        output = run.communicate(timeout=300)[0]
+        assert run.returncode == 0, output
     one, two = (load_state(tmp_path / folder) for folder in ("one", "two"))
     start = depthwise_network().half().state_dict()
     for name, value in one["student"].items():
