@@ -37,10 +37,10 @@ MODEL = "base"
 REPEATS = 7
 EDGE = 0.05  # share of the points that may lie on a box's edges, drawn in whole pixels: a cluster has many in a column
 REST_MS = 1500  # until the page is at rest
-WATCH = """([gesture, look]) => { window.__took = null; look = eval(look);
-  window.addEventListener(gesture, () => { const start = performance.now();
-    const again = () => { if (look()) window.__took = performance.now() - start; else setTimeout(again, 4); };
-    again(); }, {once: true, capture: true}); }"""
+WATCH = """([gesture, ...looks]) => { window.__took = looks.map(() => null);
+  window.addEventListener(gesture, event => looks.map(eval).forEach((look, i) => {
+    const again = () => { if (look()) window.__took[i] = performance.now() - event.timeStamp; else setTimeout(again, 4); };
+    again(); }), {once: true, capture: true}); }"""  # from what the visitor did: the page may hear of it later
 MAP = "document.querySelector('#map .js-plotly-plot')"
 POINT = f"""position => {{
   const g = {MAP}, r = g.getBoundingClientRect(), {{xaxis, yaxis}} = g._fullLayout;
@@ -99,7 +99,9 @@ def measure(browser, count: int, folder: Path, repeats: int) -> None:
         words, pictures = hovers(page, count, repeats)
         line(f"{what}: pointer on a point, until it is named (ms)", words)
         line(f"{what}: pointer on a point, until its face shows (ms)", pictures)
-        line(f"{what}: a box around points, until they are counted (ms)", boxes(page, count, repeats))
+        counts, lists = boxes(page, count, repeats)
+        line(f"{what}: a box around points, until their count shows (ms)", counts)
+        line(f"{what}: a box around points, until the list of them shows (ms)", lists)
         samples, neighbours = map_clicks(page, count, repeats)
         line(f"{what}: a click on the map, until the sample shows (ms)", samples)
         line(f"{what}: a click on the map, until its neighbours show (ms)", neighbours)
@@ -143,9 +145,9 @@ def hovers(page: Page, count: int, repeats: int) -> tuple[list[float], list[floa
     return words, pictures
 
 
-def boxes(page: Page, count: int, repeats: int) -> list[float]:
-    """Milliseconds from letting go of the box around a part of the points until their number shows."""
-    times = []
+def boxes(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from letting go of the box around a part of the points until their number, and their faces, show."""
+    counts, lists = [], []
     for number in range(repeats):
         page.locator("#map .modebar-btn[data-val=select]").dispatch_event("click")
         left, right, low, high = page.evaluate(
@@ -157,12 +159,18 @@ def boxes(page: Page, count: int, repeats: int) -> list[float]:
         number_shown = "parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', ''))"
         counted = f"() => Math.abs({number_shown} - {inside}) <= {EDGE * count}"
         start, stop = place(page, "#map", left, low), place(page, "#map", right, high)
-        times.append(timed(page, "mouseup", counted, lambda start=start, stop=stop: drag(page, start, stop)))
+        listed = "() => document.querySelector('#lasso-grid button')"  # there was none before the box
+        for found, took in zip(
+            (counts, lists),
+            all_timed(page, "mouseup", (counted, listed), lambda start=start, stop=stop: drag(page, start, stop)),
+            strict=True,
+        ):
+            found.append(took)
         page.wait_for_timeout(REST_MS)
         page.click("#lasso-clear")
         page.wait_for_timeout(REST_MS)
     page.locator("#map .modebar-btn[data-val=pan]").dispatch_event("click")
-    return times
+    return counts, lists
 
 
 def map_clicks(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
@@ -215,9 +223,14 @@ def filters(page: Page, count: int, repeats: int) -> list[float]:
 
 def timed(page: Page, gesture: str, look: str, act: Callable[[], object]) -> float:
     """Milliseconds from the gesture that `act` makes until `look` finds what it looks for, inside the page."""
-    page.evaluate(WATCH, [gesture, look])
+    return all_timed(page, gesture, (look,), act)[0]
+
+
+def all_timed(page: Page, gesture: str, looks: tuple[str, ...], act: Callable[[], object]) -> list[float]:
+    """The same for several looks after one gesture."""
+    page.evaluate(WATCH, [gesture, *looks])
     act()
-    page.wait_for_function("window.__took !== null")
+    page.wait_for_function("!window.__took.includes(null)")
     return page.evaluate("window.__took")
 
 
