@@ -13,7 +13,7 @@ customdata (traces with `hoverinfo="none"`): the hovered row is shown with its p
     chart.lasso(choose, None, [...])    # box or lasso around points, see demo.common.points.enclosed_rows
     chart.csv(make, None, [...])        # its CSV is asked for, see demo.common.download
 
-`gr.update(highlight=...)` dims all points but those of some rows, see demo.common.points.highlight_of (None: no point).
+`gr.update(highlight=...)` dims all points but those of some rows, see demo.common.points.highlight_of ("": no point).
 plotly.js is the file inside the installed plotly package, served by the app itself.
 """
 
@@ -48,7 +48,7 @@ class PlotlyView(gr.HTML):
     def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
         if not is_static_file(PLOTLY_JS):  # each update makes the component anew
             gr.set_static_paths([PLOTLY_JS])
-        properties = {"highlight": None, "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
+        properties = {"highlight": "", "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
         super().__init__(
             value=value,
             html_template=TEMPLATE.format(height=height, save="block" if save else "none"),

@@ -101,7 +101,7 @@ def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
 def choose(store: EmbeddingStore, positions: Sequence[int] | np.ndarray) -> Chosen:
     """A selection of rows by their positions: its thumbnails, and the map with the others dimmed."""
     if not len(positions):
-        return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=None))
+        return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=""))
     view, positions = store.view, np.asarray(positions)
     row_ids = view.rows.index[positions].to_numpy(object)  # not a tuple: Gradio hashes each part, before and after
     identities = len(np.unique(view.rows["identity"].cat.codes.to_numpy()[positions]))

@@ -39,7 +39,8 @@ EDGE = 0.05  # share of the points that may lie on a box's edges, drawn in whole
 REST_MS = 1500  # until the page is at rest
 WATCH = """([gesture, ...looks]) => { window.__took = looks.map(() => null);
   window.addEventListener(gesture, event => looks.map(eval).forEach((look, i) => {
-    const again = () => { if (look()) window.__took[i] = performance.now() - event.timeStamp; else setTimeout(again, 4); };
+    const again = () => {
+      if (look()) window.__took[i] = performance.now() - event.timeStamp; else setTimeout(again, 4); };
     again(); }), {once: true, capture: true}); }"""  # from what the visitor did: the page may hear of it later
 MAP = "document.querySelector('#map .js-plotly-plot')"
 POINT = f"""position => {{
