@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from helpers.clicks import drag, open_tab, place
-from helpers.the_map import box_of_half, chosen
+from helpers.clicks import open_tab, place
+from helpers.the_map import FILLED, MAP, box_of_half, chosen, draw_outline
 
-MAP = "document.querySelector('#map .js-plotly-plot')"
-# What the browser itself finds inside an outline that is drawn as it would fill it, of the traces that are shown
-FILLED = f"""outline => {{
-  const {{_fullData: traces, _fullLayout: {{xaxis, yaxis}}}} = {MAP}, path = new Path2D();
-  for (const [x, y] of outline) path.lineTo(xaxis.d2p(x), yaxis.d2p(y));
-  path.closePath();
-  const drawing = document.createElement('canvas').getContext('2d');
-  return traces.filter(t => t.visible === true).flatMap(t => [...t.meta.positions].filter(
-    (_, i) => drawing.isPointInPath(path, xaxis.d2p(t.x[i]), yaxis.d2p(t.y[i]), 'evenodd'))); }}"""
 FREE = f"""(() => {{ const {{xaxis: {{range: [left, right]}}, yaxis: {{range: [low, high]}}}} = {MAP}._fullLayout;
   return [left + .02 * (right - left), low + .02 * (high - low)]; }})()"""  # a corner without points
 SAID = "(document.querySelector('#lasso-words')?.innerText.trim() ?? '')"
@@ -27,13 +18,6 @@ def steady_map(the_map):
     """The same, once what is below the map has come, and moves it no more."""
     the_map.wait_for_timeout(1000)
     return the_map
-
-
-def draw_outline(page, tool: str, outline: list[tuple[float, float]]) -> None:
-    """Around points, in the map's units; of a box its first and third corner are enough."""
-    page.locator(f"#map .modebar-btn[data-val={tool}]").dispatch_event("click")
-    places = [place(page, "#map", x, y) for x, y in outline]
-    drag(page, places[0], *(places[2:3] if tool == "select" else [*places[1:], places[0]]))
 
 
 def outlines(page) -> dict[str, list[tuple[float, float]]]:
