@@ -64,14 +64,12 @@ function insideBox(corners) {
 }
 
 function insideLasso(corners) { // a line from the point to the right crosses the outline an odd number of times
-  const near = insideBox(corners), count = corners.length;
+  const near = insideBox(corners), xs = Float64Array.from(corners, c => c[0]), ys = Float64Array.from(corners, c => c[1]);
   return (x, y) => {
     if (!near(x, y)) return false;
     let odd = false;
-    for (let i = 0, j = count - 1; i < count; j = i++) {
-      const x1 = corners[i][0], y1 = corners[i][1], x2 = corners[j][0], y2 = corners[j][1];
-      if ((y1 > y) !== (y2 > y) && x < x1 + (x2 - x1) * (y - y1) / (y2 - y1)) odd = !odd;
-    }
+    for (let i = 0, j = xs.length - 1; i < xs.length; j = i++)
+      if ((ys[i] > y) !== (ys[j] > y) && x < xs[i] + (xs[j] - xs[i]) * (y - ys[i]) / (ys[j] - ys[i])) odd = !odd;
     return odd;
   };
 }
