@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from helpers.drawn_people import drawn, drawn_image
+from helpers.drawn_people import drawn, drawn_image, write_people
+from helpers.paths import SYNTHETIC
 from helpers.small_models import random_card
 from helpers.training_material import random_pack
 
@@ -27,7 +28,6 @@ from sfpn.training.start import started_from
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 SAME_SCORE = 1e-3
-SYNTHETIC = "demo/assets/synthetic"
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,12 @@ def test_detector_and_pose_estimator_see_what_they_see_on_the_processor():
             assert found and expected
             np.testing.assert_allclose(found.box_xyxy, expected.box_xyxy, atol=0.02 * expected.shorter_side)
             assert found.yaw_degrees == pytest.approx(expected.yaw_degrees, abs=2)
-            assert found.pose == pose == expected.pose
 
 
 def test_embed_writes_the_same_for_both(tmp_path):
     found = []
     for device in ("cuda", "cpu"):
-        words = ["embed", SYNTHETIC, "--model", "depthwise", "--device", device, "--cache", str(tmp_path / device)]
+        words = ["embed", str(SYNTHETIC), "--model", "depthwise", "--device", device, "--cache", str(tmp_path / device)]
         assert main([*words, "--out", str(tmp_path / f"{device}.parquet")]) == 0
         found.append(Embeddings.load(tmp_path / f"{device}.parquet"))
     one, other = found
@@ -132,12 +131,14 @@ def test_two_steps_of_distillation_and_a_stop_between_them(tmp_path):
 
 def test_the_command_distills_validates_and_writes_weights_that_any_device_reads(tmp_path):
     pack = random_pack(tmp_path / "pack")
+    write_people(tmp_path / "people", 2)
     start = tmp_path / "start.safetensors"
     checkpoint.save(small_start(), random_card("start", operating_points={}, histograms={}), start)
     found = np.ones(12, bool), {"model": "joint targets", "teachers": "[]"}
     Embeddings(np.array(pack.row_ids, object), random_units(12), *found).save(tmp_path / "targets.parquet")
     words = ["train", "distill", tmp_path / "pack", "--targets", tmp_path / "targets.parquet", "--start-from", start]
-    words += ["--model", "depthwise", "--images", 8, "--batch", 4, "--validate", SYNTHETIC, "--out", tmp_path / "run"]
+    words += ["--model", "depthwise", "--images", 8, "--batch", 4, "--validate", tmp_path / "people"]
+    words += ["--out", tmp_path / "run"]
     assert main([str(word) for word in words]) == 0
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert line["step"] == 2 and 0 <= line["eer_frontal-profile"] <= 1
@@ -152,7 +153,7 @@ def drawn_crop():
 @pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
 def test_the_command_pretrains_in_every_precision(tmp_path, precision, capsys):
     words = ["train", "pretrain", SYNTHETIC, "--out", tmp_path / "run", "--model", "depthwise", "--batch", 64]
-    words += ["--epochs", 0.1, "--precision", precision, "--workers", 2]
+    words += ["--min-images", 1, "--epochs", 0.1, "--precision", precision, "--workers", 2]
     assert main([str(word) for word in words]) == 0
     assert "device: cuda" in capsys.readouterr().out
     assert (tmp_path / "run" / "depthwise.safetensors").is_file()
