@@ -50,7 +50,7 @@ from tests.benchmarks.device_training import Run, drawn_faces, seconds
 MODELS = ("base", "depthwise")
 PARTS = ("agreement", "embedding", "detector", "command", "training")
 NETWORK_BATCH = 128  # faces at once, with the mirror images of `base` as many as an embedder gives a GPU
-ROUNDS, DETECTOR_ROUNDS = 5, 3
+ROUNDS, DETECTOR_ROUNDS = 4, 3
 MORE_THREADS = 8  # decode and crop, at most, beside the usual embed.CROPPING_THREADS
 SIDES = (256, 400, 640)  # px of the photos
 
@@ -195,7 +195,7 @@ def main() -> None:
     pictures = drawn_faces(args.faces)
     some = pictures[:: max(1, len(pictures) // args.photos)][: args.photos]
     if "agreement" in args.parts:
-        photos = [picture.decode() for picture in pictures[::4]]
+        photos = [picture.decode() for picture in pictures[::6]]
         photos += [photo for side in SIDES for photo in portraits(some, side)]
         for device in args.devices[1:]:
             table.keep("agreement", device_agreement.show(device, args.devices[0], pictures, photos))
