@@ -108,13 +108,13 @@ def test_one_line_says_what_computes_embeddings():
 
     words = machine.backend_words("cpu", runtime="PyTorch")
     ours = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert ours and words.startswith(f"sfpn {ours[1]}, PyTorch {torch.__version__}, float32 on cpu (")
+    assert ours and words.startswith(f"sfpn {ours[1]}, PyTorch {version('torch')}, float32 on cpu (")
     assert words.endswith(f", threads: {torch.get_num_threads()})") and "\n" not in words
     assert torch.backends.cpu.get_cpu_capability() in words
     there = importlib.util.find_spec("onnxruntime")
-    fastest = f"ONNX Runtime {version('onnxruntime')}" if there else f"PyTorch {torch.__version__}"
+    fastest = f"ONNX Runtime {version('onnxruntime')}" if there else f"PyTorch {version('torch')}"
     assert f"{fastest}, float32 on cpu" in machine.backend_words("cpu")
-    assert f"PyTorch {torch.__version__}, bfloat16 on cpu" in machine.backend_words("cpu", "bfloat16")
+    assert f"PyTorch {version('torch')}, bfloat16 on cpu" in machine.backend_words("cpu", "bfloat16")
 
 
 def test_the_line_is_that_of_a_bundled_network():

@@ -103,12 +103,29 @@ def _with_ranges(encoded: bytes, recipe: Any, ranges: dict[str, Any]) -> bytes:
 
 
 def _shortened(encoded: bytes) -> bytes:
-    """Short names inside, but for input and output: 4 % of the small network's file."""
+    """The same file without what takes room for nothing: a tenth of the small network's.
+
+    Names inside become short, but for input and output. Equal lists of numbers are kept once: nearly all are the zero
+    points of the weights and biases, eight bytes a channel and all zero, for which readers want one list a tensor, as
+    long as its scales; that several tensors point to the same one is for them as if each had its own.
+    """
+    import flatbuffers  # pyright: ignore[reportMissingImports] (comes with ai-edge-litert)
     from ai_edge_litert.tools import flatbuffer_utils  # pyright: ignore[reportMissingImports]
+
+    kept: dict[tuple[str, bytes], int] = {}
+
+    class KeepsEqualOnce(flatbuffers.Builder):
+        def CreateNumpyVector(self, x: np.ndarray) -> int:
+            key = x.dtype.str, x.tobytes()
+            if key not in kept:
+                kept[key] = super().CreateNumpyVector(x)
+            return kept[key]
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(encoded))
     for graph in model.subgraphs:
         for number, tensor in enumerate(graph.tensors):
             if number not in (*graph.inputs, *graph.outputs):
                 tensor.name = f"t{number}".encode()
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    builder = KeepsEqualOnce(len(encoded))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

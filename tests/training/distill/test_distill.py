@@ -55,6 +55,12 @@ def distiller(pack, **changes) -> Distiller:
     )
 
 
+def on_the_processor(run: Distiller) -> Distiller:
+    """What losses are computed from, where a GPU took it."""
+    run.targets, run.classes, run.people = (each.cpu() for each in (run.targets, run.classes, run.people))
+    return run
+
+
 def test_joint_cosines_are_the_weighted_means_of_the_teachers_centred_cosines():
     parts = [random_units(7, 5, 1), random_units(7, 9, 2)]
     found = joint(parts, [3.0, 1.0])
@@ -123,7 +129,7 @@ def test_descriptors_move_towards_their_targets(pack):
 
 
 def test_losses_are_the_plain_cosine_distance_and_cross_entropy(pack):
-    run = distiller(pack, identity_share=0.0)
+    run = on_the_processor(distiller(pack, identity_share=0.0))
     centred, rows = torch.randn(3, 1000), torch.tensor([1, 5, 11])
     found = run._losses(centred, rows)
     cosines = unit(centred.numpy()) @ run.targets.numpy().T
@@ -138,7 +144,8 @@ def test_losses_are_the_plain_cosine_distance_and_cross_entropy(pack):
 
 
 def test_logits_and_structure_follow_the_teachers(pack):
-    run = distiller(pack, identity_share=0.0, identity_weight=0.0, logit_weight=1.0, structure_weight=1.0)
+    weights = dict(identity_weight=0.0, logit_weight=1.0, structure_weight=1.0)
+    run = on_the_processor(distiller(pack, identity_share=0.0, **weights))
     centred, rows = torch.randn(3, 1000), torch.tensor([1, 5, 11])
     found, wanted = run._losses(centred, rows), run.targets[rows]
     people = prototypes(run.targets.numpy(), pack.identities)[0]
