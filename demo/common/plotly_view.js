@@ -90,7 +90,8 @@ function bind() {
   host.on('plotly_click', event => { if (event?.points?.length) trigger('select', point(event.points[0])); });
   host.on('plotly_hover', showHint);
   host.on('plotly_unhover', () => { hint.style.display = 'none'; });
-  host.on('plotly_deselect', () => { if (points) tell(new Uint8Array(Math.ceil(points.count / 8))); }); // a double click with the box or lasso
+  host.on('plotly_deselect', () => { if (points) tell(new Uint8Array(Math.ceil(points.count / 8)), []); }); // a double click with the box or lasso
+  for (const moved of ['plotly_afterplot', 'plotly_relayouting']) host.on(moved, showOutline);
 }
 
 // The figure's first shape, a vertical line: pressing anywhere moves it there, by mouse or finger; plotly's own needs a hit within three pixels.
