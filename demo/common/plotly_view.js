@@ -28,7 +28,6 @@ function themed(layout) { // the theme's colours instead of plotly.py's template
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font, xaxis: axis, yaxis: axis,
     hoverlabel: { bgcolor: colour('--background-fill-secondary', '#fff'), bordercolor: line, font },
     modebar: { color: line, activecolor: text, bgcolor: 'rgba(0,0,0,0)' },
-    newselection: { line: { color: text } },
   };
   return { ...layout, autosize: true, template: { layout: template } };
 }
@@ -91,11 +90,7 @@ function bind() {
   host.on('plotly_click', event => { if (event?.points?.length) trigger('select', point(event.points[0])); });
   host.on('plotly_hover', showHint);
   host.on('plotly_unhover', () => { hint.style.display = 'none'; });
-  host.on('plotly_selected', event => {
-    if (!points || !event?.points || !(event.range || event.lassoPoints)) return;
-    trigger('lasso', { chosen: packed(event.points), of: points.of });
-    setTimeout(() => plotly.relayout(host, { selections: [] }), 500); // an outline that stays would swallow clicks inside it; the answer goes first
-  });
+  host.on('plotly_deselect', () => { if (points) tell(new Uint8Array(Math.ceil(points.count / 8))); }); // a double click with the box or lasso
 }
 
 // The figure's first shape, a vertical line: pressing anywhere moves it there, by mouse or finger; plotly's own needs a hit within three pixels.
@@ -123,17 +118,6 @@ function letGo() {
   held = false;
   host.removeEventListener('pointermove', moveLine);
   trigger('drag', { x: line });
-}
-
-function packed(found) { // a bit for each position, eight a byte
-  const bits = new Uint8Array(Math.ceil(points.count / 8));
-  for (const one of found) {
-    const position = positionOf(one);
-    if (position != null) bits[position >> 3] |= 128 >> (position & 7);
-  }
-  let text = '';
-  for (const byte of bits) text += String.fromCharCode(byte);
-  return btoa(text);
 }
 
 function showHint(event) { // no round trip to Python

@@ -10,10 +10,10 @@
 A figure whose points stand for rows has `layout.meta["points"] = demo.common.points.points_of(view)` and positions as
 customdata (traces with `hoverinfo="none"`): the hovered row is shown with its picture and words. It has more events:
 
-    chart.lasso(choose, None, [...])    # box or lasso selection, see demo.common.points.enclosed_rows
+    chart.lasso(choose, None, [...])    # box or lasso around points, see demo.common.points.enclosed_rows
     chart.csv(make, None, [...])        # its CSV is asked for, see demo.common.download
 
-`gr.update(highlight=...)` dims all points but those of some rows, see demo.common.points.highlight_of (None: no point).
+`gr.update(highlight=...)` dims all points but those of some rows, see demo.common.points.highlight_of ("": no point).
 plotly.js is the file inside the installed plotly package, served by the app itself.
 """
 
@@ -30,10 +30,11 @@ from gradio.utils import is_static_file
 from plotly.io.json import to_json_plotly
 
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-JAVASCRIPT = Path(__file__).with_suffix(".js")
+JAVASCRIPT = [Path(__file__).with_name(name) for name in ("plotly_view.js", "plotly_enclose.js")]  # in one scope
 
 TEMPLATE = """<div style="position:relative">
 <div class="plotly-view-host" style="height:{height}px;width:100%"></div>
+<svg class="plotly-view-outline"><path/></svg>
 <div class="plotly-view-hint" style="display:none"><img alt=""><span></span></div>
 <div class="plotly-view-save" style="display:{save}">
 <button class="plotly-view-png" title="Save this figure as PNG">PNG</button> ·
@@ -47,11 +48,11 @@ class PlotlyView(gr.HTML):
     def __init__(self, value: Any = None, *, height: int = 420, save: bool = True, **kwargs: Any) -> None:
         if not is_static_file(PLOTLY_JS):  # each update makes the component anew
             gr.set_static_paths([PLOTLY_JS])
-        properties = {"highlight": None, "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
+        properties = {"highlight": "", "line_x": None, "plotly_js": quote(str(PLOTLY_JS))} | kwargs
         super().__init__(
             value=value,
             html_template=TEMPLATE.format(height=height, save="block" if save else "none"),
-            js_on_load=JAVASCRIPT.read_text(encoding="utf-8"),
+            js_on_load="".join(part.read_text(encoding="utf-8") for part in JAVASCRIPT),
             apply_default_css=False,
             **properties,
         )

@@ -57,10 +57,10 @@ def enclosed_rows(view: DatasetView, event: gr.EventData) -> np.ndarray:
     return np.flatnonzero(events.mask(events.detail(event, "chosen"), len(view.rows)))
 
 
-def highlight_of(view: DatasetView, positions: np.ndarray) -> str | None:
-    """The `highlight` of a PlotlyView for the rows at these positions (n,); None for all or none of them."""
+def highlight_of(view: DatasetView, positions: np.ndarray) -> str:
+    """The `highlight` of a PlotlyView for the rows at these positions (n,); "" for all or none of them."""
     if not 0 < len(positions) < len(view.rows):
-        return None
+        return ""  # Gradio would leave None out of an update
     chosen = np.zeros(len(view.rows), bool)
     chosen[positions] = True
     return base64.b64encode(np.packbits(chosen).tobytes()).decode()

@@ -30,6 +30,13 @@ from demo.embeddings.figures import heat_map, spread_figure
 from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
 
 SHOWN_SELECTION = 96  # thumbnails of a lasso
+COUNTED, MORE = "<b>{rows}</b> images of {identities} identities chosen", f"; the first {SHOWN_SELECTION} are shown"
+SAY_AT_ONCE = f"""() => {{ // the words of `choose`, while it finds the pictures
+  const [rows, identities] = JSON.parse(document.querySelector('#map .plotly-view-host').dataset.enclosed);
+  const said = '{COUNTED}'.replace('{{rows}}', rows.toLocaleString('en-US'))
+    .replace('{{identities}}', identities.toLocaleString('en-US')) + (rows > {SHOWN_SELECTION} ? '{MORE}' : '');
+  return [{{ __type__: 'update', visible: rows > 0 }}, rows ? `<p class="summary coming">${{said}}</p>` : ''];
+}}"""
 SIMILAR_TITLE = (
     '<h3 class="section-title">Similarity of samples '
     f"<small>the selection, up to {SHOWN}, by identity and pose; click a cell</small></h3>"
@@ -66,7 +73,9 @@ def build(sets: Sets, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: 
             between = PlotlyView(height=400, elem_id="spread")
             verdict = gr.Markdown(elem_id="spread-reading")
     chosen = list(Chosen(selection, tools, words, grid, chart))
-    chart.lasso(bound(take_lasso, sets.store), None, chosen, **QUIET)
+    chart.lasso(None, None, [tools, words], js=SAY_AT_ONCE, api_visibility="private")
+    answered = chart.lasso(bound(take_lasso, sets.store), None, chosen, trigger_mode="multiple", **QUIET)
+    answered.failure(bound(choose, sets.store, ()), None, chosen, **QUIET)  # what was said at once does not hold
     links.selection.change(bound(take_selection, sets.store), links.selection, chosen, **QUIET)
     gr.on([clear.click, links.dataset.change], bound(choose, sets.store, ()), None, chosen, **QUIET)
     download(save, bound(selection_csv, sets.view), selection)
@@ -92,16 +101,16 @@ def take_selection(store: EmbeddingStore, selection: Opened | None) -> Chosen:
 def choose(store: EmbeddingStore, positions: Sequence[int] | np.ndarray) -> Chosen:
     """A selection of rows by their positions: its thumbnails, and the map with the others dimmed."""
     if not len(positions):
-        return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=None))
+        return Chosen((), gr.update(visible=False), "", "", gr.update(highlight=""))
     view, positions = store.view, np.asarray(positions)
     row_ids = view.rows.index[positions].to_numpy(object)  # not a tuple: Gradio hashes each part, before and after
     identities = len(np.unique(view.rows["identity"].cat.codes.to_numpy()[positions]))
-    more = f"; the first {SHOWN_SELECTION} are shown" if len(positions) > SHOWN_SELECTION else ""
-    counted = f"<b>{len(positions):,}</b> images of {identities:,} identities chosen{more}"
+    counted = COUNTED.format(rows=f"{len(positions):,}", identities=f"{identities:,}")
+    more = MORE if len(positions) > SHOWN_SELECTION else ""
     return Chosen(
         selection=row_ids,
         tools=gr.update(visible=True),
-        words=f'<p class="summary">{counted}</p>',
+        words=f'<p class="summary">{counted}{more}</p>',
         grid=grid_html(view, row_ids[:SHOWN_SELECTION]),
         chart=gr.update(highlight=highlight_of(view, positions)),
     )

@@ -31,8 +31,8 @@ TINY_FACE_STEPS = 6  # 3.8 %, searched only where nothing larger was found
 SMALLEST_FACE_PIXELS = 12  # MTCNN's receptive field
 MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]  # which landmark of a mirrored face is which
 DEVICE_HELP = (
-    "of the face detector and the pose estimator: cpu, cuda, cuda:1 ..., mps, or auto; their networks are tiny, and no "
-    "graphics processor was measured (default: cpu)"
+    "of the face detector and the pose estimator: cpu, cuda, cuda:1 ..., mps, or auto; their networks are tiny, and a "
+    "graphics processor finds faces hardly sooner (default: cpu)"
 )
 UNPOSED = -1.0  # doubt that no face leaves
 SAME_FACE_OVERLAP = 0.5  # of the smaller box: found in two tiles
@@ -135,7 +135,7 @@ class FaceDetector:
         """small_faces: also search below portrait size (group photos). Datasets of portraits are faster without.
 
         device: see `sfpn.machine.choose_device`. The processor unless asked otherwise: the networks are tiny, and a
-        graphics processor was never measured. Raises UserError for a device that is not there.
+        graphics processor is hardly faster (docs/small.md). Raises UserError for a device that is not there.
         """
         from sfpn.photos.mtcnn import Mtcnn
         from sfpn.photos.pose import PoseEstimator

@@ -13,8 +13,8 @@ detector    portraits to faces with their angles, one after the other: the drawn
 distill     steps of `train distill` (bfloat16) on a pack in memory, by "batch/images at once"; 32/8 is the default
 pretrain    steps of `train pretrain` from encoded pictures, which other processes decode
 
-A CUDA device rounds what it convolves in float32 to TF32 (10 bits of 23), unless PyTorch is told otherwise, which this
-project does not. "without TF32" are the same things where it was told so. First, see device_agreement.py: how far each
+`choose_device` makes a CUDA device convolve in all bits of float32. "with TF32" are the same things as PyTorch
+would have them, with 10 bits of 23. First, see device_agreement.py: how far each
 device is from the first, the processor.
 """
 
@@ -95,7 +95,7 @@ def show_embedding(table: Table, pictures: list[Picture], rounds: int) -> None:
         for device in table.devices:
             embedder = load_embedder(model, device=device)
             for name, (run, context, count) in embedding_runs(embedder, dataset, pictures, row_ids).items():
-                if context is device_agreement.without_tf32 and device == "cpu":
+                if context is device_agreement.with_tf32 and device == "cpu":
                     continue
                 with context():
                     rates.setdefault(name, {})[device] = len(row_ids) / seconds(run, min(count, rounds))
@@ -118,7 +118,7 @@ def embedding_runs(
     return {
         "network": (network, usual, ROUNDS),
         "crops": (lambda: embedder.embed(crops), usual, ROUNDS),
-        "network without TF32": (network, device_agreement.without_tf32, ROUNDS),
+        "network with TF32": (network, device_agreement.with_tf32, ROUNDS),
         "dataset": (lambda: embed_dataset(dataset, embedder, row_ids), usual, 1),
         f"dataset, {MORE_THREADS} threads that crop": (lambda: embed_dataset(dataset, embedder, row_ids), more, 1),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import re
 import socket
@@ -30,26 +31,32 @@ from sfpn.network.embedders import load_embedder
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 from helpers.browsing import FLAGS, chromium  # noqa: E402
-from helpers.clicks import drag, place  # noqa: E402
+from helpers.the_map import FILLED, MAP, draw_outline  # noqa: E402
 from made_up import make_embeddings, write  # noqa: E402
 
 MODEL = "base"
 REPEATS = 7
 EDGE = 0.05  # share of the points that may lie on a box's edges, drawn in whole pixels: a cluster has many in a column
 REST_MS = 1500  # until the page is at rest
-WATCH = """([gesture, look]) => { window.__took = null; look = eval(look);
-  window.addEventListener(gesture, () => { const start = performance.now();
-    const again = () => { if (look()) window.__took = performance.now() - start; else setTimeout(again, 4); };
-    again(); }, {once: true, capture: true}); }"""
-MAP = "document.querySelector('#map .js-plotly-plot')"
+WATCH = """([gesture, ...looks]) => { window.__took = looks.map(() => null);
+  window.addEventListener(gesture, event => looks.map(eval).forEach((look, i) => {
+    const again = () => {
+      if (look()) window.__took[i] = performance.now() - event.timeStamp; else setTimeout(again, 4); };
+    again(); }), {once: true, capture: true}); }"""  # from what the visitor did: the page may hear of it later
 POINT = f"""position => {{
   const g = {MAP}, r = g.getBoundingClientRect(), {{xaxis, yaxis}} = g._fullLayout;
   for (const t of g._fullData) {{
     const i = t.meta?.positions?.indexOf(position) ?? -1;
     if (i >= 0) return {{x: r.left + xaxis._offset + xaxis.d2p(t.x[i]), y: r.top + yaxis._offset + yaxis.d2p(t.y[i])}};
   }} }}"""
-INSIDE = f"""([left, right, low, high]) => {MAP}._fullData.reduce((n, t) => n + [...t.x.keys()].filter(
-  i => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high).length, 0)"""
+OUTLINE = f"""([tool, share]) => {{  // corners, in the map's units
+  const {{xaxis, yaxis}} = {MAP}._fullLayout, [a, b] = xaxis.range, [c, d] = yaxis.range;
+  const left = a + (.02 + share) * (b - a), right = a + .9 * (b - a), low = c + .05 * (d - c), high = c + .95 * (d - c);
+  if (tool === 'select') return [[left, low], [left, high], [right, high], [right, low]];
+  const turns = [...Array(16).keys()].map(k => k * Math.PI / 8);
+  const middle = [(left + right) / 2, (low + high) / 2], half = [(right - left) / 2, (high - low) / 2];
+  return turns.map(t => [middle[0] + half[0] * Math.cos(t), middle[1] + half[1] * Math.sin(t)]);
+}}"""
 
 
 def main() -> None:
@@ -99,7 +106,10 @@ def measure(browser, count: int, folder: Path, repeats: int) -> None:
         words, pictures = hovers(page, count, repeats)
         line(f"{what}: pointer on a point, until it is named (ms)", words)
         line(f"{what}: pointer on a point, until its face shows (ms)", pictures)
-        line(f"{what}: a box around points, until they are counted (ms)", boxes(page, count, repeats))
+        for tool, name in (("select", "box"), ("lasso", "lasso")):
+            counts, lists = enclosures(page, count, tool, repeats)
+            line(f"{what}: a {name} around points, until their count shows (ms)", counts)
+            line(f"{what}: a {name} around points, until their faces are listed (ms)", lists)
         samples, neighbours = map_clicks(page, count, repeats)
         line(f"{what}: a click on the map, until the sample shows (ms)", samples)
         line(f"{what}: a click on the map, until its neighbours show (ms)", neighbours)
@@ -143,26 +153,23 @@ def hovers(page: Page, count: int, repeats: int) -> tuple[list[float], list[floa
     return words, pictures
 
 
-def boxes(page: Page, count: int, repeats: int) -> list[float]:
-    """Milliseconds from letting go of the box around a part of the points until their number shows."""
-    times = []
+def enclosures(page: Page, count: int, tool: str, repeats: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from letting go of a box or lasso around many points until their number, and their faces, show."""
+    counts, lists = [], []
     for number in range(repeats):
-        page.locator("#map .modebar-btn[data-val=select]").dispatch_event("click")
-        left, right, low, high = page.evaluate(
-            f"""share => {{ const {{xaxis, yaxis}} = {MAP}._fullLayout, [a, b] = xaxis.range, [c, d] = yaxis.range;
-            return [a + (.02 + share) * (b - a), a + .9 * (b - a), c + .05 * (d - c), c + .95 * (d - c)]; }}""",
-            0.05 * number,
-        )
-        inside = page.evaluate(INSIDE, [left, right, low, high])
+        outline = page.evaluate(OUTLINE, [tool, 0.05 * number])
+        inside = len(page.evaluate(FILLED, outline))
         number_shown = "parseInt(document.querySelector('#lasso-words b')?.innerText.replaceAll(',', ''))"
         counted = f"() => Math.abs({number_shown} - {inside}) <= {EDGE * count}"
-        start, stop = place(page, "#map", left, low), place(page, "#map", right, high)
-        times.append(timed(page, "mouseup", counted, lambda start=start, stop=stop: drag(page, start, stop)))
+        listed = "() => document.querySelector('#lasso-grid button')"  # there was none before
+        took = all_timed(page, "mouseup", (counted, listed), functools.partial(draw_outline, page, tool, outline))
+        counts.append(took[0])
+        lists.append(took[1])
         page.wait_for_timeout(REST_MS)
         page.click("#lasso-clear")
         page.wait_for_timeout(REST_MS)
     page.locator("#map .modebar-btn[data-val=pan]").dispatch_event("click")
-    return times
+    return counts, lists
 
 
 def map_clicks(page: Page, count: int, repeats: int) -> tuple[list[float], list[float]]:
@@ -215,9 +222,14 @@ def filters(page: Page, count: int, repeats: int) -> list[float]:
 
 def timed(page: Page, gesture: str, look: str, act: Callable[[], object]) -> float:
     """Milliseconds from the gesture that `act` makes until `look` finds what it looks for, inside the page."""
-    page.evaluate(WATCH, [gesture, look])
+    return all_timed(page, gesture, (look,), act)[0]
+
+
+def all_timed(page: Page, gesture: str, looks: tuple[str, ...], act: Callable[[], object]) -> list[float]:
+    """The same for several looks after one gesture."""
+    page.evaluate(WATCH, [gesture, *looks])
     act()
-    page.wait_for_function("window.__took !== null")
+    page.wait_for_function("!window.__took.includes(null)")
     return page.evaluate("window.__took")
 
 

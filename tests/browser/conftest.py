@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from helpers.browsing import FLAGS, IDENTITIES, SIZES, chromium, served, visitor
+from helpers.clicks import drawn, open_tab
 from helpers.drawn_people import write_people
 from helpers.paths import ROOT
 from helpers.small_models import center_on, save_random_model
+
+from sfpn.data.dataset import FaceDataset
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +89,18 @@ def visit(request, browser, explorer):
     """visit(query) opens a page of a desk's or a phone's size, which must have no error and no outside request."""
     with visitor(browser, explorer, SIZES[request.param]) as visit:
         yield visit
+
+
+@pytest.fixture
+def the_map(visit):
+    """A page whose map of embeddings is drawn."""
+    page = visit()
+    open_tab(page, "Embeddings")
+    drawn(page, "#map")
+    return page
+
+
+@pytest.fixture(scope="session")
+def row_ids(explorer_folder) -> list[str]:
+    """Those of the people, by the position that a point of the map has."""
+    return FaceDataset.open(explorer_folder / "people").rows()["row_id"].tolist()

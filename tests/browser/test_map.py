@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 
 import pandas as pd
-import pytest
 from helpers.clicks import data_uri_png, drag, drawn, open_tab, place
 from helpers.drawn_people import save_drawn
-
-from sfpn.data.dataset import FaceDataset
+from helpers.the_map import box_of_half, chosen
 
 INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
   [...t.meta.positions].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
@@ -17,20 +15,6 @@ FOURTH = "(({x, y}) => [x[3], y[3]])(document.querySelector('#map .js-plotly-plo
 FIRST = "document.querySelector('#map .js-plotly-plot')?._fullData?.[0]?.x?.[0]"
 DROP = """async picture => { const transfer = new DataTransfer(), blob = await (await fetch(picture)).blob();
   transfer.items.add(new File([blob], 'me.png', {type: 'image/png'})); return transfer; }"""
-
-
-@pytest.fixture
-def the_map(visit):
-    page = visit()
-    open_tab(page, "Embeddings")
-    drawn(page, "#map")
-    return page
-
-
-@pytest.fixture(scope="module")
-def row_ids(explorer_folder) -> list[str]:
-    """Those of the people, by the position that a point of the map has."""
-    return FaceDataset.open(explorer_folder / "people").rows()["row_id"].tolist()
 
 
 def test_a_hovered_point_is_named_and_shows_its_face(the_map, row_ids):
@@ -55,23 +39,6 @@ def test_the_map_is_saved_with_the_names_of_its_rows(the_map, row_ids):
         the_map.locator("#map .plotly-view-csv").dispatch_event("click")
     assert saved.value.suggested_filename == "embedding-map.csv"
     assert pd.read_csv(saved.value.path())["row_id"].tolist() == row_ids
-
-
-def box_of_half(page) -> tuple[float, float, float, float]:
-    """left, right, low, high in the map's units: a box inside the axes that holds the left half of the points."""
-    return page.evaluate(
-        """() => {
-            const {_fullData: traces, _fullLayout: {xaxis, yaxis}} = document.querySelector('#map .js-plotly-plot');
-            const x = traces.flatMap(t => [...t.x]).sort((a, b) => a - b), middle = Math.floor(x.length / 2);
-            const inset = ([low, high]) => [low + .01 * (high - low), high - .01 * (high - low)];
-            return [inset(xaxis.range)[0], (x[middle - 1] + x[middle]) / 2, ...inset(yaxis.range)];
-        }"""
-    )
-
-
-def chosen(page) -> set[str]:
-    """The row_ids of the thumbnails of the selection."""
-    return {json.loads(tile.get_attribute("data-select"))[1] for tile in page.locator("#lasso-grid button").all()}
 
 
 def test_lasso_makes_a_selection_with_thumbnails_heat_map_and_csv(the_map, row_ids):

@@ -47,6 +47,15 @@ def test_each_process_of_a_launch_takes_its_own_device(gpus, monkeypatch):
         assert choose_device("cuda:1") == torch.device("cuda", 1)  # who names one gets that one
 
 
+def test_cuda_convolves_in_all_bits(gpus, monkeypatch):
+    gpus(1)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    choose_device("cpu")
+    assert torch.backends.cudnn.allow_tf32  # who asks for no CUDA device finds PyTorch as it was
+    choose_device("cuda")
+    assert not torch.backends.cudnn.allow_tf32
+
+
 def test_a_device_that_is_not_there_is_refused_in_a_sentence(gpus):
     gpus(0)
     for asked in ("cuda", "cuda:0", "mps"):
