@@ -4,7 +4,7 @@
     python -m sfpn calibrate MODEL.safetensors --set-on datasets/cfp:validation datasets/lfw:validation \\
         --measure-on datasets/cfp:test datasets/lfw:test
     python -m sfpn calibrate MODEL.safetensors --surface \\
-        --set-on datasets/cfp:validation datasets/lfw:validation datasets/frmdb:validation \\
+        --set-on datasets/cfp:validation+train datasets/lfw:validation datasets/frmdb:validation \\
         --measure-on datasets/cfp:test datasets/lfw:test datasets/frmdb:test
 
 Thresholds are set on some people and frozen; their error rates are measured on others. For each pose pair the first

@@ -1,4 +1,4 @@
-"""A dataset folder and one of its splits, written as one word on the command line: DIR or DIR:validation."""
+"""A dataset folder and some of its splits, written as one word: DIR, DIR:validation or DIR:train+validation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from sfpn.errors import UserError
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a dataset that belong to a split (all where split is None)."""
+    """The rows of a dataset that belong to a split, or to any of several joined by + (all where split is None)."""
 
     dataset: FaceDataset
     split: str | None
 
     @classmethod
     def parse(cls, text: str) -> Selection:
-        """Raises UserError if the folder is not a dataset or has no rows of that split."""
+        """Raises UserError if the folder is not a dataset or has no rows of one of the splits."""
         selection = cls.open(text)
-        if selection.rows().empty:
-            raise UserError(f"{text}: the dataset {selection.dataset.folder} has no rows of split {selection.split!r}")
+        there = set(selection.rows()["split"])
+        missing = [split for split in selection.splits if split not in there]
+        if missing or not there:
+            split = missing[0] if missing else None
+            raise UserError(f"{text}: the dataset {selection.dataset.folder} has no rows of split {split!r}")
         return selection
 
     @classmethod
@@ -36,10 +39,15 @@ class Selection:
     def title(self) -> str:
         return self.dataset.name if self.split is None else f"{self.dataset.name}, split {self.split}"
 
+    @property
+    def splits(self) -> list[str]:
+        """Their names, one by one; none where all rows are selected."""
+        return self.split.split("+") if self.split is not None else []
+
     def rows(self) -> pd.DataFrame:
         """The selected rows, all columns but the image."""
         rows = self.dataset.rows()
-        return rows if self.split is None else rows.loc[rows["split"] == self.split]
+        return rows.loc[rows["split"].isin(self.splits)] if self.splits else rows
 
     def note_on_poses(self) -> str:
         """A sentence if yaws of these rows were estimated by another estimator than the bundled one, else ''."""

@@ -10,7 +10,9 @@ Scores of strangers spread differently at different poses, but in these units th
 
 Where too little stands behind a node (fewer than ENOUGH / target comparisons, or COUPLES pairs of people, both counted
 as the effective number (sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next
-dataset join, and the width starts anew; only then come comparisons from further away, at last all. Datasets come in the
+dataset join, and the width starts anew; only then come comparisons from further away, at last all. A neighbourhood that
+has about enough shares the node with the next ones, so that a threshold is a continuous function of the poses that it
+is set on. Datasets come in the
 order in which they are named, because strangers in one are more alike than in another, and that moves a threshold more
 than some degrees of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
 
@@ -45,6 +47,8 @@ MEDIAN = 0.5
 LEAST_SPREAD = 1e-3  # in score: where all strangers score alike
 TARGETS = (0.1, *metrics.FMR_TARGETS)  # 10 %: the lower end of the uncertain zone at 1 %
 ENOUGH = 15.0  # false matches to be expected among the comparisons behind a threshold: what is set on fewer is chance
+ENOUGH_BETWEEN = (0.75, 1.25)  # times enough: a neighbourhood with less has no say, one with more has all of it
+LEAST_SHARE = 0.02  # of a node: what is left below it is not worth another neighbourhood
 COUPLES = 300  # pairs of people behind a threshold, as of 25 people; or half of all, where there are fewer
 
 
@@ -113,22 +117,42 @@ def neighbourhoods(datasets: Sequence[int]) -> list[tuple[tuple[int, ...], float
 def _threshold_at(
     falling: PosedScores, node: np.ndarray, target: float, datasets: Sequence[int]
 ) -> tuple[float, float, float]:
-    """(threshold, width, effective comparisons) of the first neighbourhood that is enough, else of the last.
+    """(threshold, width, effective comparisons), the means over the neighbourhoods that share a node.
 
     falling: impostor comparisons by falling score.
     """
     squared = np.square(falling.yaws - node.astype(np.float32)).sum(axis=1)
-    weights, mass, width, effective = np.empty(0, np.float32), np.empty(0), 0.0, 0.0
-    for some, width in neighbourhoods(datasets):
+    tried, left, mean = neighbourhoods(datasets), 1.0, np.zeros(3)
+    for number, (some, width) in enumerate(tried, start=1):
         weights = np.exp(squared / np.float32(-2 * width**2)) * np.isin(falling.source, some)
         mass = np.bincount(falling.couple, weights, len(falling.couples))
         effective = effective_number(weights)
-        if effective * target >= ENOUGH and effective_number(mass) >= min(COUPLES, len(mass) / 2):
+        couples = effective_number(mass) / min(COUPLES, len(mass) / 2)
+        share = left * (enough(min(effective * target / ENOUGH, couples)) if number < len(tried) else 1.0)
+        if share:
+            mean += share * np.array([_cautious_threshold(falling, weights, mass, target), width, effective])
+        left -= share
+        if left < LEAST_SHARE:
             break
+    threshold, width, effective = mean / (1 - left)
+    return float(threshold), float(width), float(effective)
+
+
+def enough(ratio: float) -> float:
+    """How much (0-1) of what is left a neighbourhood gets that holds `ratio` times what is enough.
+
+    A rise instead of a step: one comparison more or less must not move a threshold.
+    """
+    low, high = ENOUGH_BETWEEN
+    return float(np.clip((ratio - low) / (high - low), 0, 1))
+
+
+def _cautious_threshold(falling: PosedScores, weights: np.ndarray, mass: np.ndarray, target: float) -> float:
+    """The threshold of one neighbourhood for what is aimed at; mass: (m,) weight of each couple's comparisons."""
     matches = falling.scores >= _threshold(falling.scores, weights, target)
     matched = np.bincount(falling.couple[matches], weights[matches], len(mass))
     aim = target / (1 + _relative_error(matched, mass, falling.couples))
-    return _threshold(falling.scores, weights, aim), width, effective
+    return _threshold(falling.scores, weights, aim)
 
 
 def _relative_error(matched: np.ndarray, mass: np.ndarray, couples: np.ndarray) -> float:

@@ -30,7 +30,7 @@ for model in $models; do
         --measure-on "$out/cfp:test" "$out/lfw:test"
     step "$model: operating surface"
     python -m sfpn calibrate "$file" --surface \
-        --set-on "$out/cfp:validation" "$out/lfw:validation" "$out/frmdb:validation" \
+        --set-on "$out/cfp:validation+train" "$out/lfw:validation" "$out/frmdb:validation" \
         --measure-on "$out/cfp:test" "$out/lfw:test" "$out/frmdb:test"
     step "$model: reports"
     python -m sfpn evaluate "$out/cfp" --protocol cfp --folds 1,2,3 --model "$file" --out "$reports/cfp-$model"

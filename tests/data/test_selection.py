@@ -9,6 +9,7 @@ from helpers.evaluation_data import write_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfpn.data.dataset import FaceDataset
 from sfpn.data.selection import Selection, folder_and_split
 from sfpn.errors import UserError
 
@@ -69,3 +70,15 @@ def test_the_message_names_the_whole_folder(text):
     with pytest.raises(UserError) as caught:
         Selection.parse(text)
     assert str(caught.value).startswith(f"{text} is not a dataset folder")
+
+
+def test_several_splits_are_one_selection(tmp_path, monkeypatch):
+    dataset = FaceDataset.open(write_dataset(tmp_path / "people"))
+    rows = dataset.rows().reset_index(drop=True)
+    rows = rows.assign(split=rows.index.map(lambda number: ("train", "validation", "test")[number % 3]))
+    monkeypatch.setattr(FaceDataset, "rows", lambda self: rows)
+    selection = Selection.parse(f"{dataset.folder}:train+validation")
+    assert list(selection.rows().index) == [number for number in range(len(rows)) if number % 3 != 2]
+    assert selection.title == "drawn, split train+validation"
+    with pytest.raises(UserError, match="no rows of split 'nowhere'"):
+        Selection.parse(f"{dataset.folder}:train+nowhere")  # and not silently the one that is there

@@ -102,8 +102,7 @@ def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int
         table = pq.read_table(file, columns=list(INDEX_COLUMNS)).select(INDEX_COLUMNS)
     except CANNOT_BE_READ as error:
         raise UserError(f"{file} cannot be read ({one_line(error)}): build the dataset again") from error
-    whole = part.split is None
-    of_split = np.ones(len(table), bool) if whole else np.asarray(table["split"].to_pandas() == part.split)
+    of_split = np.asarray(table["split"].to_pandas().isin(part.splits)) if part.splits else np.ones(len(table), bool)
     position = np.flatnonzero(of_split).astype(np.int32)
     table = table.take(position)
     found = table["box_xyxy"].is_valid().to_numpy() | is_aligned(part)
