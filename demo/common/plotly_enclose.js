@@ -64,9 +64,10 @@ function drawOutline(path, said) { // the axes cut off what lies outside of them
 
 function showOutline() { // anew, wherever the map was moved to
   if (frame.classList.contains('drawing')) return;
-  const { xaxis, yaxis } = host._fullLayout;
   frame.hidden = !kept || !(kept.asked || kept.highlight === props.highlight);
-  if (!frame.hidden) drawOutline(kept.corners.map(([x, y]) => [xaxis.d2p(x), yaxis.d2p(y)]), kept.said);
+  if (frame.hidden) return; // perhaps there is no map yet
+  const { xaxis, yaxis } = host._fullLayout;
+  drawOutline(kept.corners.map(([x, y]) => [xaxis.d2p(x), yaxis.d2p(y)]), kept.said);
 }
 
 watch('highlight', () => { // the server has answered, or another selection was made
