@@ -74,7 +74,10 @@ watch('highlight', () => { // the server has answered, or another selection was 
   if (kept) kept.asked = false;
   showOutline();
 });
-watch('value', () => { kept = null; }); // other points, or other places of them
+watch('value', () => { // other points, or other places of them
+  kept = null;
+  showOutline();
+});
 
 function take(path, lasso) {
   const { xaxis, yaxis } = host._fullLayout;
