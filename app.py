@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demo.common.memory import hold_little
+from demo.common.memory import hold_little, keep_what_is_loaded
 from demo.start import check_address, name_temporary_folder, own_temporary_folder
 
 # Read by Gradio and the Hugging Face libraries when they are imported: no telemetry, no look-ups.
@@ -219,6 +219,7 @@ def serve(page: gr.Blocks, options: Options, signals: Signals) -> None:
     except OSError as error:
         why = error.strerror or "all of 7860 to 7959 are in use"
         raise UserError(f"no free port to listen on ({why}): name one with --port") from error
+    keep_what_is_loaded()
     while not signals.stop.wait(0.5):  # without a limit, some systems do not wake up for signals
         pass
     LINE.end_all(1.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 
 POOLS_SETTING, POOLS = -8, 2  # M_ARENA_MAX of glibc's malloc.h
@@ -20,6 +21,11 @@ def hold_little() -> None:
     if "MALLOC_ARENA_MAX" not in os.environ:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(POOLS_SETTING, POOLS)
+
+
+def keep_what_is_loaded() -> None:
+    """Leave what is there now out of Python's searches for garbage, each of which would stop all visitors."""
+    gc.freeze()
 
 
 def give_memory_back() -> None:

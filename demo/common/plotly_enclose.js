@@ -1,9 +1,11 @@
 // Box and lasso around points that stand for rows. Who is inside is known as soon as the mouse is let go: plotly's own
 // looks at every point at each move of the mouse, and draws all of them anew before it tells.
-const outline = element.querySelector('.plotly-view-outline path');
+// The outline stays, with the number of rows inside it, for as long as what is inside it is what the map highlights.
+const frame = element.querySelector('.plotly-view-outline'), outline = frame.querySelector('path'), label = frame.querySelector('span');
 const A_CLICK = 3; // px; plotly gets the press that moves no farther
 const ENDS = ['pointerup', 'pointercancel'];
-const LASTS = 1000; // ms, until the points outside are dimmed
+const GAP = 4; // px between the outline and what is said of it
+let kept = null; // the last outline: its corners in the map's units, what is said, and the `highlight` of the rows inside
 
 const encloses = event => bound && points && event.isTrusted && !event.button && event.target.closest?.('.nsewdrag')
   && ['select', 'lasso'].includes(host._fullLayout.dragmode);
@@ -17,43 +19,80 @@ for (const press of ['mousedown', 'touchstart']) host.addEventListener(press, ev
 host.addEventListener('pointerdown', event => {
   if (!encloses(event) || !event.isPrimary) return;
   const lasso = host._fullLayout.dragmode === 'lasso', start = placeInAxes(event);
-  let path = null; // corners in pixels of the figure
+  let path = null; // corners in pixels of the axes
   const move = now => {
     const [x, y] = placeInAxes(now), [a, b] = start;
     if (!path && Math.hypot(x - a, y - b) <= A_CLICK) return;
-    if (!path) host.setPointerCapture(event.pointerId); // not before: a click belongs to the point below
+    if (!path) {
+      host.setPointerCapture(event.pointerId); // not before: a click belongs to the point below
+      frame.classList.add('drawing');
+    }
     path = lasso ? [...path ?? [start], [x, y]] : [start, [a, y], [x, y], [x, b]];
-    outline.setAttribute('d', `M${path.join('L')}Z`);
+    drawOutline(path, '');
   };
   const end = now => {
     host.removeEventListener('pointermove', move);
     for (const kind of ENDS) host.removeEventListener(kind, end);
-    if (now.type === 'pointercancel') outline.removeAttribute('d');
-    else if (path) take(path, lasso);
-    else for (const kind of ['mousedown', 'mouseup']) event.target.dispatchEvent(new MouseEvent(kind, event));
+    frame.classList.remove('drawing');
+    if (path && now.type === 'pointerup') take(path, lasso);
+    else if (path) showOutline(); // the one before
+    else if (now.type === 'pointerup')
+      for (const kind of ['mousedown', 'mouseup']) event.target.dispatchEvent(new MouseEvent(kind, event));
   };
   host.addEventListener('pointermove', move);
   for (const kind of ENDS) host.addEventListener(kind, end);
 });
 
 function placeInAxes(event) {
-  const frame = host.getBoundingClientRect(), { xaxis, yaxis } = host._fullLayout;
-  const within = (place, { _offset, _length }) => Math.min(Math.max(place, _offset), _offset + _length);
-  return [within(event.clientX - frame.left, xaxis), within(event.clientY - frame.top, yaxis)];
+  const { left, top } = host.getBoundingClientRect(), { xaxis, yaxis } = host._fullLayout;
+  const within = (place, { _offset, _length }) => Math.min(Math.max(place - _offset, 0), _length);
+  return [within(event.clientX - left, xaxis), within(event.clientY - top, yaxis)];
 }
+
+function drawOutline(path, said) { // the axes cut off what lies outside of them
+  const { xaxis, yaxis } = host._fullLayout, [[left], [top, bottom]] = bounds(path);
+  const lengths = { left: xaxis._offset, top: yaxis._offset, width: xaxis._length, height: yaxis._length };
+  for (const [name, length] of Object.entries(lengths)) frame.style[name] = `${length}px`;
+  outline.setAttribute('d', `M${path.join('L')}Z`);
+  label.textContent = said;
+  frame.hidden = false; // from here on the label has a size
+  const above = top - GAP - label.offsetHeight, below = bottom + GAP;
+  const within = (place, room) => Math.min(Math.max(place, GAP), room - GAP);
+  label.style.left = `${within(left, xaxis._length - label.offsetWidth)}px`;
+  label.style.top = `${within(above >= GAP ? above : below, yaxis._length - label.offsetHeight)}px`;
+}
+
+function showOutline() { // anew, wherever the map was moved to
+  if (frame.classList.contains('drawing')) return;
+  frame.hidden = !kept || !(kept.asked || kept.highlight === props.highlight);
+  if (frame.hidden) return; // perhaps there is no map yet
+  const { xaxis, yaxis } = host._fullLayout;
+  drawOutline(kept.corners.map(([x, y]) => [xaxis.d2p(x), yaxis.d2p(y)]), kept.said);
+}
+
+watch('highlight', () => { // the server has answered, or another selection was made
+  if (kept) kept.asked = false;
+  showOutline();
+});
+watch('value', () => { // other points, or other places of them
+  kept = null;
+  showOutline();
+});
 
 function take(path, lasso) {
   const { xaxis, yaxis } = host._fullLayout;
-  const corners = path.map(([x, y]) => [xaxis.p2d(x - xaxis._offset), yaxis.p2d(y - yaxis._offset)]);
-  tell(positionsInside(lasso ? insideLasso(corners) : insideBox(corners)));
-  setTimeout(() => outline.removeAttribute('d'), LASTS);
+  const corners = path.map(([x, y]) => [xaxis.p2d(x), yaxis.p2d(y)]);
+  tell(positionsInside(lasso ? insideLasso(corners) : insideBox(corners)), corners);
 }
 
-function tell(bits) { // a bit for each position, eight a byte
-  host.dataset.enclosed = JSON.stringify(counted(bits));
-  let text = '';
-  for (const byte of bits) text += String.fromCharCode(byte);
-  trigger('lasso', { chosen: btoa(text), of: points.of });
+function tell(bits, corners) { // a bit for each position, eight a byte
+  const [rows, identities] = counted(bits), number = count => count.toLocaleString('en-US');
+  const said = points.counted.replace('{rows}', number(rows)).replace('{identities}', number(identities));
+  const chosen = btoa(Array.from(bits, byte => String.fromCharCode(byte)).join(''));
+  kept = rows ? { corners, said, highlight: rows < points.count ? chosen : '', asked: true } : null;
+  showOutline();
+  host.dataset.enclosed = JSON.stringify([rows, said]);
+  trigger('lasso', { chosen, of: points.of });
 }
 
 const bounds = corners => [0, 1].map(axis => [Math.min(...corners.map(c => c[axis])), Math.max(...corners.map(c => c[axis]))]);

@@ -4,6 +4,7 @@ const hint = element.querySelector('.plotly-view-hint'), thumbnail = hint.queryS
 const ROOT = (window.gradio_config?.root || '').replace(/\/$/, '');
 const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ['toImage'],
   plotGlPixelRatio: Math.max(1, window.devicePixelRatio || 1) }; // the default of 2 is four times the work where WebGL runs on the processor
+const UNSEEN = 100; // ms
 let plotly = null, bound = false, width = 0, line = null, held = false, queue = Promise.resolve();
 let points = null; // layout.meta.points of the figure: what is said of the rows that its points stand for
 
@@ -32,7 +33,10 @@ function themed(layout) { // the theme's colours instead of plotly.py's template
   return { ...layout, autosize: true, template: { layout: template } };
 }
 
-const othersFirst = () => new Promise(resolve => setTimeout(resolve)); // text and pictures that came with the figure are seen at once
+const othersFirst = () => new Promise(resolve => { // text and pictures that came with the figure are seen at once
+  requestAnimationFrame(() => setTimeout(resolve)); // after they are painted
+  setTimeout(resolve, UNSEEN); // a page that is not seen is not painted
+});
 const draw = () => queue = queue.then(othersFirst).then(drawNow).catch(error => console.error('PlotlyView', error));
 
 let announce;
@@ -90,7 +94,8 @@ function bind() {
   host.on('plotly_click', event => { if (event?.points?.length) trigger('select', point(event.points[0])); });
   host.on('plotly_hover', showHint);
   host.on('plotly_unhover', () => { hint.style.display = 'none'; });
-  host.on('plotly_deselect', () => { if (points) tell(new Uint8Array(Math.ceil(points.count / 8))); }); // a double click with the box or lasso
+  host.on('plotly_deselect', () => { if (points) tell(new Uint8Array(Math.ceil(points.count / 8)), []); }); // a double click with the box or lasso
+  for (const moved of ['plotly_afterplot', 'plotly_relayouting']) host.on(moved, showOutline);
 }
 
 // The figure's first shape, a vertical line: pressing anywhere moves it there, by mouse or finger; plotly's own needs a hit within three pixels.

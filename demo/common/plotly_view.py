@@ -34,7 +34,7 @@ JAVASCRIPT = [Path(__file__).with_name(name) for name in ("plotly_view.js", "plo
 
 TEMPLATE = """<div style="position:relative">
 <div class="plotly-view-host" style="height:{height}px;width:100%"></div>
-<svg class="plotly-view-outline"><path/></svg>
+<div class="plotly-view-outline" aria-hidden="true" hidden><svg><path/></svg><span></span></div>
 <div class="plotly-view-hint" style="display:none"><img alt=""><span></span></div>
 <div class="plotly-view-save" style="display:{save}">
 <button class="plotly-view-png" title="Save this figure as PNG">PNG</button> ·

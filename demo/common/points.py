@@ -17,6 +17,8 @@ from demo.common import events
 from demo.common.dataset_view import DatasetView
 from demo.common.words import angles, degrees, pose_label
 
+COUNTED = "{rows} images of {identities} identities"  # of points inside an outline: the page says it as well
+
 
 def points_of(view: DatasetView) -> dict[str, Any]:
     """What `layout.meta["points"]` of a PlotlyView says of all rows: 'Ann, profile +42° ↑7°' in parts, by position."""
@@ -25,6 +27,7 @@ def points_of(view: DatasetView) -> dict[str, Any]:
     return {
         "of": view.mark,
         "count": len(rows),
+        "counted": COUNTED,
         "thumbnail": "/" + view.addresses,
         "words": [
             _coded(rows["identity"].cat.categories, rows["identity"].cat.codes),

@@ -22,7 +22,7 @@ from demo.common.handlers import QUIET, bound
 from demo.common.links import VERIFY, Links, Opened, goto, opened
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
-from demo.common.points import enclosed_rows, highlight_of
+from demo.common.points import COUNTED, enclosed_rows, highlight_of
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.common.vectors import rows_of
@@ -30,11 +30,10 @@ from demo.embeddings.figures import heat_map, spread_figure
 from demo.embeddings.similarity import SHOWN, for_heat_map, read_spread, spread
 
 SHOWN_SELECTION = 96  # thumbnails of a lasso
-COUNTED, MORE = "<b>{rows}</b> images of {identities} identities chosen", f"; the first {SHOWN_SELECTION} are shown"
+CHOSEN, MORE = " chosen", f"; the first {SHOWN_SELECTION} are shown"
 SAY_AT_ONCE = f"""() => {{ // the words of `choose`, while it finds the pictures
-  const [rows, identities] = JSON.parse(document.querySelector('#map .plotly-view-host').dataset.enclosed);
-  const said = '{COUNTED}'.replace('{{rows}}', rows.toLocaleString('en-US'))
-    .replace('{{identities}}', identities.toLocaleString('en-US')) + (rows > {SHOWN_SELECTION} ? '{MORE}' : '');
+  const [rows, counted] = JSON.parse(document.querySelector('#map .plotly-view-host').dataset.enclosed);
+  const said = counted.replace(/^\\S+/, '<b>$&</b>') + '{CHOSEN}' + (rows > {SHOWN_SELECTION} ? '{MORE}' : '');
   return [{{ __type__: 'update', visible: rows > 0 }}, rows ? `<p class="summary coming">${{said}}</p>` : ''];
 }}"""
 SIMILAR_TITLE = (
@@ -105,12 +104,12 @@ def choose(store: EmbeddingStore, positions: Sequence[int] | np.ndarray) -> Chos
     view, positions = store.view, np.asarray(positions)
     row_ids = view.rows.index[positions].to_numpy(object)  # not a tuple: Gradio hashes each part, before and after
     identities = len(np.unique(view.rows["identity"].cat.codes.to_numpy()[positions]))
-    counted = COUNTED.format(rows=f"{len(positions):,}", identities=f"{identities:,}")
+    counted = COUNTED.format(rows=f"<b>{len(positions):,}</b>", identities=f"{identities:,}")
     more = MORE if len(positions) > SHOWN_SELECTION else ""
     return Chosen(
         selection=row_ids,
         tools=gr.update(visible=True),
-        words=f'<p class="summary">{counted}{more}</p>',
+        words=f'<p class="summary">{counted}{CHOSEN}{more}</p>',
         grid=grid_html(view, row_ids[:SHOWN_SELECTION]),
         chart=gr.update(highlight=highlight_of(view, positions)),
     )

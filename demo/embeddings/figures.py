@@ -51,6 +51,7 @@ def map_figure(
         dragmode="pan",
         showlegend=colour in ("pose", "error"),
         margin={"l": 8, "r": 8, "t": 30, "b": 8},
+        legend={"orientation": "h", "x": 0, "y": 0, "yanchor": "top"},  # above, a narrow window's bar lies on it
     )
     return figure.update_layout(meta={"name": MAP_NAME, "points": points})
 

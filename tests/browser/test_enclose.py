@@ -11,6 +11,11 @@ FREE = f"""(() => {{ const {{xaxis: {{range: [left, right]}}, yaxis: {{range: [l
 SAID = "(document.querySelector('#lasso-words')?.innerText.trim() ?? '')"
 COMING = "document.querySelector('#lasso-words .coming')"
 ASKED = "**/queue/join*"
+LABEL = """(() => { // what is seen to be said at the outline, and whether all of it lies inside the axes
+  const label = document.querySelector('#map .plotly-view-outline span'), box = label.getBoundingClientRect();
+  const axes = document.querySelector('#map .nsewdrag').getBoundingClientRect();
+  const inside = box.left >= axes.left && box.right <= axes.right && box.top >= axes.top && box.bottom <= axes.bottom;
+  return label.checkVisibility({visibilityProperty: true}) ? [label.innerText, inside] : null; })()"""
 
 
 @pytest.fixture
@@ -62,6 +67,7 @@ def test_what_is_said_at_once_is_what_the_server_says(steady_map, row_ids, tool)
     assert at_once == then == words_of(row_ids, inside)
     page.wait_for_function("n => document.querySelectorAll('#lasso-grid button').length === n", arg=len(inside))
     assert chosen(page) == {row_ids[position] for position in inside}
+    assert page.evaluate(LABEL) == [then.removesuffix(" chosen"), True]
     page.wait_for_function(
         f"inside => {MAP}._fullData.every(t => t.selectedpoints?.length === "
         "[...t.meta.positions].filter(p => inside.includes(p)).length)",
@@ -111,10 +117,12 @@ def test_a_box_around_nothing_a_double_click_and_the_button_clear_the_selection(
     for clear in (lambda: draw_outline(page, "select", corner), double_click, lambda: page.click("#lasso-clear")):
         draw_outline(page, "select", half)
         page.wait_for_selector("#lasso-grid button")
-        page.wait_for_function(f"() => {MAP}._fullData.some(t => t.selectedpoints)")
+        page.wait_for_function(f"() => {MAP}._fullData.some(t => t.selectedpoints) && {LABEL}")
         clear()
         page.wait_for_selector("#lasso-grid button", state="detached")
-        page.wait_for_function(f"() => {SAID} === '' && !document.querySelector('#lasso-clear')?.offsetParent")
+        page.wait_for_function(
+            f"() => {SAID} === '' && !document.querySelector('#lasso-clear')?.offsetParent && !{LABEL}"
+        )
         page.wait_for_function(f"() => !{MAP}._fullData.some(t => t.selectedpoints)")
 
 
