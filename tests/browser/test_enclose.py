@@ -17,6 +17,8 @@ LABEL = """(() => { // what is seen to be said at the outline, and whether all o
   const inside = box.left >= axes.left && box.right <= axes.right && box.top >= axes.top && box.bottom <= axes.bottom;
   return label.checkVisibility({visibilityProperty: true}) ? [label.innerText, inside] : null; })()"""
 
+at_a_desk = pytest.mark.parametrize("visit", ["desk"], indirect=True)  # where both sizes run the same code, one will do
+
 
 @pytest.fixture
 def steady_map(the_map):
@@ -75,6 +77,7 @@ def test_what_is_said_at_once_is_what_the_server_says(steady_map, row_ids, tool)
     )
 
 
+@at_a_desk
 def test_points_that_are_hidden_are_not_chosen(steady_map, row_ids):
     page = steady_map
     outline = outlines(page)["select"]
@@ -88,6 +91,7 @@ def test_points_that_are_hidden_are_not_chosen(steady_map, row_ids):
     assert at_once == then == words_of(row_ids, inside)
 
 
+@at_a_desk
 def test_a_box_on_the_map_of_a_filter_chooses_dimmed_points_too(visit, row_ids):
     page = visit()
     open_tab(page, "Explore")
@@ -103,6 +107,7 @@ def test_a_box_on_the_map_of_a_filter_chooses_dimmed_points_too(visit, row_ids):
     page.wait_for_function("n => document.querySelectorAll('#lasso-grid button').length === n", arg=len(inside))
 
 
+@at_a_desk
 def test_a_box_around_nothing_a_double_click_and_the_button_clear_the_selection(steady_map):
     page = steady_map
     left, right, low, high = box_of_half(page)
@@ -126,6 +131,7 @@ def test_a_box_around_nothing_a_double_click_and_the_button_clear_the_selection(
         page.wait_for_function(f"() => !{MAP}._fullData.some(t => t.selectedpoints)")
 
 
+@at_a_desk
 @pytest.mark.parametrize("tool", ["select", "lasso"])
 def test_a_click_with_the_box_or_lasso_opens_the_sample(steady_map, row_ids, tool):
     page = steady_map
@@ -164,6 +170,7 @@ def test_a_finger_draws_a_box_too(steady_map, row_ids):
     assert at_once == then == words_of(row_ids, inside) and page.evaluate("scrollY") == scrolled
 
 
+@at_a_desk
 def test_what_the_server_refuses_is_not_said_any_more(steady_map):
     page = steady_map
 
