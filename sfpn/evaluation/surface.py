@@ -12,9 +12,9 @@ Where too little stands behind a node (fewer than ENOUGH / target comparisons, o
 as the effective number (sum w)^2 / (sum w^2)), its width grows, up to NEAR_DEGREES; then the comparisons of the next
 dataset join, and the width starts anew; only then come comparisons from further away, at last all. A neighbourhood that
 has about enough shares the node with the next ones, so that a threshold is a continuous function of the poses that it
-is set on. Datasets come in the
-order in which they are named, because strangers in one are more alike than in another, and that moves a threshold more
-than some degrees of yaw do: the first one is the population that the rates are promised for. Each node keeps its width.
+is set on. Datasets come in the order in which they are named, because strangers in one are more alike than in another,
+and that moves a threshold more than some degrees of yaw do: the first one is the population that the rates are promised
+for. Each node keeps its width.
 
 The aim is below the target, by what these people leave open: with other people the FMR at a threshold would be another
 one, and rare matches are of few people. target / (1 + s) is aimed at, where s is the standard error of the FMR at the

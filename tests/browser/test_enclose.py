@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from helpers.clicks import open_tab, place
-from helpers.the_map import FILLED, MAP, box_of_half, chosen, draw_outline
+from helpers.clicks import place
+from helpers.the_map import FILLED, MAP, box_of_half, chosen, draw_outline, show_profiles
 
 FREE = f"""(() => {{ const {{xaxis: {{range: [left, right]}}, yaxis: {{range: [low, high]}}}} = {MAP}._fullLayout;
   return [left + .02 * (right - left), low + .02 * (high - low)]; }})()"""  # a corner without points
@@ -94,11 +94,7 @@ def test_points_that_are_hidden_are_not_chosen(steady_map, row_ids):
 @at_a_desk
 def test_a_box_on_the_map_of_a_filter_chooses_dimmed_points_too(visit, row_ids):
     page = visit()
-    open_tab(page, "Explore")
-    page.get_by_label("profile (30)").check()
-    page.wait_for_function("document.querySelector('#summary b')?.innerText === '30'")
-    page.locator("#to-map").focus()
-    page.keyboard.press("Enter")
+    show_profiles(page)
     page.wait_for_function(f"{MAP}?._fullData?.every(t => t.selectedpoints)")
     outline = outlines(page)["select"]
     inside = page.evaluate(FILLED, outline)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pandas as pd
-from helpers.clicks import data_uri_png, drag, drawn, open_tab, place
+from helpers.clicks import data_uri_png, drag, drawn, place
 from helpers.drawn_people import save_drawn
-from helpers.the_map import box_of_half, chosen
+from helpers.the_map import box_of_half, chosen, show_profiles
 
 INSIDE = """([left, right, low, high]) => document.querySelector('#map .js-plotly-plot')._fullData.flatMap(t =>
   [...t.meta.positions].filter((_, i) => t.x[i] > left && t.x[i] < right && t.y[i] > low && t.y[i] < high))"""
@@ -87,11 +87,7 @@ def test_embeddings_are_computed_on_request_and_drawn(the_map):
 
 def test_filtered_rows_of_explore_are_shown_on_the_map(visit):
     page = visit()
-    open_tab(page, "Explore")
-    page.get_by_label("profile (30)").check()
-    page.wait_for_function("document.querySelector('#summary b')?.innerText === '30'")
-    page.locator("#to-map").focus()
-    page.keyboard.press("Enter")
+    show_profiles(page)
     page.wait_for_function("document.querySelectorAll('#lasso-grid button').length === 30")
     assert all("-profile-" in row_id for row_id in chosen(page))
     drawn(page, "#map")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from helpers.clicks import drag, place
+from helpers.clicks import drag, open_tab, place
 
 MAP = "document.querySelector('#map .js-plotly-plot')"
 # What the browser itself finds inside an outline that is drawn as it would fill it, of the traces that are shown
@@ -39,3 +39,12 @@ def draw_outline(page, tool: str, outline: list[tuple[float, float]]) -> None:
     page.locator(f"#map .modebar-btn[data-val={tool}]").dispatch_event("click")
     places = [place(page, "#map", x, y) for x, y in outline]
     drag(page, places[0], *(places[2:3] if tool == "select" else [*places[1:], places[0]]))
+
+
+def show_profiles(page) -> None:
+    """Filter Explore to its 30 profiles and show these on the map."""
+    open_tab(page, "Explore")
+    page.get_by_label("profile (30)").check()
+    page.wait_for_function("document.querySelector('#summary b')?.innerText === '30'")
+    page.locator("#to-map").focus()
+    page.keyboard.press("Enter")
