@@ -35,9 +35,18 @@ def opening(tab: gr.Tab) -> Callable[..., Any]:
 def show_when_opened(
     opened: Callable[..., Any], function: Callable[..., Any], inputs: list, outputs: Any, **wiring: Any
 ) -> None:
-    """Run a handler when its tab is first opened, and whenever one of its inputs changes."""
-    changes = [component.change for component in inputs if hasattr(component, "change")]
+    """Run a handler when its tab is first opened, and whenever one of its inputs changes that a visitor sees."""
+    changes = [each.change for each in inputs if hasattr(each, "change") and not isinstance(each, gr.State)]
     gr.on([opened, *changes], function, inputs, outputs, **QUIET, **wiring)
+
+
+def offer_kept(choices: list, chosen: Any, otherwise: Any) -> dict:
+    """The update to other choices, (words, value) or value each: what is chosen stays as long as it is there.
+
+    What stays is not sent, as the visitor may choose another before the answer comes, which it would put back.
+    """
+    there = chosen in [choice[1] if isinstance(choice, tuple) else choice for choice in choices]
+    return gr.update(choices=choices) if there else gr.update(choices=choices, value=otherwise)
 
 
 @dataclass(frozen=True)

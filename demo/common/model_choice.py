@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.handlers import QUIET, bound
+from demo.common.handlers import QUIET, bound, offer_kept
 from demo.common.links import Links, Opened
 from demo.common.own_models import OwnModels
 from sfpn.network.embedders import Embedder
@@ -25,12 +25,14 @@ def build_choice(models: OwnModels, links: Links, *, take_new: bool = False, **l
 
 def offer(models: Mapping[str, Embedder], new: Opened | None, chosen: str) -> dict:
     """The models that there are now; what is chosen stays as long as it is there."""
-    return gr.update(choices=choices_of(models), value=chosen if chosen in models else next(iter(models)))
+    return offer_kept(choices_of(models), chosen, next(iter(models)))
 
 
 def offer_new(models: Mapping[str, Embedder], new: Opened | None, chosen: str) -> dict:
     """The same, with the new model chosen."""
-    return offer(models, new, new.value if new and new.value in models else chosen)
+    if new and new.value in models:
+        return gr.update(choices=choices_of(models), value=new.value)
+    return offer(models, new, chosen)
 
 
 def choices_of(models: Mapping[str, Embedder]) -> list[tuple[str, str]]:

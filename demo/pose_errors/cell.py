@@ -29,6 +29,7 @@ class ScoreValues(NamedTuple):
     histogram: Any
     threshold: Any
     rates: Any
+    shown: Any = SKIP  # which cell of which report it is
 
 
 def build(named: PerSession, choice: Choice) -> None:
@@ -53,10 +54,13 @@ def build(named: PerSession, choice: Choice) -> None:
                 elem_id="cell-threshold",
             )
             rates = gr.HTML(elem_id="cell-rates")
-    cell = [choice.report, choice.pair, choice.size, choice.treatment]
+    cell, shown = [choice.report, choice.pair, choice.size, choice.treatment], gr.State(None)
     show_when_opened(choice.opened, bound(show_det, named), [*cell, choice.other, axes], det)
     show_when_opened(
-        choice.opened, bound(show_scores, named), cell, list(ScoreValues(title, histogram, threshold, rates))
+        choice.opened,
+        bound(show_scores, named),
+        [*cell, shown],
+        list(ScoreValues(title, histogram, threshold, rates, shown)),
     )
     threshold.input(
         bound(move_threshold, named), [*cell, threshold], [rates, histogram], trigger_mode="always_last", **QUIET
@@ -76,11 +80,19 @@ def show_det(
     return det_figure(cells, treatment, axes) if cells else message(NO_CELL)
 
 
-def show_scores(named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str) -> ScoreValues:
-    """The scores of a cell and the rates at a threshold, which is that of the EER."""
+def show_scores(
+    named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str, shown: tuple | None = None
+) -> ScoreValues:
+    """The scores of a cell and the rates at a threshold, which is that of the EER; nothing if the cell is shown already.
+
+    A tab that opens asks several times, and the last answer may come when the visitor has moved the threshold.
+    """
+    wanted = (name, id(named[name]), key, size, treatment)
+    if wanted == shown:
+        return ScoreValues(SKIP, SKIP, SKIP, SKIP)
     cell = cell_of(named[name], key, View(template_size=size))
     if cell is None or cell.tables["histogram"].empty:
-        return ScoreValues(NO_CELL, message(NO_CELL), SKIP, "")
+        return ScoreValues(NO_CELL, message(NO_CELL), SKIP, "", wanted)
     rates, edges = cell.rates(treatment), cell.tables["histogram"]["lower_edge"].to_numpy(float)
     start = _on_grid(rates.eer_threshold if rates.eer_threshold is not None else float(np.median(edges)))
     low, high = math.floor(100 * float(edges.min())) / 100, math.ceil(100 * float(edges.max())) / 100
@@ -90,7 +102,7 @@ def show_scores(named: Mapping[str, Report], name: str, key: str, size: int | st
         f"{rates.genuine:,} genuine and {rates.impostor:,} impostor comparisons"
     )
     title += "" if rates.d_prime is None else f", d′ {rates.d_prime:.2f}, AUC {rates.auc:.4f}"
-    return ScoreValues(title, histogram_figure(cell, start), slider, rate_summary(cell, start, treatment))
+    return ScoreValues(title, histogram_figure(cell, start), slider, rate_summary(cell, start, treatment), wanted)
 
 
 def move_threshold(

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from demo.common.handlers import offer_kept
 from demo.common.words import label_of, pair_names
 from demo.pose_errors.compute import NO_OTHER
 from demo.pose_errors.hardest import PAIRS_SHOWN
@@ -71,18 +72,13 @@ def build_choice(named: Mapping[str, Report], opened: Callable[..., Any]) -> Cho
 def list_reports(named: Mapping[str, Report], name: str, other: str) -> tuple:
     """(report, other): the choices as they are now; what is chosen stays as long as it is there."""
     known = list(named)
-    name = name if name in named else known[0]
-    other = other if other in named else NO_OTHER
-    return gr.update(choices=known, value=name), gr.update(choices=[NO_OTHER, *known], value=other)
+    return offer_kept(known, name, known[0]), offer_kept([NO_OTHER, *known], other, NO_OTHER)
 
 
 def offer(named: Mapping[str, Report], name: str, size: int | str, key: str) -> tuple:
     """Template sizes and pose pairs of another report, keeping what was chosen where it has that."""
     report = named[name]
-    pairs, sizes = pair_choices(report), size_choices(report)
-    kept = key if key in [known for _, known in pairs] else first_pair(report)
-    size = size if size in report.template_sizes() else 1
-    return gr.update(choices=sizes, value=size), gr.update(choices=pairs, value=kept)
+    return offer_kept(size_choices(report), size, 1), offer_kept(pair_choices(report), key, first_pair(report))
 
 
 def size_choices(report: Report) -> list[tuple[str, int | str]]:

@@ -113,12 +113,15 @@ def test_rates_under_a_moved_threshold_are_those_of_the_report(named, reports):
 
 
 def test_scores_start_at_the_threshold_of_the_eer(named, reports):
-    title, figure, slider, rates = one_cell.show_scores(named, next(iter(named)), "frontal-profile", 1, "whole_image")
+    cell = (named, next(iter(named)), "frontal-profile", 1, "whole_image")
+    title, figure, slider, rates, shown = one_cell.show_scores(*cell)
     assert figure.layout.shapes[0].x0 == pytest.approx(
         reports[0].cell("frontal-profile").rates().eer_threshold, abs=1 / 1024
     )
     assert slider["minimum"] <= slider["value"] <= slider["maximum"]
     assert "**F-P**" in title and "FNMR" in rates
+    assert all(value == gr.skip() for value in one_cell.show_scores(*cell, shown)), "a threshold moved by hand stays"
+    assert one_cell.show_scores(*cell[:4], "skip", shown).title != gr.skip()
 
 
 def test_hardest_pairs_carry_their_own_pictures(named, reports, store, view):
@@ -147,7 +150,7 @@ def test_unknown_pair_is_refused(view):
 
 def test_another_report_keeps_the_cell_it_has(named):
     size, pair = choice.offer(named, next(iter(named)), 7, "profile-profile")
-    assert (size["value"], pair["value"]) == (1, "profile-profile")
+    assert size["value"] == 1 and "value" not in pair, "what stays is not sent"
     assert {value for _, value in pair["choices"]} == {pair_key(p) for p in next(iter(named.values())).pose_pairs()}
 
 
