@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 AT_ONCE: dict[str, Any] = QUIET | {"queue": False}  # quick handlers that change no State: that needs the queue
@@ -37,7 +38,20 @@ def show_when_opened(
 ) -> None:
     """Run a handler when its tab is first opened, and whenever one of its inputs changes that a visitor sees."""
     changes = [each.change for each in inputs if hasattr(each, "change") and not isinstance(each, gr.State)]
-    gr.on([opened, *changes], function, inputs, outputs, **QUIET, **wiring)
+    on_latest([opened, *changes], function, inputs, outputs, **wiring)
+
+
+def on_latest(
+    triggers: Sequence[Callable[..., Any]], fn: Callable[..., Any], inputs: Any, outputs: Any, **wiring: Any
+) -> Dependency:
+    """Run a handler at each of these events; of those that come while it runs only at the last, when it has run.
+
+    In Gradio that is trigger_mode="always_last", the default of `change`. But when such a handler has run, Gradio's page
+    (6.31) asks for all handlers of the event anew: two of them ask for each other forever. So each has an event
+    of its own, that of a step without a request. Handlers of one event also run side by side in this way.
+    """
+    asked = gr.on(triggers, None, None, None, js="() => []", api_visibility="private")
+    return asked.then(fn, inputs, outputs, trigger_mode="always_last", **QUIET | wiring)
 
 
 def offer_kept(choices: list, chosen: Any, otherwise: Any) -> dict:

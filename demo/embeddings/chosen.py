@@ -18,7 +18,7 @@ from demo.common.clickable import Clickable
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import QUIET, bound
+from demo.common.handlers import QUIET, bound, on_latest
 from demo.common.links import VERIFY, Links, Opened, goto, opened
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
@@ -79,10 +79,9 @@ def build(sets: Sets, model: gr.Dropdown, chart: PlotlyView, links: Links, tab: 
     gr.on([clear.click, links.dataset.change], bound(choose, sets.store, ()), None, chosen, **QUIET)
     download(save, bound(selection_csv, sets.view), selection)
     grid.select(bound(open_clicked, sets.view), None, [links.tabs, links.pair, links.sample], **QUIET)
-    latest: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
     seen = [tab.select, model.input, links.embedded.change, links.dataset.change]
-    gr.on([*seen, selection.change], bound(show_similar, sets.store), [model, selection], similar, **latest)
-    gr.on(seen, bound(show_spread, sets.store), model, [between, verdict], **latest)
+    on_latest([*seen, selection.change], bound(show_similar, sets.store), [model, selection], similar)
+    on_latest(seen, bound(show_spread, sets.store), model, [between, verdict])
     similar.select(bound(open_cell, sets.store), None, [links.tabs, links.pair], **QUIET)
 
 

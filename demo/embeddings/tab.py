@@ -14,7 +14,7 @@ from demo.common.dataset_view import DatasetView
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
 from demo.common.figures import message
-from demo.common.handlers import LONG, QUIET, SKIP, bound
+from demo.common.handlers import LONG, QUIET, SKIP, bound, on_latest
 from demo.common.jobs import WAITING, Stopped, ending, follow, progress_html
 from demo.common.links import EXPLORE, Links, goto, opened
 from demo.common.model_choice import build_choice
@@ -97,7 +97,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
         **LONG,
     }
     changes = [links.dataset.change, links.embedded.change]
-    gr.on([tab.select, model.input, method.input, colour.input, *changes], **shown, trigger_mode="always_last")
+    on_latest([tab.select, model.input, method.input, colour.input, *changes], **shown)
     links.dataset.change(bound(offer, sets.store), None, [words, colour], **QUIET)
     if heavy:
         run = compute.click(bound(compute_embeddings, sets.store), model, status, **QUIET, **LONG)

@@ -94,7 +94,7 @@ def build(sets: Sets, detector: FaceDetector, links: Links, tab: gr.Tab) -> None
         controls.pose, controls.detected, controls.identity, yaw, pitch, people, shown, summary, grid, page, number
     )
     shown_rows: tuple = (bound(show_filtered, sets.view), list(controls), list(filtered))
-    show_when_opened(opening(tab), *shown_rows, trigger_mode="always_last")
+    show_when_opened(opening(tab), *shown_rows)
     links.dataset.change(bound(offer, sets.view), None, [card, pitch_part, *controls], **QUIET).then(
         *shown_rows, **QUIET
     )

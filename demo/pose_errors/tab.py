@@ -8,7 +8,7 @@ import gradio as gr
 
 from demo.common.download import download
 from demo.common.embedding_store import EmbeddingStore
-from demo.common.handlers import QUIET, SKIP, bound, opening, show_when_opened
+from demo.common.handlers import QUIET, SKIP, bound, on_latest, opening, show_when_opened
 from demo.common.links import Links, Opened
 from demo.common.notices import notices_html, warn
 from demo.common.own_sets import Sets
@@ -45,9 +45,8 @@ def build(sets: Sets, links: Links, tab: gr.Tab) -> None:
     people.build(sets, chosen, links, choice.opened)
     if store and (store.computes or sets.rules):
         compute_report.build(sets, store, choice.report, choice.other, links)
-    choice.report.change(
-        bound(offer, named), [choice.report, choice.size, choice.pair], [choice.size, choice.pair], **QUIET
-    )
+    of_report = [choice.report, choice.size, choice.pair]
+    on_latest([choice.report.change], bound(offer, named), of_report, of_report[1:])
     links.cell.change(bound(open_cell, named), links.cell, [choice.report, choice.pair], **QUIET)
     listed = [choice.report, choice.other]
     gr.on([tab.select, links.dataset.change, links.model.change], bound(list_reports, named), listed, listed, **QUIET)

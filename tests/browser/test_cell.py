@@ -180,6 +180,23 @@ def test_two_reports_side_by_side(pose_errors):
     assert len(table) == 6 and ((table["low"] <= table["difference"]) & (table["difference"] <= table["high"])).all()
 
 
+def test_choices_made_in_a_hurry_are_answered_and_then_nothing_is_asked(pose_errors):
+    page, asked = pose_errors, []
+    for name in ("two", "one", "two"):
+        page.locator("#report input").click()
+        page.get_by_role("option", name=name, exact=False).first.click()
+    open_tab(page, "Embeddings")
+    for number in (1, 0, 1):
+        page.locator("#map-model input").click()
+        page.get_by_role("option").nth(number).click()
+    drawn(page, "#map")
+    page.wait_for_selector("#spread-reading strong, #spread-reading p")
+    page.wait_for_timeout(5000)
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    page.wait_for_timeout(3000)
+    assert asked == []
+
+
 def ask_for_report(page, model: str, protocol: str) -> None:
     """Start the computation of a report, and wait for its progress."""
     if not page.locator("#report-start").is_visible():

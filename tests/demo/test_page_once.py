@@ -47,6 +47,22 @@ def test_the_page_is_the_same_the_second_time_and_each_visitor_gets_a_secret(pag
         assert first.headers["content-security-policy"]
 
 
+def test_handlers_of_one_event_do_not_ask_for_each_other_forever(page):
+    """When one that waits for its turn has run, Gradio's page asks for all that belong to the event anew."""
+    handlers: dict[tuple, list[dict]] = {}
+    for handler in page.config["dependencies"]:
+        for component, event in handler["targets"] if handler["backend_fn"] else []:
+            handlers.setdefault((component, event), []).append(handler)
+    one_by_one = {None} | {c["id"] for c in page.config["components"] if c["type"] == "state"}  # None: a step's next
+    shared = {
+        event: [handler["api_name"] for handler in found]
+        for event, found in handlers.items()
+        if len(found) > 1 and event[0] not in one_by_one and any(h["trigger_mode"] == "always_last" for h in found)
+    }
+    assert len(handlers) > 30
+    assert not shared
+
+
 def test_the_page_names_the_address_that_it_was_asked_by(page):
     port = page.local_url.rstrip("/").rpartition(":")[2]
     roots = {

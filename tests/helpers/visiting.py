@@ -69,9 +69,11 @@ class Visitor:
 
 
 def handler_of(config: dict, component: str, event: str) -> dict:
-    """That of an event of the component with this elem_id, in the app's configuration."""
+    """The first that the server runs at an event of the component with this elem_id, in the app's configuration."""
     number = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == component)
-    return next(h for h in config["dependencies"] if [number, event] in [list(t) for t in h["targets"]])
+    first = next(h for h in config["dependencies"] if [number, event] in [list(t) for t in h["targets"]])
+    after = (h for h in config["dependencies"] if h["trigger_after"] == first["id"])
+    return first if first["backend_fn"] else next(after)
 
 
 def free_port() -> int:
