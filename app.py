@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from demo.common.gradio_import import import_gradio
 from demo.common.memory import hold_little, keep_what_is_loaded
 from demo.start import check_address, name_temporary_folder, own_temporary_folder
 
@@ -24,6 +25,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")  # it sums up the last 10,000 after each, though nobody asks
 name_temporary_folder()
 hold_little()
+import_gradio()
 
 import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402

@@ -46,7 +46,7 @@ def on_latest(
 ) -> Dependency:
     """Run a handler at each of these events; of those that come while it runs only at the last, when it has run.
 
-    In Gradio that is trigger_mode="always_last", the default of `change`. But when such a handler has run, Gradio's page
+    In Gradio that is trigger_mode="always_last", the default of `change`. But when such a handler has run, its page
     (6.31) asks for all handlers of the event anew: two of them ask for each other forever. So each has an event
     of its own, that of a step without a request. Handlers of one event also run side by side in this way.
     """

@@ -83,7 +83,7 @@ def show_det(
 def show_scores(
     named: Mapping[str, Report], name: str, key: str, size: int | str, treatment: str, shown: tuple | None = None
 ) -> ScoreValues:
-    """The scores of a cell and the rates at a threshold, which is that of the EER; nothing if the cell is shown already.
+    """The scores of a cell, and the rates at a threshold, that of the EER; nothing if the cell is shown already.
 
     A tab that opens asks several times, and the last answer may come when the visitor has moved the threshold.
     """
