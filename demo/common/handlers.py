@@ -28,8 +28,8 @@ SKIP = gr.skip()  # a value that leaves its component as it is
 
 def opening(tab: gr.Tab) -> Callable[..., Any]:
     """The event that comes when a visitor opens the tab for the first time: few ever open them all."""
-    seen = gr.State(False)
-    tab.select(lambda: True, None, seen, **QUIET)
+    seen = gr.Checkbox(False, visible="hidden", show_label=False)  # unlike a State it changes without a request
+    tab.select(None, None, seen, js="() => true", api_visibility="private")
     return seen.change
 
 

@@ -87,7 +87,8 @@ function take(path, lasso) {
 
 function tell(bits, corners) { // a bit for each position, eight a byte
   const [rows, identities] = counted(bits), number = count => count.toLocaleString('en-US');
-  const said = points.counted.replace('{rows}', number(rows)).replace('{identities}', number(identities));
+  const words = points.counted[Math.min(Math.max(rows - 1, 0), 1) + Math.min(Math.max(identities - 1, 0), 1)];
+  const said = words.replace('{rows}', number(rows)).replace('{identities}', number(identities));
   const chosen = btoa(Array.from(bits, byte => String.fromCharCode(byte)).join(''));
   kept = rows ? { corners, said, highlight: rows < points.count ? chosen : '', asked: true } : null;
   showOutline();

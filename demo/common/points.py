@@ -17,7 +17,19 @@ from demo.common import events
 from demo.common.dataset_view import DatasetView
 from demo.common.words import angles, degrees, pose_label
 
-COUNTED = "{rows} images of {identities} identities"  # of points inside an outline: the page says it as well
+# Of points inside an outline: one of one identity, some of one, some of several. The page says it as well.
+COUNTED = (
+    "{rows} image of {identities} identity",
+    "{rows} images of {identities} identity",
+    "{rows} images of {identities} identities",
+)
+
+
+def counted_words(rows: int, identities: int, mark: str = "{}") -> str:
+    """'1,200 images of 30 identities', with the rows in a mark; at least one each."""
+    return COUNTED[min(rows - 1, 1) + min(identities - 1, 1)].format(
+        rows=mark.format(f"{rows:,}"), identities=f"{identities:,}"
+    )
 
 
 def points_of(view: DatasetView) -> dict[str, Any]:

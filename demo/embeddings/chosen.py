@@ -22,7 +22,7 @@ from demo.common.handlers import QUIET, bound, on_latest
 from demo.common.links import VERIFY, Links, Opened, goto, opened
 from demo.common.own_sets import Sets
 from demo.common.plotly_view import PlotlyView
-from demo.common.points import COUNTED, enclosed_rows, highlight_of
+from demo.common.points import counted_words, enclosed_rows, highlight_of
 from demo.common.sample_html import grid_html
 from demo.common.samples import open_clicked, selection_csv
 from demo.common.vectors import rows_of
@@ -103,7 +103,7 @@ def choose(store: EmbeddingStore, positions: Sequence[int] | np.ndarray) -> Chos
     view, positions = store.view, np.asarray(positions)
     row_ids = view.rows.index[positions].to_numpy(object)  # not a tuple: Gradio hashes each part, before and after
     identities = len(np.unique(view.rows["identity"].cat.codes.to_numpy()[positions]))
-    counted = COUNTED.format(rows=f"<b>{len(positions):,}</b>", identities=f"{identities:,}")
+    counted = counted_words(len(positions), identities, "<b>{}</b>")
     more = MORE if len(positions) > SHOWN_SELECTION else ""
     return Chosen(
         selection=row_ids,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from helpers.clicks import place
 from helpers.the_map import FILLED, MAP, box_of_half, chosen, draw_outline, show_profiles
@@ -41,7 +42,8 @@ def outlines(page) -> dict[str, list[tuple[float, float]]]:
 def words_of(row_ids: list[str], positions: list[int]) -> str:
     """What is said of the rows at these positions, counted from their names."""
     identities = {row_ids[position].rsplit("-", 2)[0] for position in positions}
-    return f"{len(positions):,} images of {len(identities):,} identities chosen"
+    images, people = "image" if len(positions) == 1 else "images", "identity" if len(identities) == 1 else "identities"
+    return f"{len(positions):,} {images} of {len(identities):,} {people} chosen"
 
 
 def said_at_once_and_then(page, act) -> tuple[str, str]:
@@ -75,6 +77,20 @@ def test_what_is_said_at_once_is_what_the_server_says(steady_map, row_ids, tool)
         "[...t.meta.positions].filter(p => inside.includes(p)).length)",
         arg=inside,
     )
+
+
+@at_a_desk
+def test_one_point_is_one_image_of_one_identity(steady_map, row_ids):
+    page = steady_map
+    points = np.array(page.evaluate(f"{MAP}._fullData.flatMap(t => [...t.x].map((x, i) => [x, t.y[i]]))"))
+    apart = np.abs(points[:, None] - points).max(2) + np.where(np.eye(len(points)), np.inf, 0)
+    loneliest = apart.min(1).argmax()
+    half = min(apart[loneliest].min() / 2, np.ptp(points, axis=0).min() / 40)  # inside the axes
+    (left, low), (right, high) = ((points[loneliest] + sign * half).tolist() for sign in (-1, 1))
+    outline = [(left, low), (left, high), (right, high), (right, low)]
+    inside = page.evaluate(FILLED, outline)
+    at_once, then = said_at_once_and_then(page, lambda: draw_outline(page, "select", outline))
+    assert at_once == then == words_of(row_ids, inside) == "1 image of 1 identity chosen"
 
 
 @at_a_desk

@@ -65,13 +65,14 @@ def read_training_set(parts: list[Selection], validation_share: float, min_image
     """
     files, columns, names = [], [], {}
     for part in parts:
+        splits: set[str] = set()
         for file in part.dataset.files:
-            columns.append(_read_columns(file, len(files), part, names))
+            columns.append(_read_columns(file, len(files), part, names, splits))
             files.append(file)
-        if not any(len(rows) for rows, *_ in columns[-len(part.dataset.files) :]):
-            raise UserError(
-                f"the dataset {part.dataset.folder} has no rows of split {part.split!r}; name one that it has"
-            )
+        missing = [split for split in part.splits if split not in splits]
+        if missing or not splits:
+            split = missing[0] if missing else None
+            raise UserError(f"the dataset {part.dataset.folder} has no rows of split {split!r}; name one that it has")
     file, position, label, pose, rank, usable = (np.concatenate(column) for column in zip(*columns, strict=True))
     counts = np.bincount(label[usable], minlength=len(names))
     enough = usable & (counts[label] >= min_images)
@@ -96,12 +97,15 @@ def hashed(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _read_columns(file: Path, number: int, part: Selection, names: dict[str, int]) -> tuple[np.ndarray, ...]:
-    """The index columns of one shard; new identities are added to `names`."""
+def _read_columns(
+    file: Path, number: int, part: Selection, names: dict[str, int], splits: set[str]
+) -> tuple[np.ndarray, ...]:
+    """The index columns of one shard; new identities are added to `names`, the splits that it has to `splits`."""
     try:
         table = pq.read_table(file, columns=list(INDEX_COLUMNS)).select(INDEX_COLUMNS)
     except CANNOT_BE_READ as error:
         raise UserError(f"{file} cannot be read ({one_line(error)}): build the dataset again") from error
+    splits.update(table["split"].unique().to_pylist())
     of_split = np.asarray(table["split"].to_pandas().isin(part.splits)) if part.splits else np.ones(len(table), bool)
     position = np.flatnonzero(of_split).astype(np.int32)
     table = table.take(position)

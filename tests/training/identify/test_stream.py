@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import islice
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -131,6 +132,20 @@ def test_identities_with_few_images_are_left_out(drawn):
         read_training_set([Selection.open(f"{drawn}:nosuch")], 0.1)
     with pytest.raises(UserError, match="raise --validation"):
         training_set(drawn, share=0.0)
+
+
+def test_a_split_that_is_not_there_is_named_beside_one_that_is(tmp_path):
+    folder = write_dataset(tmp_path / "split", shards=2)
+    for file, split in zip(sorted(folder.glob("data-*.parquet")), ("train", "other"), strict=True):
+        table = pq.read_table(file)
+        column = pa.array([split] * len(table), table.schema.field("split").type)
+        pq.write_table(
+            table.set_column(table.schema.get_field_index("split"), table.schema.field("split"), column), file
+        )
+    one, both = (read_training_set([Selection.open(f"{folder}:{name}")], 0.1) for name in ("train", "train+other"))
+    assert 0 < len(one.train) < len(both.train)
+    with pytest.raises(UserError, match="no rows of split 'nosuch'"):
+        read_training_set([Selection.open(f"{folder}:train+nosuch")], 0.1)
 
 
 def test_a_damaged_picture_is_named(drawn, tmp_path):
